@@ -1,0 +1,1 @@
+"""What each AWS service means. One folder a service; none imports another."""

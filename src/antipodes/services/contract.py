@@ -1,0 +1,96 @@
+"""What a Region gives a service, and what it asks of one.
+
+A service never imports another: it reaches it by `call`, the same typed operation that the wire would deliver, in this
+Region or in another one (then it crosses the network, and may fail as a network does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from antipodes.store.records import Change
+from antipodes.store.store import Store
+from antipodes.wire.operation import Operation
+from antipodes.world.world import World
+
+
+class Call(Protocol):
+    """`await call("lambda", "Invoke", {...})`, or with region= another Region's.
+
+    Raises the callee's AwsError; ServerFault("RegionUnavailable", ...) if the other Region cannot be reached (then
+    `happened` is None: it may have taken effect).
+    """
+
+    async def __call__(
+        self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
+    ) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the planet decided for all Regions."""
+
+    regions: tuple[str, ...]  # of this planet, in a fixed order
+    account: str = "000000000000"
+    port: int = 4566  # HTTP, on each Region's own address
+    https_port: int = 8443
+    dns_address: str = "127.0.0.1"
+    dns_port: int = 5300
+    options: Mapping[str, str] = field(default_factory=dict)  # switches of one service, "lambda.idle_s"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that a service may touch."""
+
+    region: str
+    world: World
+    store: Store
+    call: Call
+    settings: Settings
+
+
+class Carried(Protocol):
+    """What a service tells the replicator about the topics it owns (one mechanism, told what to carry)."""
+
+    prefix: str  # the topics it owns begin with this: "dynamodb/"
+
+    def holders(self, topic: str) -> tuple[str, ...]:
+        """The sites that must hold a copy of the topic, this one included; () if unknown here."""
+        ...
+
+    def merge(self, topic: str, change: Change) -> None:
+        """Takes a change that came from another site: writes it if it wins. Idempotent, in any order."""
+        ...
+
+    def topics(self) -> Iterable[str]:
+        """Topics held here that have other holders."""
+        ...
+
+    def snapshot(self, topic: str, after: bytes, limit: int) -> list[Change]:
+        """Up to `limit` current records (tombstones too) with key > after, in key order: the backfill of a copy."""
+        ...
+
+
+class Service(Protocol):
+    """A service of one Region. `operations` maps AWS's names to functions; what is not there is refused by name."""
+
+    name: str  # botocore's service name
+
+    @property
+    def operations(self) -> Mapping[str, Operation]: ...
+
+    @property
+    def carried(self) -> Carried | None:
+        """None: this service replicates nothing."""
+        ...
+
+    async def start(self) -> None:
+        """Resumes what the store says was under way; spawns what the service keeps running."""
+        ...
+
+    async def stop(self) -> None:
+        """An orderly end: workers killed, tasks cancelled. A crash does not call it."""
+        ...

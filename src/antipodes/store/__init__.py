@@ -1,0 +1,1 @@
+"""One Region's durable, ordered key-value store."""

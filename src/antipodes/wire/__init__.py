@@ -1,0 +1,1 @@
+"""Bytes to typed operations and back. Pure: no clock, no chance, no socket."""

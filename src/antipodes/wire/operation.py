@@ -1,0 +1,38 @@
+"""A typed operation: what the wire makes of a request, what a service answers.
+
+`params` is shaped by the service model (botocore): members by their AWS names, blobs as bytes, timestamps as float
+epoch seconds, streaming bodies as bytes. DynamoDB alone keeps attribute values in their JSON form (blobs as base64
+text), because items are stored and spliced as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One operation asked of one service in one Region."""
+
+    service: str  # botocore's service name: "dynamodb", "route53", "lambda"
+    operation: str  # "PutItem"
+    params: Mapping[str, Any]
+    region: str
+    account: str = "000000000000"
+    access_key: str = ""  # who signed; "" for internal calls
+    request_id: str = ""
+    host: str = ""  # the endpoint that was called, for URLs in answers
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """An answer whose body is already serialised (the hot path)."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+
+Result = Mapping[str, Any] | Payload
+Operation = Callable[[Request], Awaitable[Result]]

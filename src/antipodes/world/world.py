@@ -1,0 +1,195 @@
+"""World: the protocol through which all code reaches what it does not control.
+
+Rules. Nothing outside `world/real.py` and the listeners in `edge/` reads a clock, draws a random number, opens a
+socket or a file, or starts a process: it asks its World. Two implementations pass the same conformance tests:
+`real.RealWorld` (asyncio, sockets, files, processes) and `simulated.SimulatedWorld` (virtual time, a seed, memory).
+
+A World is bound to one **site**: a Region ("us-west-2"), a city ("Tokyo"), `GLOBE` (the supervisor: front door, name
+server) or `HERE` (a program on this machine that lives nowhere on the planet and pays no distance). `at` gives a
+view of the same world from another site.
+
+This module knows no AWS. It never becomes a registry: a new method must be something that only a machine can do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from antipodes.world.disk import Disk
+
+GLOBE = "globe"  # the supervisor's own site: near everybody, as an anycast edge is
+HERE = "here"  # nowhere on the planet: no distance, no partition
+
+
+class NetworkError(Exception):
+    """A network operation failed. The tree:
+
+    NetworkError
+    ├── Refused       the site is there (or its machine is), but nothing listens: a killed process, a closed port
+    ├── Unreachable   no answer: a partition, or nothing at that address; comes after the caller's timeout
+    ├── SiteDown      the *calling* site is down, so the call never left it
+    └── ConnectionLost  an open stream broke before its end
+    """
+
+
+class Refused(NetworkError):
+    """Nothing listens at the address."""
+
+
+class Unreachable(NetworkError):
+    """No answer within the time allowed."""
+
+
+class SiteDown(NetworkError):
+    """The calling site is down."""
+
+
+class ConnectionLost(NetworkError):
+    """An open stream broke before its end."""
+
+
+class WorkerFailed(Exception):
+    """A worker process could not be started; the message says why."""
+
+
+class Stream(Protocol):
+    """The dialling end of a byte stream. Bytes arrive in order, after the link's delay, or the stream breaks."""
+
+    def write(self, data: bytes) -> None:
+        """Queues bytes; raises ConnectionLost when the stream is known to be broken."""
+        ...
+
+    async def drain(self) -> None:
+        """Waits until the write queue is short; raises ConnectionLost."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes, whatever has come; b"" when the other side has closed. Raises ConnectionLost."""
+        ...
+
+    def close(self) -> None:
+        """Closes both directions; idempotent."""
+        ...
+
+
+class Server(Protocol):
+    """A listener that is running."""
+
+    @property
+    def port(self) -> int:
+        """The port it listens on (of use where 0 was asked for)."""
+        ...
+
+    def close(self) -> None:
+        """Stops listening and closes what it accepted; idempotent."""
+        ...
+
+
+class Certificates(Protocol):
+    """What a TLS listener asks for by SNI name."""
+
+    def certificate_for(self, name: str | None) -> tuple[bytes, bytes] | None:
+        """(certificate chain, private key), both PEM, or None: the handshake is refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """A Lambda execution environment to start. It speaks the Runtime API at
+    `environment["AWS_LAMBDA_RUNTIME_API"]` (host:port)."""
+
+    name: str  # for logs and process lists: function name and environment number
+    runtime: str  # "python3.12"
+    handler: str  # "module.function"
+    code: bytes | Path  # a zip archive, or a folder that is used in place
+    environment: Mapping[str, str] = field(default_factory=dict)
+    memory_mb: int = 128
+
+
+class Worker(Protocol):
+    """A running execution environment."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None in simulated time."""
+        ...
+
+    async def wait(self) -> int:
+        """Waits for its end; the exit code (negative: the signal that killed it)."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children; idempotent."""
+        ...
+
+
+ProtocolFactory = Callable[[], asyncio.Protocol]
+DatagramHandler = Callable[[bytes, tuple[str, int]], bytes | None]
+
+
+class World(Protocol):
+    """Time, chance, network, disk and processes, seen from one site."""
+
+    site: str
+    address: str  # the loopback address on which this site listens
+    chance: random.Random  # every random draw; never for secrets that must hold outside this machine
+
+    def now(self) -> float:
+        """This site's wall clock: seconds since 1970-01-01 UTC. May be skewed and may step back."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; never goes back. The clock of timeouts and of all sites alike."""
+        ...
+
+    async def sleep(self, delay_s: float) -> None: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Starts a task that belongs to this site. Its unhandled exception is reported, never lost."""
+        ...
+
+    def trace(self, kind: str, **facts: object) -> None:
+        """Notes an event. In simulated time the notes of a run are hashed: same seed, same digest."""
+        ...
+
+    def at(self, site: str) -> World:
+        """This world as seen from another site: its distances and its partitions."""
+        ...
+
+    def disk(self) -> Disk:
+        """This site's durable storage."""
+        ...
+
+    async def connect(self, address: str, port: int, *, tls_name: str | None = None, timeout_s: float = 4.0) -> Stream:
+        """Dials. `tls_name` makes it TLS with that SNI name (the certificate is checked against the planet's CA,
+        unless the World was made not to). Takes the round trips that the distance costs: one for TCP, one for TLS.
+
+        Raises Refused, Unreachable, SiteDown.
+        """
+        ...
+
+    async def serve(
+        self, port: int, factory: ProtocolFactory, *, address: str | None = None, tls: Certificates | None = None
+    ) -> Server:
+        """Listens on this site's address (or the one given). Each connection gets a protocol from `factory`."""
+        ...
+
+    async def ask(self, address: str, port: int, datagram: bytes, *, timeout_s: float = 2.0) -> bytes:
+        """Sends one datagram and waits for one answer. Raises Unreachable, Refused, SiteDown."""
+        ...
+
+    async def serve_datagrams(self, port: int, handler: DatagramHandler, *, address: str | None = None) -> Server:
+        """Answers datagrams: handler(datagram, (client address, port)) gives the answer, or None for silence."""
+        ...
+
+    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
+        """Starts an execution environment; `output` gets what it writes to stdout and stderr.
+
+        Raises WorkerFailed when it cannot be started (no such runtime, a bad archive).
+        """
+        ...
