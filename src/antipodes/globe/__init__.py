@@ -1,0 +1,1 @@
+"""All Regions together: start, stop, kill, partition, heal; the front door."""
