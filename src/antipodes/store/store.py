@@ -1,34 +1,90 @@
 """Store: one site's ordered key-value map, its change log, and group commit.
 
-(Interface agreed first; see the methods.)
+What it decides: log positions, versions (through its hybrid clock), which writes share one sync, and who may go on
+after it. What it refuses to know: what keys and values mean, and where they lie (`engine.Engine`).
+
+Group commit. A write is visible at once and joins the open group; the first write of a group schedules the sync behind
+everything that is ready in this turn of the event loop, so all requests of the turn share one fsync. The sync runs on
+the loop: with one core a Region, a thread would only add hand-overs, and reads could not use the disk meanwhile anyway.
+
+A sync that fails takes the whole group back: rows, log, positions. Its waiters get StoreError. Hence the rule for
+callers: `write` and `await durable()` without another await between them, or a failure in between goes unnoticed.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
+from antipodes.store.clock import COUNTER_BITS, HybridClock
+from antipodes.store.engine import Engine, StoreError
 from antipodes.store.records import Change, Logged, Version
+from antipodes.world.disk import FileDisk
 from antipodes.world.world import World
+
+CLOCK_RESERVE = 50_000 << COUNTER_BITS  # the persisted clock runs at most 50 ms ahead: saves a page a commit
+TAIL_ENTRIES = 4096  # the newest log entries are kept in memory for those who follow closely...
+TAIL_BYTES = 8 << 20  # ...at most so much of them
+TRIM_ENTRIES_PER_SYNC = 2000  # a long log is deleted in slices: no long stop
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Change).decode
 
 
 class Store:
     """One site's data. Reads and writes are plain calls: between two awaits a caller is alone, which is what makes
-    a condition check and its write atomic. Only `durable` waits."""
+    a condition check and its write atomic. Only `durable` and `grown` wait."""
 
-    incarnation: str  # drawn when the store was created on an empty disk: tells peers that a disk was lost
+    def __init__(self, world: World, engine: Engine, sync_delay_s: float = 0.0) -> None:
+        """Use `Store.open`. sync_delay_s: a sync comes up to so much later (drawn); of use in simulated time."""
+        self._world = world
+        self._engine = engine
+        self._region = world.site
+        self._sync_delay_s = sync_delay_s
+        self._clock_ceiling = int(engine.meta("clock") or 0)
+        self._clock = HybridClock(self._clock_ceiling)
+        self._begin = int(engine.meta("begin") or 0)
+        oldest = engine.records(0, self._begin, 1)
+        self._dropped = oldest[0][0] - 1 if oldest else self._begin  # records up to here are gone physically
+        self._end = self._last = max(engine.last_position(), self._begin)
+        self._tail = _Tail(self._end)
+        self._fresh: list[Logged] = []  # logged, not yet durable
+        self._dirty = False
+        self._scheduled: asyncio.Handle | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._growth: list[tuple[int, asyncio.Future[None]]] = []
+        self._closed = False
+        found = engine.meta("incarnation")
+        self.incarnation: str = found or f"{world.chance.getrandbits(64):016x}"
+        if found is None:
+            engine.put((), (), {"incarnation": self.incarnation})
+            engine.sync()
 
     @classmethod
     def open(cls, world: World, name: str) -> Store:
-        """Opens (or creates) the store on the world's disk."""
-        raise NotImplementedError
+        """Opens (or creates) the store on the world's disk. Raises StoreError: unreadable, in use, a newer format."""
+        disk = world.disk()
+        if isinstance(disk, FileDisk):
+            from antipodes.store.sqlite import SqliteEngine  # noqa: PLC0415  (simulated runs never load SQLite)
+
+            return cls(world, SqliteEngine(disk.folder / f"{name}.sqlite"))
+        from antipodes.store.memory import MemoryEngine  # noqa: PLC0415
+
+        return cls(world, MemoryEngine(disk.shelf(name), f"shelf {name}"), getattr(disk, "sync_delay_s", 0.0))
 
     def get(self, key: bytes) -> bytes | None:
         """The value, including writes that are not yet durable."""
-        raise NotImplementedError
+        return self._engine.get(key)
 
     def range(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Rows with start <= key < end, in key order (or reversed). Lazy; not valid across a write: collect first."""
-        raise NotImplementedError
+        try:
+            return self._engine.range(start, end, reverse)
+        except StoreError as error:
+            self._take_back(error)
+            raise
 
     def write(self, rows: Iterable[tuple[bytes, bytes | None]], changes: Sequence[Change] = ()) -> int:
         """Puts rows (None deletes) and appends changes to the log, atomically, in the open commit group.
@@ -36,48 +92,193 @@ class Store:
         Returns the log position of the last change (or the current end of the log). Visible to reads at once;
         durable after `durable()`.
         """
-        raise NotImplementedError
+        assert not self._closed, "write to a closed store"
+        rows = list(rows)  # a caller's generator that raises leaves nothing behind
+        records = []
+        for change in changes:
+            self._last += 1
+            records.append((self._last, _encode(change)))
+            self._fresh.append(Logged(self._last, change))
+        meta = {}
+        if self._clock.last > self._clock_ceiling:
+            self._clock_ceiling = self._clock.last + CLOCK_RESERVE
+            meta["clock"] = str(self._clock_ceiling)
+        self._engine.put(rows, records, meta)
+        self._schedule()
+        return self._last
 
     @property
     def settled(self) -> bool:
         """Nothing waits for a sync: what reads see is on disk."""
-        raise NotImplementedError
+        return not self._dirty
 
     async def durable(self) -> None:
         """Returns when everything written before the call is on disk. Never acknowledge a write, nor a read that may
-        have seen one (`not settled`), before this returns."""
-        raise NotImplementedError
+        have seen one (`not settled`), before this returns. Raises StoreError: the write did not happen."""
+        if self._dirty:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
 
     def stamp(self) -> Version:
         """A version later than every one this store has given or seen."""
-        raise NotImplementedError
+        return self._clock.next(int(self._world.now() * 1e6), self._region)
 
     def seen(self, version: Version) -> None:
         """Tells the clock of a version that came from elsewhere."""
-        raise NotImplementedError
+        self._clock.seen(version)
 
     @property
     def end(self) -> int:
         """Position of the last durable log entry (0: none)."""
-        raise NotImplementedError
+        return self._end
 
     @property
     def begin(self) -> int:
         """Position before the oldest entry still kept (0: all are)."""
-        raise NotImplementedError
+        return self._begin
 
     def changes(self, after: int, limit: int) -> list[Logged]:
-        """Durable log entries with position > after, oldest first."""
-        raise NotImplementedError
+        """Durable log entries with position > after, oldest first, at most `limit`. Entries at or before `begin` are
+        gone: who asks from before it has missed something and must be told so by comparing."""
+        after = max(after, self._begin)
+        if after >= self._end:
+            return []
+        kept = self._tail.after(after, limit)
+        if kept is not None:
+            return kept
+        return [Logged(place, _decode(record)) for place, record in self._engine.records(after, self._end, limit)]
 
     async def grown(self, after: int) -> None:
         """Waits until `end` > after."""
-        raise NotImplementedError
+        if self._end <= after:
+            waiter = asyncio.get_running_loop().create_future()
+            self._growth.append((after, waiter))
+            await waiter
 
     def trim(self, upto: int) -> None:
-        """Forgets log entries with position <= upto."""
-        raise NotImplementedError
+        """Forgets log entries with position <= upto (as far as they are durable). Durable with the next sync."""
+        upto = min(upto, self._end)
+        if upto <= self._begin:
+            return
+        self._begin = upto
+        self._engine.put((), (), {"begin": str(upto)})
+        self._schedule()
 
     def close(self) -> None:
-        """Syncs and closes."""
-        raise NotImplementedError
+        """Syncs and closes. Who waits for growth is cancelled."""
+        if self._closed:
+            return
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        if self._dirty:
+            self._sync()
+        if self._scheduled is not None:  # the sync left old log entries to drop: the next opening does it
+            self._scheduled.cancel()
+        self._closed = True
+        self._engine.close()
+        for _, waiter in self._growth:
+            waiter.cancel()
+        self._growth.clear()
+
+    def _schedule(self) -> None:
+        """Opens a group, if none is open: its sync runs after all that is ready now."""
+        if self._dirty:
+            return
+        self._dirty = True
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a tool without a loop: nobody to share the sync with
+            self._sync()
+            return
+        if self._sync_delay_s:
+            self._scheduled = loop.call_later(self._world.chance.uniform(0, self._sync_delay_s), self._sync)
+        else:
+            self._scheduled = loop.call_soon(self._sync)
+
+    def _sync(self) -> None:
+        self._scheduled = None
+        drop_upto = min(self._begin, self._dropped + TRIM_ENTRIES_PER_SYNC)
+        if drop_upto > self._dropped:
+            self._engine.drop_records(drop_upto)
+        try:
+            self._engine.sync()
+        except StoreError as error:
+            self._take_back(error)
+            return
+        self._dropped = drop_upto
+        self._dirty = False
+        self._tail.extend(self._fresh)
+        self._fresh.clear()
+        self._end = self._last
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._wake_growth()
+        if self._dropped < self._begin:
+            self._schedule()
+
+    def _wake_growth(self) -> None:
+        if not self._growth:
+            return
+        waiting, self._growth = self._growth, []
+        for after, waiter in waiting:
+            if waiter.done():
+                continue
+            if self._end > after:
+                waiter.set_result(None)
+            else:
+                self._growth.append((after, waiter))
+
+    def _take_back(self, error: StoreError) -> None:
+        """The group did not happen: memory returns to what the disk holds."""
+        self._engine.abandon()
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        self._dirty = False
+        self._fresh.clear()
+        self._last = self._end
+        self._clock_ceiling = int(self._engine.meta("clock") or 0)  # the next write persists it again
+        self._begin = int(self._engine.meta("begin") or 0)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(StoreError(str(error)))
+
+
+class _Tail:
+    """The newest durable log entries in memory, positions without gaps."""
+
+    __slots__ = ("_bytes", "_entries", "_first")
+
+    def __init__(self, end: int) -> None:
+        self._first = end + 1  # position of the first entry held
+        self._entries: list[Logged] = []
+        self._bytes = 0
+
+    def extend(self, entries: list[Logged]) -> None:
+        self._entries.extend(entries)
+        self._bytes += sum(_size_bytes(entry.change) for entry in entries)
+        if len(self._entries) > 2 * TAIL_ENTRIES or self._bytes > 2 * TAIL_BYTES:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Drops the oldest entries until both bounds hold. Rare: the bounds are met with slack."""
+        cut, kept_bytes = 0, self._bytes
+        while len(self._entries) - cut > TAIL_ENTRIES or kept_bytes > TAIL_BYTES:
+            kept_bytes -= _size_bytes(self._entries[cut].change)
+            cut += 1
+        del self._entries[:cut]
+        self._first += cut
+        self._bytes = kept_bytes
+
+    def after(self, position: int, limit: int) -> list[Logged] | None:
+        """Entries with greater positions; None: not all of them are held."""
+        start = position + 1 - self._first
+        return None if start < 0 else self._entries[start : start + limit]
+
+
+def _size_bytes(change: Change) -> int:
+    return 200 + len(change.key) + len(change.value or b"") + len(change.before or b"")
