@@ -1,0 +1,126 @@
+"""Starts a coroutine at once, on the caller's stack, and makes a task of it only if it suspends.
+
+Most requests are answered without waiting for anything (a read is served from memory), and a task costs more than
+parsing the request did. So the first step is driven by hand. Code in that step must not notice: `asyncio.timeout` and
+its like ask for the current task. A StandIn is registered for the length of the step, by the calls that asyncio
+documents for other task implementations, and afterwards passes on to the real task whatever is asked of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.tasks import _enter_task, _leave_task  # documented: docs.python.org/3/library/asyncio-extending.html
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import Any, Generic, TypeVar
+
+from antipodes.world.world import World
+
+T = TypeVar("T")
+Done = Callable[[T | None, BaseException | None], None]
+
+
+class StandIn:
+    """What `asyncio.current_task()` gives during the first step."""
+
+    __slots__ = ("_cancelled", "_task")
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+
+    def become(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+        if self._cancelled:
+            task.cancel()
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._task is not None:
+            return self._task.cancel(msg)
+        self._cancelled = True
+        return True
+
+    def cancelling(self) -> int:
+        return self._task.cancelling() if self._task is not None else int(self._cancelled)
+
+    def uncancel(self) -> int:
+        return self._task.uncancel() if self._task is not None else 0
+
+    def done(self) -> bool:
+        return self._task is not None and self._task.done()
+
+    def get_name(self) -> str:
+        return self._task.get_name() if self._task is not None else "first step"
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+
+class Starter(Generic[T]):
+    """Runs coroutines of one owner. `done(result, None)` or `done(None, error)` is called exactly once for each:
+    before `run` returns if the coroutine did not suspend."""
+
+    __slots__ = ("_loop", "_name", "_stand_in", "_world")
+
+    def __init__(self, world: World, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self._world = world
+        self._loop = loop
+        self._name = name
+        self._stand_in = StandIn()
+
+    def run(self, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
+        try:
+            _enter_task(self._loop, self._stand_in)  # type: ignore[arg-type]  # any object will do, see there
+        except RuntimeError:  # we are inside a task already: let the loop take it up
+            self._world.spawn(_finish(work, done), self._name)
+            return
+        result: T | None = None
+        error: BaseException | None = None
+        waits_for: Any = None
+        suspended = False
+        try:
+            waits_for = work.send(None)
+            suspended = True
+        except StopIteration as end:
+            result = end.value
+        except (Exception, asyncio.CancelledError) as raised:
+            error = raised
+        finally:
+            _leave_task(self._loop, self._stand_in)  # type: ignore[arg-type]
+        if suspended:
+            task = self._world.spawn(_finish(_rest(work, waits_for), done), self._name)
+            self._stand_in.become(task)
+            self._stand_in = StandIn()
+        else:
+            done(result, error)
+
+
+async def _finish(work: Coroutine[Any, Any, T], done: Done[T]) -> None:
+    try:
+        result = await work
+    except (Exception, asyncio.CancelledError) as error:
+        done(None, error)
+        if isinstance(error, asyncio.CancelledError):
+            raise
+    else:
+        done(result, None)
+
+
+@coroutine
+def _steps(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """The coroutine from its first suspension on: hands the loop what it waits for, and back what comes."""
+    while True:
+        got: Any = None
+        thrown: BaseException | None = None
+        try:
+            got = yield waits_for
+        except BaseException as error:
+            thrown = error
+        try:
+            waits_for = work.send(got) if thrown is None else work.throw(thrown)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+async def _rest(work: Coroutine[Any, Any, T], waits_for: Any) -> T:
+    return await _steps(work, waits_for)

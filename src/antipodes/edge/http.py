@@ -1,0 +1,438 @@
+"""HTTP/1.1 listener: bytes in, HttpRequest to the handler, HttpResponse to bytes.
+
+Rules. One connection, one protocol object. Requests of a connection are handled one at a time and answered in order;
+those that come meanwhile wait in a queue, and reading pauses when it is long. A handler that began always ends, even
+if its client has gone. A handler that raises is answered 500 and the connection lives on. Input that is not HTTP, or
+too large, or too slow, gets one error (400, 408, 413, 431) and the connection is closed after a short while in which
+input is thrown away, so that the answer is not lost to a reset.
+
+It knows no AWS. It sees transports only through asyncio.Protocol, and time only through the loop and its World, so
+that the same code runs on real sockets and on simulated streams.
+
+States of a connection: reading (parser feeds `_queue`) -> busy (one handler runs) -> reading ... -> ending (error sent,
+input ignored) -> closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from types import CoroutineType, MappingProxyType
+from typing import Any, cast
+
+import httptools
+
+from antipodes.edge.eager import Starter
+from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse
+from antipodes.world.world import Certificates, Server, World
+
+log = logging.getLogger(__name__)
+
+QUEUE_LIMIT = 32  # requests waiting on one connection before reading pauses
+LINGER_S = 1.0  # how long input is thrown away after an error answer
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+KEEP, KEEP_OLD, CLOSE = "", "Connection: keep-alive\r\n", "Connection: close\r\n"  # KEEP_OLD: to HTTP/1.0
+
+STATUS_LINES = MappingProxyType({s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus})
+# What the listener alone decides; from a handler (a Lambda function, a forwarded answer) it is dropped.
+OWN_HEADERS = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may take of us."""
+
+    head_bytes: int = 64 * 1024
+    body_bytes: int = 16 * 1024 * 1024
+    head_s: float = 30.0  # from a request's first byte to the end of its headers
+    body_s: float = 30.0  # between two pieces of a body, and for a client that does not read its answer
+    idle_s: float = 75.0  # between requests
+
+
+DEFAULT_LIMITS = Limits()
+
+
+async def serve_http(
+    world: World,
+    port: int,
+    handler: HttpHandler,
+    *,
+    address: str | None = None,
+    tls: Certificates | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Server:
+    """Listens until the Server is closed; closing it also closes the connections (running handlers end).
+
+    Raises OSError if the port is taken (what the World raises).
+    """
+    local = address or world.address
+    secure = tls is not None
+    clock = _DateClock(world)
+
+    def connection() -> asyncio.Protocol:
+        return HttpConnection(world, handler, limits, clock, local=local, secure=secure)
+
+    return await world.serve(port, connection, address=address, tls=tls)
+
+
+class _DateClock:
+    """The Date header's line, made once a second."""
+
+    __slots__ = ("_line", "_second", "_world")
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._second = -1
+        self._line = ""
+
+    def line(self) -> str:
+        second = int(self._world.now())
+        if second != self._second:
+            self._second = second
+            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+        return self._line
+
+
+class HttpConnection(asyncio.Protocol):
+    """One accepted connection."""
+
+    def __init__(
+        self,
+        world: World,
+        handler: HttpHandler,
+        limits: Limits,
+        clock: _DateClock,
+        *,
+        local: str = "",
+        secure: bool = False,
+    ) -> None:
+        self._world = world
+        self._handler = handler
+        self._limits = limits
+        self._clock = clock
+        self._local = local
+        self._secure = secure
+        self._client = ""
+        self._transport: asyncio.Transport | None = None
+        self._parser: Any = None
+        self._queue: deque[tuple[HttpRequest, str]] = deque()  # request, the Connection line of its answer
+        self._busy = False
+        self._pumping = False
+        self._connection = KEEP
+        self._head_only = False  # the request that is being answered is a HEAD
+        self._ending = False
+        self._failure = 0  # status to answer when what came before it has been answered
+        self._no_more_input = False
+        self._write_paused_at: float | None = None
+        self._read_paused = False
+        # the message that is coming in
+        self._target = b""
+        self._headers: list[tuple[str, str]] = []
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._head_fed_bytes = 0
+        self._in_message = False
+        self._in_head = False
+        self._expects_continue = False
+        # slow clients
+        self._active_at = 0.0  # the last time that bytes came or an answer went
+        self._message_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- the transport calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._starter: Starter[HttpResponse] = Starter(self._world, loop, "http request")
+        peer = transport.get_extra_info("peername")
+        self._client = str(peer[0]) if isinstance(peer, tuple) and peer else "127.0.0.1"
+        own = transport.get_extra_info("sockname")
+        if isinstance(own, tuple) and own:
+            self._local = str(own[0])
+        self._parser = httptools.HttpRequestParser(self)
+        self._active_at = loop.time()
+        self._timer = loop.call_later(self._limits.idle_s, self._check_slowness)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._queue.clear()  # nobody waits for them, and none has begun
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending or self._failure:
+            return
+        self._active_at = self._loop.time()
+        if not self._in_message or self._in_head:
+            self._head_fed_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # We never switch protocols: the request (already queued) is answered as HTTP/1.1, then the connection ends.
+            self._stop_input()
+        except httptools.HttpParserError:
+            if not self._failure:
+                self._failure = 400
+        if self._in_head and self._head_fed_bytes > self._limits.head_bytes and not self._failure:
+            self._failure = 431
+        self._pump()
+
+    def eof_received(self) -> bool:
+        # A client may close its sending side and still wait for its answers.
+        self._no_more_input = True
+        return not self._secure and (self._busy or bool(self._queue))
+
+    def pause_writing(self) -> None:
+        self._write_paused_at = self._loop.time()
+
+    def resume_writing(self) -> None:
+        self._write_paused_at = None
+        self._pump()
+
+    # --- the parser calls ---
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._headers = []
+        self._body = []
+        self._body_bytes = 0
+        self._in_message = self._in_head = True
+        self._expects_continue = False
+        self._message_at = self._active_at
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._head_fed_bytes > self._limits.head_bytes:
+            size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
+            if size > self._limits.head_bytes:
+                self._fail(431)
+        for name, value in self._headers:
+            length = len(name)
+            if length == 14 and name.lower() == "content-length":
+                if int(value) > self._limits.body_bytes:
+                    self._fail(413)
+            elif length == 6 and name.lower() == "expect":
+                if value.lower() != "100-continue":
+                    self._fail(417)
+                self._expects_continue = True
+        if self._expects_continue and not self._busy and not self._queue:
+            self._continue()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._body_bytes > self._limits.body_bytes:
+            self._fail(413)
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._in_message = self._in_head = False
+        self._expects_continue = False
+        self._head_fed_bytes = 0
+        if self._failure or self._no_more_input:
+            return
+        connection = CLOSE
+        if self._parser.should_keep_alive():
+            connection = KEEP if self._parser.get_http_version() != "1.0" else KEEP_OLD
+        body = self._body
+        request = HttpRequest(
+            self._parser.get_method().decode("ascii"),
+            _origin_form(self._target.decode("latin-1")),
+            tuple(self._headers),
+            body[0] if len(body) == 1 else b"".join(body),
+            self._client,
+            self._secure,
+            self._local,
+        )
+        self._queue.append((request, connection))
+        if connection is CLOSE:
+            self._no_more_input = True
+
+    # --- one request after the other ---
+
+    def _fail(self, status: int) -> None:
+        """Ends the parse; the status is answered when its turn comes."""
+        if not self._failure:
+            self._failure = status
+        raise ValueError(f"refused with {status}")  # the only way to stop the parser
+
+    def _stop_input(self) -> None:
+        self._no_more_input = True
+        if self._queue:
+            request, _ = self._queue.pop()
+            self._queue.append((request, CLOSE))
+
+    def _continue(self) -> None:
+        self._expects_continue = False
+        if self._transport is not None:
+            self._transport.write(CONTINUE)
+
+    def _pump(self) -> None:
+        if self._pumping:
+            return
+        self._pumping = True
+        while self._queue and not self._busy and not self._ending and self._write_paused_at is None:
+            request, self._connection = self._queue.popleft()
+            self._head_only = request.method == "HEAD"
+            self._busy = True
+            work = self._handler(request)
+            self._starter.run(work if isinstance(work, CoroutineType) else _settle(work), self._answered)
+        self._pumping = False
+        if self._transport is None or self._ending:
+            return
+        if not self._busy and not self._queue:
+            if self._failure:
+                self._end_with(self._failure)
+            elif self._expects_continue:
+                self._continue()
+            elif self._no_more_input:
+                self._ending = True
+                self._transport.close()
+        self._set_reading(len(self._queue) < QUEUE_LIMIT and self._write_paused_at is None)
+
+    def _set_reading(self, wanted: bool) -> None:
+        if wanted == self._read_paused and self._transport is not None and not self._transport.is_closing():
+            self._read_paused = not wanted
+            if wanted:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _answered(self, response: HttpResponse | None, error: BaseException | None) -> None:
+        self._busy = False
+        if isinstance(error, asyncio.CancelledError):  # the site is being stopped
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        if response is None:
+            log.error("a handler raised", exc_info=error)
+            response = HttpResponse(500, (("Content-Type", "text/plain"),), b"Internal Server Error\n")
+        transport = self._transport
+        if transport is None:
+            return
+        try:
+            transport.write(self._encode(response))
+        except ValueError as bad:  # a header that would forge another one, a status that is none
+            log.error("a handler's answer cannot be sent: %s", bad)
+            transport.write(self._encode(HttpResponse(500)))
+        self._active_at = self._loop.time()
+        if self._connection is CLOSE:
+            self._ending = True
+            transport.close()
+        self._pump()
+
+    def _encode(self, response: HttpResponse) -> bytes:
+        return encode_response(
+            response, date_line=self._clock.line(), head_only=self._head_only, connection=self._connection
+        )
+
+    def _end_with(self, status: int) -> None:
+        """One error answer, then the end."""
+        self._ending = True
+        transport = self._transport
+        if transport is None:
+            return
+        self._head_only = False
+        self._connection = CLOSE
+        body = f"{status} {HTTPStatus(status).phrase}\n".encode()
+        transport.write(self._encode(HttpResponse(status, (("Content-Type", "text/plain"),), body)))
+        self._set_reading(True)
+        if transport.can_write_eof():
+            transport.write_eof()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(LINGER_S, transport.close)
+
+    def _check_slowness(self) -> None:
+        """Runs when the earliest deadline may have come; sets itself again if it has not."""
+        if self._transport is None or self._ending:
+            return
+        now = self._loop.time()
+        if self._write_paused_at is not None:
+            deadline = self._write_paused_at + self._limits.body_s
+            if now >= deadline:
+                self._transport.abort()
+                return
+        elif self._busy or self._queue:
+            deadline = now + min(self._limits.head_s, self._limits.idle_s)
+        elif self._in_message:
+            deadline = (
+                self._message_at + self._limits.head_s if self._in_head else self._active_at + self._limits.body_s
+            )
+            if now >= deadline:
+                self._end_with(408)
+                return
+        else:
+            deadline = self._active_at + self._limits.idle_s
+            if now >= deadline:
+                self._ending = True
+                self._transport.close()
+                return
+            # A request may begin, and be slow, before the idle deadline: look again in time for its own.
+            deadline = min(deadline, now + self._limits.head_s)
+        self._timer = self._loop.call_later(max(deadline - now, 0.001), self._check_slowness)
+
+
+async def _settle(work: Awaitable[HttpResponse]) -> HttpResponse:
+    return await work
+
+
+def _origin_form(target: str) -> str:
+    """ "http://host/path" (as proxies ask) -> "/path"; everything else as it came."""
+    if target.startswith("/") or "://" not in target:
+        return target
+    _, _, rest = target.partition("://")
+    slash = rest.find("/")
+    return rest[slash:] if slash >= 0 else "/"
+
+
+def encode_response(
+    response: HttpResponse, *, date_line: str = "", head_only: bool = False, connection: str = ""
+) -> bytes:
+    """The bytes of an answer. Raises ValueError on a header with a line break in it, or a status below 200.
+
+    For a HEAD, a Content-Length that the handler gave stands: it says what a GET would bring.
+    """
+    status = response.status
+    body = response.body
+    if not 200 <= status <= 999:
+        raise ValueError(f"status {status}")
+    parts = [STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"]
+    length: str | None = None
+    for name, value in response.headers:
+        lowered = name.lower()
+        if lowered in OWN_HEADERS:
+            if head_only and lowered == "content-length":
+                length = value
+            continue
+        if lowered == "date":
+            date_line = ""
+        line = f"{name}: {value}"
+        if "\n" in line or "\r" in line or "\0" in line:
+            raise ValueError(f"a line break in header {name!r}")
+        parts.append(line + "\r\n")
+    parts.append(date_line)
+    if status not in {204, 304}:
+        parts.append(f"Content-Length: {length or len(body)}\r\n")
+    parts.append(connection)
+    parts.append("\r\n")
+    text = "".join(parts)
+    try:
+        head = text.encode("latin-1")
+    except UnicodeEncodeError:
+        head = text.encode("utf-8")
+    return head if head_only or not body or status in {204, 304} else head + body
