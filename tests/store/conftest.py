@@ -19,7 +19,7 @@ class Site:
     def __init__(self, disk: Disk, seed: int = 1) -> None:
         self.site = "us-west-2"
         self.chance = random.Random(seed)
-        self.now_s = 1_000_000.0
+        self.now_s = 1_800_000_000.0
         self._disk = disk
 
     def now(self) -> float:

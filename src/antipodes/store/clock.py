@@ -9,8 +9,8 @@ while wall clocks behave, and never gives a version that is not above all it has
     last = max(last, version that came)     on a replicated one
 
 So a write which happened after seeing another is always the later version ("happened before" is kept), and only writes
-that knew nothing of each other are decided by wall clocks: that is last writer wins. Readings are microseconds << 16;
-the lower 16 bits count writes within one microsecond, and a carry into the microseconds does no harm.
+that knew nothing of each other are decided by wall clocks: that is last writer wins. The lower
+bits of a reading count writes within one microsecond; a carry into the microseconds does no harm.
 
 A far-future version drags every clock that sees it along, as in every such scheme; nothing is lost, only the wall-clock
 part reads ahead until time catches up.
@@ -18,9 +18,7 @@ part reads ahead until time catches up.
 
 from __future__ import annotations
 
-from antipodes.store.records import Version
-
-COUNTER_BITS = 16
+from antipodes.store.records import COUNTER_BITS, Version
 
 
 class HybridClock:

@@ -1,26 +1,28 @@
 """What the store and the change log are made of. Pure values.
 
 A `Version` orders all writes to one key, everywhere on the planet: last writer wins means the greatest version wins.
-`time` is a hybrid logical clock reading: microseconds since 1970 in the upper bits, a counter in the lower 16, so a
-skewed wall clock cannot make a Region lose for ever. Equal times are decided by Region name: a fixed tie-break (AWS
-documents none).
+`time` is a hybrid logical clock reading (`store/clock.py`): microseconds since 1970 in the upper bits, a counter in the
+lower 12 (together they fit 64 bits until the year 2112), so a skewed wall clock cannot make a Region lose for ever.
+Equal times are decided by Region name: a fixed tie-break (AWS documents none).
 """
 
 from __future__ import annotations
 
 import msgspec
 
+COUNTER_BITS = 12
+
 
 class Version(msgspec.Struct, frozen=True, order=True, array_like=True):
     """When and where a write happened. Compares by (time, region)."""
 
-    time: int  # hybrid logical clock: microseconds << 16 | counter
+    time: int  # hybrid logical clock: microseconds << COUNTER_BITS | counter
     region: str
 
     @property
     def seconds(self) -> float:
         """The wall-clock part, in epoch seconds."""
-        return (self.time >> 16) / 1e6
+        return (self.time >> COUNTER_BITS) / 1e6
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True):

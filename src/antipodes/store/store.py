@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from antipodes.store.clock import COUNTER_BITS, HybridClock
+from antipodes.store.clock import HybridClock
 from antipodes.store.engine import Engine, StoreError
-from antipodes.store.records import Change, Logged, Version
+from antipodes.store.records import COUNTER_BITS, Change, Logged, Version
 from antipodes.world.disk import FileDisk
 from antipodes.world.world import World
 
