@@ -1,0 +1,35 @@
+# Two commands do all the set-up on a fresh machine with Python 3.11 or later:
+#   make demo    runs the story        make test    runs everything CI runs
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.run
+	$(BIN)/antipodes demo $(ARGS)
+
+test: $(VENV)/.test check
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[fast]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[fast,test]'
+	@touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) .antipodes .mypy_cache .ruff_cache .pytest_cache

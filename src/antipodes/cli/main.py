@@ -1,0 +1,39 @@
+"""The `antipodes` command: one command a file, assembled here. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import typer
+
+from antipodes.cli import curl, demo, deploy, dig, down, env, faults, region, simulate, status, up
+
+app = typer.Typer(
+    name="antipodes",
+    help="A planet of AWS Regions on one machine: deploy to it, break it on purpose, get measured answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
+app.command("up")(up.up)
+app.command("status")(status.status)
+app.command("down")(down.down)
+app.command("env")(env.env)
+app.command("deploy")(deploy.deploy)
+app.command("kill")(faults.kill)
+app.command("restore")(faults.restore)
+app.command("partition")(faults.partition)
+app.command("heal")(faults.heal)
+app.command("dig")(dig.dig)
+app.command("curl")(curl.curl)
+app.command("region", hidden=True)(region.region)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

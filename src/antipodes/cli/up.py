@@ -1,0 +1,81 @@
+"""`antipodes up`: starts a planet, in the foreground or detached."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from antipodes.cli import pidfile
+from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, fail
+from antipodes.globe import planet as planets
+
+START_TIMEOUT_S = 60.0
+
+Regions = Annotated[str, typer.Option("--regions", help="Comma-separated Region codes.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="HTTP: the front door and every Region.")]
+HttpsPort = Annotated[int, typer.Option("--https-port", min=1, max=65535, help="HTTPS on every Region.")]
+DnsPort = Annotated[int, typer.Option("--dns-port", min=1, max=65535, help="DNS, UDP and TCP.")]
+DEFAULT_REGIONS = ",".join(planets.DEFAULT_REGIONS)
+
+
+def up(
+    regions: Regions = DEFAULT_REGIONS,
+    port: Port = 4566,
+    https_port: HttpsPort = 8443,
+    dns_port: DnsPort = 5300,
+    in_memory: Annotated[bool, typer.Option("--in-memory", help="Keep nothing on disk.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is up; end it with `down`.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Starts a planet. In the foreground Ctrl-C ends everything; with --detach, `antipodes down` does."""
+    from antipodes.globe import supervisor
+
+    try:
+        wanted = planets.check_regions(tuple(name.strip() for name in regions.split(",") if name.strip()))
+        planet = supervisor.prepare(
+            data_dir, regions=wanted, port=port, https_port=https_port, dns_port=dns_port, in_memory=in_memory
+        )
+    except planets.PlanetError as error:
+        raise fail(str(error), 2) from None
+    if detach:
+        start_detached(data_dir)
+        print(f"The planet is up: {', '.join(planet.regions)} at http://127.0.0.1:{planet.port}.")
+        print('For your shell: eval "$(antipodes env)"   To end it: antipodes down')
+        return
+    lock = pidfile.take(data_dir)
+    if lock is None:
+        raise fail(f"A planet already runs in {data_dir} (pid {pidfile.read(data_dir)}).")
+    with lock:
+        code = supervisor.run(data_dir, planet, announce=lambda line: print(line, flush=True))
+    raise typer.Exit(code)
+
+
+def start_detached(data_dir: Path) -> None:
+    """Starts the supervisor of a prepared planet as a process of its own; returns when it serves, fails with its words."""
+    if pidfile.held(data_dir):
+        raise fail(f"A planet already runs in {data_dir} (pid {pidfile.read(data_dir)}).")
+    log = data_dir / "globe.log"
+    command = [sys.executable, "-m", "antipodes.cli.supervise", str(data_dir)]
+    with log.open("ab") as output:
+        begin = output.tell()
+        process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=Path.cwd()
+        )
+    ready = data_dir / "ready"
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not (ready.exists() and ready.read_text() == str(process.pid)):
+        if process.poll() is not None:
+            with log.open("rb") as said:
+                said.seek(begin)
+                words = said.read().decode(errors="replace").strip()
+            raise fail(words.splitlines()[-1].removeprefix("antipodes: ") if words else "The planet did not start.")
+        if time.monotonic() > deadline:
+            os.killpg(process.pid, 15)
+            raise fail(f"The planet did not start within {START_TIMEOUT_S:.0f} s; see {log}.")
+        time.sleep(0.02)

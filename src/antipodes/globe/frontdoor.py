@@ -1,0 +1,89 @@
+"""The front door on 127.0.0.1: finds the Region that a request is for, and hands it over as it came.
+
+    /_antipodes/...               the admin API
+    Host of an API or a Region    that Region (`{api}.execute-api.us-west-2.amazonaws.com`, `dynamodb.us-west-2.…`)
+    a name that our DNS answers   the Region that DNS gives to a client without a place (a custom domain)
+    SigV4 credential scope        the Region in the scope; global services live in the home Region
+    none of these                 the home Region, which answers as AWS does
+
+Whoever comes in here is a tool on this machine: no distance is added.
+"""
+
+from __future__ import annotations
+
+from antipodes.edge.client import HttpClient
+from antipodes.globe.admin import PREFIX, Admin
+from antipodes.globe.globe import Globe
+from antipodes.globe.planet import Planet
+from antipodes.nameserver import NameServer
+from antipodes.wire import models, protocols, sigv4
+from antipodes.wire.errors import AwsError, ServerFault
+from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.world import geography
+from antipodes.world.world import HERE, NetworkError, World
+
+FORWARD_TIMEOUT_S = 60.0
+LOCAL_NAMES = frozenset({"", "127.0.0.1", "localhost", "::1", "[::1]"})
+
+
+class FrontDoor:
+    """Forwards to Regions over kept-alive connections."""
+
+    def __init__(self, world: World, planet: Planet, globe: Globe, admin: Admin, nameserver: NameServer) -> None:
+        self._planet = planet
+        self._globe = globe
+        self._admin = admin
+        self._nameserver = nameserver
+        self._client = HttpClient(world.at(HERE))
+        self._world = world
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Admin calls are answered here, everything else by a Region."""
+        if request.target.startswith(PREFIX):
+            return await self._admin.respond(request)
+        region = self.region_for(request)
+        try:
+            return await self._client.send(
+                geography.address_of(region), self._planet.port, request, timeout_s=FORWARD_TIMEOUT_S
+            )
+        except NetworkError as error:
+            return unavailable(request, region, error, self._request_id())
+
+    def region_for(self, request: HttpRequest) -> str:
+        """The Region this request is for; the home Region if nothing says."""
+        by_host = self._region_of_host(request.host)
+        if by_host is not None:
+            return by_host
+        try:
+            scope = sigv4.scope_of(request)
+        except AwsError:
+            scope = None
+        if scope is not None and scope.region in self._planet.regions:
+            return scope.region
+        return self._planet.home  # it knows what AWS says to an unsigned request or an unknown Region
+
+    def _region_of_host(self, host: str) -> str | None:
+        if host in LOCAL_NAMES:
+            return None
+        for label in host.split("."):
+            if label in self._planet.regions:
+                return label
+        address = self._nameserver.address_for(host)
+        region = geography.site_of(address) if address else None
+        return region if region in self._planet.regions else None
+
+    def _request_id(self) -> str:
+        return f"{self._world.chance.getrandbits(128):032x}"
+
+
+def unavailable(request: HttpRequest, region: str, error: NetworkError, request_id: str) -> HttpResponse:
+    """503 in the caller's protocol, naming the Region and what brings it back."""
+    fault = ServerFault(
+        "ServiceUnavailable", f"Region {region} does not answer ({error}). Bring it back: antipodes restore {region}", status=503
+    )
+    try:
+        scope = sigv4.scope_of(request)
+        service = models.service_of(scope.service) if scope else "apigateway"
+    except AwsError:
+        service = "apigateway"
+    return protocols.serialize_error(service, None, fault, request_id)

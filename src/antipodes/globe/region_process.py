@@ -1,0 +1,60 @@
+"""A Region's process: reads the planet's record, serves until its stdin closes or SIGTERM comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from antipodes.edge.tls import Authority
+from antipodes.globe import planet as planets
+from antipodes.globe.planet import LINKS_FILE, Planet
+from antipodes.region.region import Region
+from antipodes.world.disk import Disk, FileDisk, MemoryDisk
+from antipodes.world.network import Links, Rules
+from antipodes.world.real import RealWorld, run_real
+from antipodes.world.world import NetworkError
+
+
+def run(name: str, data_dir: Path) -> None:
+    """The process's main function. Errors at start are one line on stderr, which the supervisor repeats."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        run_real(lambda: serve(name, data_dir, planets.read(data_dir)))
+    except (planets.PlanetError, NetworkError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+async def serve(name: str, data_dir: Path, planet: Planet) -> None:
+    """Starts the Region, says "ready" on stdout, and waits for its end."""
+    folder = data_dir / "regions" / name
+    disk: Disk = MemoryDisk() if planet.in_memory else FileDisk(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    links = Links()
+    with contextlib.suppress(FileNotFoundError):
+        links.set_rules(msgspec.json.decode((data_dir / LINKS_FILE).read_bytes(), type=Rules))
+    world = RealWorld(name, links=links, disk=disk, ca_pem=planet.ca_pem)
+    authority = Authority.load(planet.ca_pem.encode(), planet.ca_key_pem.encode())
+    region = Region(world, planet.settings, token=planet.token, authority=authority, set_links=links.set_rules)
+    await region.start()
+    print("ready", flush=True)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_reader(sys.stdin.fileno(), lambda: stdin_says(loop, ended))
+    await ended.wait()
+    await region.stop()
+
+
+def stdin_says(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """The supervisor never writes: readable means closed, which means that it is gone."""
+    if not sys.stdin.buffer.read1(64):
+        loop.remove_reader(sys.stdin.fileno())
+        ended.set()

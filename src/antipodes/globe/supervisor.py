@@ -1,0 +1,115 @@
+"""The supervisor: the process that `antipodes up` is. Front door, DNS, name server, admin API, and the Regions' parent.
+
+Order of start: ports are taken first (a port in use ends the start before anything runs), then the Regions, then it is
+announced. Order of end: Regions, then doors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from antipodes.edge.dns import serve_dns
+from antipodes.edge.http import serve_http
+from antipodes.edge.tls import Authority
+from antipodes.globe import planet as planets
+from antipodes.globe.admin import Admin
+from antipodes.globe.frontdoor import FrontDoor
+from antipodes.globe.planet import Planet
+from antipodes.globe.processes import RealGlobe, RegionDidNotStart
+from antipodes.nameserver import NameServer
+from antipodes.world.disk import Disk, FileDisk, MemoryDisk
+from antipodes.world.network import Links
+from antipodes.world.real import RealWorld, run_real
+from antipodes.world.world import GLOBE, NetworkError
+
+log = logging.getLogger("antipodes.globe")
+
+
+def prepare(
+    data_dir: Path, *, regions: tuple[str, ...], port: int, https_port: int, dns_port: int, in_memory: bool
+) -> Planet:
+    """Writes (or renews) the planet's record; keys and CA of an earlier planet in that folder are kept.
+
+    Raises PlanetError.
+    """
+    ports = {"--port": port, "--https-port": https_port, "--dns-port": dns_port}
+    if len({*ports.values()}) < len(ports):
+        raise planets.PlanetError("--port, --https-port and --dns-port must differ.")
+    if (data_dir / planets.FILE).exists():
+        kept = planets.read(data_dir)
+    else:
+        world = RealWorld(GLOBE, links=Links(), disk=MemoryDisk())
+        authority = Authority.create(world.now(), "antipodes local CA")
+        kept = Planet(
+            regions=regions,
+            token=os.urandom(24).hex(),
+            key=os.urandom(24).hex(),
+            ca_pem=authority.pem.decode(),
+            ca_key_pem=authority.key_pem.decode(),
+        )
+    planet = msgspec.structs.replace(
+        kept, regions=regions, port=port, https_port=https_port, dns_port=dns_port, in_memory=in_memory
+    )
+    planets.write(data_dir, planet)
+    (data_dir / "ca.pem").write_text(planet.ca_pem)
+    return planet
+
+
+def run(
+    data_dir: Path, planet: Planet, *, announce: Callable[[str], None], ready: Callable[[], None] = lambda: None
+) -> int:
+    """Runs the planet until SIGINT, SIGTERM or `antipodes down`; the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", filename=data_dir / "globe.events.log")
+    try:
+        return run_real(lambda: supervise(data_dir, planet, announce, ready))
+    except (NetworkError, RegionDidNotStart) as error:
+        announce(f"antipodes: {error}")
+        return 1
+
+
+async def supervise(
+    data_dir: Path, planet: Planet, announce: Callable[[str], None], ready: Callable[[], None]
+) -> int:
+    """The planet's whole life."""
+    links = Links()
+    disk: Disk = MemoryDisk() if planet.in_memory else FileDisk(data_dir / "globe")
+    world = RealWorld(GLOBE, links=links, disk=disk, ca_pem=planet.ca_pem)
+    globe = RealGlobe(data_dir, planet, world, links)
+    ended = asyncio.Event()
+    admin = Admin(globe, planet.token, links=lambda: msgspec.json.encode(links.rules()), down=ended.set)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    nameserver = NameServer(
+        world,
+        planet.settings,
+        token=planet.token,
+        probe_world=RealWorld(GLOBE, links=links, disk=disk, verify=False),
+        on_event=globe.note,
+    )
+    globe.nameserver = nameserver
+    door = FrontDoor(world, planet, globe, admin, nameserver)
+    servers = [await serve_http(world, planet.port, door.respond)]
+    try:
+        servers.append(await serve_dns(world, planet.dns_port, nameserver.answer, raw_socket=True))
+        await globe.start()
+        await nameserver.start()
+        announce(f"The planet is up: {', '.join(planet.regions)}.")
+        announce(f"  API   http://127.0.0.1:{planet.port}      DNS   127.0.0.1:{planet.dns_port}")
+        announce("  Ctrl-C ends it.")
+        ready()
+        await ended.wait()
+    finally:
+        announce("Ending the planet.")
+        await nameserver.stop()
+        await globe.stop()
+        for server in servers:
+            server.close()
+    return 0

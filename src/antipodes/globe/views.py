@@ -1,0 +1,41 @@
+"""What Regions and the name server report, in the globe's words. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from antipodes.globe.globe import FunctionStatus, HealthStatus, PeerStatus, RegionStatus
+from antipodes.nameserver import NameServer
+from antipodes.region.admin import RegionReport
+
+
+def health_of(nameserver: NameServer | None) -> tuple[HealthStatus, ...]:
+    """The name server's health checks; () before it runs."""
+    if nameserver is None:
+        return ()
+    return tuple(
+        HealthStatus(
+            id=check.id,
+            target=check.target,
+            healthy=check.healthy,
+            since=check.since,
+            checkers_healthy=check.checkers_healthy,
+            checkers=check.checkers,
+            reason=check.reason,
+        )
+        for check in nameserver.status()
+    )
+
+
+def region_status(status: RegionStatus, report: RegionReport) -> RegionStatus:
+    """The status with what the Region itself reports."""
+    return msgspec.structs.replace(
+        status,
+        peers=tuple(
+            PeerStatus(p.peer, p.connected, p.behind, p.lag_ms, p.lag_p50_ms, p.lag_p99_ms) for p in report.peers
+        ),
+        functions=tuple(
+            FunctionStatus(f.name, f.environments, f.busy, f.invocations, f.errors) for f in report.functions
+        ),
+        tables=report.tables,
+    )

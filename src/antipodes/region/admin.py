@@ -1,0 +1,76 @@
+"""A Region's own admin door: the supervisor asks for a report and tells of the network's rules. Token needed."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.world.network import Rules
+
+TOKEN_HEADER = "x-antipodes-token"  # noqa: S105 (a header's name)
+
+
+class PeerReport(msgspec.Struct, frozen=True):
+    """How this Region's copy follows one peer."""
+
+    peer: str
+    connected: bool
+    behind: int
+    lag_ms: float | None
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+
+
+class FunctionReport(msgspec.Struct, frozen=True):
+    """A function and its execution environments."""
+
+    name: str
+    environments: int
+    busy: int
+    invocations: int
+    errors: int
+
+
+class RegionReport(msgspec.Struct, frozen=True):
+    """What a Region tells of itself."""
+
+    peers: tuple[PeerReport, ...] = ()
+    functions: tuple[FunctionReport, ...] = ()
+    tables: Mapping[str, int] = {}
+
+
+class RegionAdmin:
+    """GET status; POST links (the network's rules); POST repair {"region": the one whose disk was lost}."""
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        report: Callable[[], RegionReport],
+        set_links: Callable[[Rules], None],
+        repair: Callable[[str], None],
+    ) -> None:
+        self._token = token
+        self._report = report
+        self._set_links = set_links
+        self._repair = repair
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        if not hmac.compare_digest((request.header(TOKEN_HEADER) or "").encode(), self._token.encode()):
+            return HttpResponse(403, (), b"the planet's token is missing or wrong\n")
+        what = request.path.rpartition("/")[2]
+        if (request.method, what) == ("GET", "status"):
+            return HttpResponse(200, (("content-type", "application/json"),), msgspec.json.encode(self._report()))
+        try:
+            if (request.method, what) == ("POST", "links"):
+                self._set_links(msgspec.json.decode(request.body, type=Rules))
+                return HttpResponse(200, (), b"{}")
+            if (request.method, what) == ("POST", "repair"):
+                self._repair(msgspec.json.decode(request.body, type=dict[str, str])["region"])
+                return HttpResponse(200, (), b"{}")
+        except (msgspec.MsgspecError, KeyError) as error:
+            return HttpResponse(400, (), f"{error}\n".encode())
+        return HttpResponse(404, (), b"no such admin call\n")

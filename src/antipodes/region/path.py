@@ -1,0 +1,169 @@
+"""The path of one HTTP request through a Region, as a visible list.
+
+    admin?        the planet's own processes ask for status, tell of partitions
+    application?  a Host that API Gateway owns goes to its data plane, unsigned
+    identify      whose signature, for which Region and service
+    verify        the signature
+    locate        another Region's request is carried there over the network; global services live in the home Region
+    parse         bytes to a typed operation, by AWS's service model
+    dispatch      the service's operation
+    serialise     the answer, or the error, in the service's protocol
+
+Each step is a method of `Path`. A step that ends the request raises AwsError or returns a response; nothing
+else leaves here: an unexpected exception is reported and becomes InternalFailure (500), and the Region lives on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from antipodes.edge.client import HttpClient
+from antipodes.services.apigateway.service import ApiGateway
+from antipodes.services.contract import Service, Settings
+from antipodes.services.lambda_ import credentials
+from antipodes.wire import models, protocols, sigv4
+from antipodes.wire.errors import AccessDenied, AwsError, ClientFault, NotSupported, ServerFault
+from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.wire.operation import Request
+from antipodes.world import geography
+from antipodes.world.world import NetworkError, World
+
+log = logging.getLogger("antipodes.region")
+
+ADMIN = "/_antipodes/"
+# Global services: one control plane, in the home Region (Route 53's is in us-east-1: facts 2.5; IAM's and STS's
+# global endpoint too). STS and IAM answer in every Region here, each with its own roles, because a dead
+# home Region must not stop the others.
+HOME_ONLY = frozenset({"route53"})
+KNOWN_KEYS: Mapping[str, str] = {"test": "test"}
+
+
+class Path:
+    """The steps, with what they need. One instance a Region."""
+
+    def __init__(
+        self,
+        region: str,
+        world: World,
+        settings: Settings,
+        services: Mapping[str, Service],
+        admin: Callable[[HttpRequest], Awaitable[HttpResponse]],
+    ) -> None:
+        self._region = region
+        self._world = world
+        self._settings = settings
+        self._services = services
+        self._admin = admin
+        self._client = HttpClient(world)
+        self._home = settings.options.get("home", settings.regions[0])
+        self._planet_key = settings.options.get("planet_key", "test")
+        gateway = services["apigateway"]
+        assert isinstance(gateway, ApiGateway)
+        self._gateway = gateway
+        self._requests = 0
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """The whole path."""
+        if request.target.startswith(ADMIN):
+            return await self._admin(request)
+        if self._gateway.owns_host(request.host):
+            return await self._gateway.respond(request)
+        service = operation = None
+        request_id = self._new_request_id()
+        try:
+            scope = self._identify(request)
+            service = models.service_of(scope.service)
+            identity = self._verify(request)
+            target = self._locate(scope.region, service)
+            if target != self._region:
+                return await self._carry(request, target, service)
+            operation, params = protocols.parse_request(service, request)
+            return await self._dispatch(
+                Request(
+                    service=service,
+                    operation=operation,
+                    params=params,
+                    region=self._region,
+                    account=self._settings.account,
+                    access_key=identity.access_key,
+                    request_id=request_id,
+                    host=request.header("host") or "",
+                )
+            )
+        except AwsError as error:
+            return protocols.serialize_error(service or "dynamodb", operation, error, request_id)
+        except Exception:
+            log.exception("request %s %s failed inside %s", request.method, request.target, self._region)
+            fault = ServerFault("InternalFailure", f"An internal error occurred in {self._region}; see its log.")
+            return protocols.serialize_error(service or "dynamodb", operation, fault, request_id)
+
+    # -- the steps ---------------------------------------------------------------------------------------------
+
+    def _identify(self, request: HttpRequest) -> sigv4.Scope:
+        scope = sigv4.scope_of(request)
+        if scope is None:
+            raise AccessDenied("MissingAuthenticationTokenException", "Missing Authentication Token")
+        return scope
+
+    def _verify(self, request: HttpRequest) -> sigv4.Identity:
+        return sigv4.verify(request, self._secret_for, self._world.now())
+
+    def _secret_for(self, access_key: str) -> str | None:
+        return KNOWN_KEYS.get(access_key) or credentials.secret_for(self._planet_key, access_key)
+
+    def _locate(self, scope_region: str, service: str) -> str:
+        if service in HOME_ONLY:
+            return self._home
+        if service == "iam" or scope_region == self._region:
+            return self._region
+        if scope_region in self._settings.regions:
+            return scope_region
+        known = scope_region in geography.REGIONS
+        raise ClientFault(
+            "UnrecognizedClientException" if known else "InvalidClientTokenId",
+            f"This planet has no Region {scope_region}; it has {', '.join(self._settings.regions)}."
+            + (f" Start one with `antipodes up --regions ...,{scope_region}`." if known else ""),
+        )
+
+    async def _carry(self, request: HttpRequest, target: str, service: str) -> HttpResponse:
+        """To the Region that was meant, over the planet's network, as it came: the signature stays valid."""
+        try:
+            return await self._client.send(
+                geography.address_of(target), self._settings.port, request, timeout_s=CARRY_TIMEOUT_S
+            )
+        except NetworkError as error:
+            raise ServerFault(
+                "ServiceUnavailable", f"Region {target} cannot be reached from {self._region}: {error}", status=503
+            ) from error
+
+    async def _dispatch(self, request: Request) -> HttpResponse:
+        service = self._services.get(request.service)
+        if service is None:
+            raise NotSupported(f"the service {request.service}")
+        operation = service.operations.get(request.operation)
+        if operation is None:
+            raise NotSupported(f"{request.service} {request.operation}")
+        result = await operation(request)
+        return protocols.serialize_response(request.service, request.operation, result, request.request_id)
+
+    def _new_request_id(self) -> str:
+        return f"{self._world.chance.getrandbits(128):032x}"
+
+
+CARRY_TIMEOUT_S = 60.0
+
+
+async def local_call(
+    services: Mapping[str, Service], service: str, operation: str, params: Mapping[str, Any], *, region: str, account: str
+) -> Mapping[str, Any]:
+    """A service's call to another one in the same Region: the same typed operation, without the wire."""
+    found = services.get(service)
+    function = found.operations.get(operation) if found else None
+    if function is None:
+        raise NotSupported(f"{service} {operation}")
+    result = await function(Request(service=service, operation=operation, params=params, region=region, account=account))
+    if isinstance(result, Mapping):
+        return result
+    return protocols.decode_payload(result)

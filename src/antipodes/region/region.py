@@ -1,0 +1,114 @@
+"""Region: assembles one Region. Which services there are is one list; who may call whom is `call`.
+
+Start: store, services, backbone (peers may call), replication, listeners. A crash calls nothing; `stop` is the orderly way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from antipodes.edge.http import serve_http
+from antipodes.edge.tls import Authority
+from antipodes.region.admin import FunctionReport, PeerReport, RegionAdmin, RegionReport
+from antipodes.region.calls import Calls
+from antipodes.region.path import Path
+from antipodes.replica.backbone import Backbone
+from antipodes.replica.replicator import Replicator
+from antipodes.services.acm.service import ACM
+from antipodes.services.apigateway.service import ApiGateway
+from antipodes.services.cloudformation.service import CloudFormation
+from antipodes.services.contract import Carried, Service, Settings, Surroundings
+from antipodes.services.dynamodb.service import DynamoDB
+from antipodes.services.iam.service import IAM
+from antipodes.services.lambda_.service import Lambda
+from antipodes.services.route53.service import Route53
+from antipodes.services.s3.service import S3
+from antipodes.services.sts.service import STS
+from antipodes.store.store import Store
+from antipodes.world import geography
+from antipodes.world.network import Rules
+from antipodes.world.world import GLOBE, Server, World
+
+
+class Region:
+    """One Region of a planet."""
+
+    def __init__(
+        self,
+        world: World,
+        settings: Settings,
+        *,
+        token: str,
+        authority: Authority | None,
+        set_links: Callable[[Rules], None],
+    ) -> None:
+        self.name = world.site
+        self._world = world
+        self._settings = settings
+        self._store = Store.open(world, "region")
+        self._calls = Calls(world, settings)
+        around = Surroundings(world.site, world, self._store, self._calls, settings)
+        self._dynamodb = DynamoDB(around)
+        self._lambda = Lambda(around)
+        self._acm = ACM(around, authority)
+        services: list[Service] = [
+            self._dynamodb,
+            self._lambda,
+            self._acm,
+            ApiGateway(around),
+            CloudFormation(around),
+            IAM(around),
+            Route53(around),
+            S3(around),
+            STS(around),
+        ]
+        self.services: Mapping[str, Service] = {service.name: service for service in services}
+        carried: dict[str, Carried] = {s.name: s.carried for s in services if s.carried is not None}
+        port = geography.backbone_port(settings.port)
+        self._backbone = Backbone(world, port, token)
+        peers = tuple(site for site in (*settings.regions, GLOBE) if site != self.name)
+        self.replicator = Replicator(world, self._store, carried, peers, backbone=self._backbone)
+        self._dynamodb.holders_changed = self.replicator.refresh
+        self._calls.join(self._backbone, self.services)
+        admin = RegionAdmin(token, report=self.report, set_links=set_links, repair=self.replicator.repair)
+        self._path = Path(self.name, world, settings, self.services, admin.respond)
+        self._servers: list[Server] = []
+
+    async def start(self) -> None:
+        """Returns when the Region serves. Raises PortInUse."""
+        await self._backbone.start()
+        for service in self.services.values():
+            await service.start()
+        await self.replicator.start()
+        settings = self._settings
+        self._servers.append(await serve_http(self._world, settings.port, self._path.respond))
+        self._servers.append(await serve_http(self._world, settings.https_port, self._path.respond, tls=self._acm))
+
+    async def stop(self) -> None:
+        """Listeners, services, replication, store."""
+        for server in self._servers:
+            server.close()
+        for service in reversed(list(self.services.values())):
+            await service.stop()
+        await self.replicator.stop()
+        self._backbone.close()
+        self._store.close()
+
+    def report(self) -> RegionReport:
+        """What `antipodes status` shows of this Region."""
+        peers = tuple(
+            PeerReport(p.peer, p.connected, p.behind, p.lag_ms, p.lag_p50_ms, p.lag_p99_ms)
+            for p in self.replicator.status()
+            if p.peer != GLOBE
+        )
+        functions = tuple(
+            FunctionReport(f.name, f.environments, f.busy, f.invocations, f.errors) for f in self._lambda.stats()
+        )
+        return RegionReport(peers, functions, self._dynamodb.item_counts())
+
+    async def call(
+        self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
+    ) -> Mapping[str, Any]:
+        """As a service calls another; for tests and the simulated globe."""
+        return await self._calls(service, operation, params, region=region)
