@@ -15,7 +15,9 @@ from antipodes.globe import planet as planets
 
 
 def env(
-    region: Annotated[str | None, typer.Option("--region", help="AWS_DEFAULT_REGION; the home Region if not given.")] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="AWS_DEFAULT_REGION; the home Region if not given.")
+    ] = None,
     as_json: Json = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:

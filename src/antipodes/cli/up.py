@@ -57,7 +57,7 @@ def up(
 
 
 def start_detached(data_dir: Path) -> None:
-    """Starts the supervisor of a prepared planet as a process of its own; returns when it serves, fails with its words."""
+    """Starts the supervisor of a prepared planet as a process of its own; returns when it serves."""
     if pidfile.held(data_dir):
         raise fail(f"A planet already runs in {data_dir} (pid {pidfile.read(data_dir)}).")
     log = data_dir / "globe.log"

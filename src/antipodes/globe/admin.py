@@ -44,7 +44,9 @@ def check_caller(request: HttpRequest, token: str) -> None:
     """Raises Refusal(403) unless the caller holds the planet's token and is not a web page from elsewhere."""
     given = request.header(TOKEN_HEADER) or ""
     if not hmac.compare_digest(given.encode(), token.encode()):
-        raise Refusal(403, "The planet's token is missing or wrong; it lies in planet.json in the planet's data folder.")
+        raise Refusal(
+            403, "The planet's token is missing or wrong; it lies in planet.json in the planet's data folder."
+        )
     if request.local == "127.0.0.1" and request.host not in LOCAL_HOSTS:
         raise Refusal(403, f"Host {request.host!r} is not this machine.")
     origin = request.header("origin")

@@ -32,9 +32,7 @@ class ApiCaller:
             credentials=wire_client.Credentials("test", "test"),
             now=self._world.now(),
         )
-        response = await self._client.send(
-            geography.address_of(region), self._port, request, timeout_s=API_TIMEOUT_S
-        )
+        response = await self._client.send(geography.address_of(region), self._port, request, timeout_s=API_TIMEOUT_S)
         return wire_client.parse_response(service, operation, response)
 
     def close(self) -> None:

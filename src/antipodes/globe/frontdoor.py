@@ -79,7 +79,9 @@ class FrontDoor:
 def unavailable(request: HttpRequest, region: str, error: NetworkError, request_id: str) -> HttpResponse:
     """503 in the caller's protocol, naming the Region and what brings it back."""
     fault = ServerFault(
-        "ServiceUnavailable", f"Region {region} does not answer ({error}). Bring it back: antipodes restore {region}", status=503
+        "ServiceUnavailable",
+        f"Region {region} does not answer ({error}). Bring it back: antipodes restore {region}",
+        status=503,
     )
     try:
         scope = sigv4.scope_of(request)

@@ -36,7 +36,7 @@ class Planet(msgspec.Struct, frozen=True):
     ca_pem: str = ""  # certificate of the local CA
     ca_key_pem: str = ""
     format: int = FORMAT
-    options: dict[str, str] = {}  # noqa: RUF012 (msgspec copies mutable defaults)
+    options: dict[str, str] = {}
 
     @property
     def home(self) -> str:
@@ -61,10 +61,10 @@ def check_regions(regions: tuple[str, ...]) -> tuple[str, ...]:
     if not regions:
         raise PlanetError("A planet needs at least one Region: --regions us-east-1,us-west-2,eu-west-1")
     for region in regions:
-        if region not in geography.REGIONS:
-            near = geography.close_matches(region, list(geography.REGIONS))
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise PlanetError(f"{region!r} is not an AWS Region.{hint}")
+        try:
+            geography.region_site(region)
+        except geography.UnknownPlace as error:
+            raise PlanetError(str(error)) from None
         if regions.count(region) > 1:
             raise PlanetError(f"Region {region} is named twice.")
     return regions
@@ -76,7 +76,9 @@ def read(data_dir: Path) -> Planet:
     try:
         planet = msgspec.json.decode(path.read_bytes(), type=Planet)
     except FileNotFoundError:
-        raise PlanetError(f"There is no planet in {data_dir}. Start one with `antipodes up --data-dir {data_dir}`.") from None
+        raise PlanetError(
+            f"There is no planet in {data_dir}. Start one with `antipodes up --data-dir {data_dir}`."
+        ) from None
     except msgspec.MsgspecError as error:
         raise PlanetError(f"{path} cannot be read: {error}") from None
     if planet.format > FORMAT:

@@ -5,7 +5,8 @@
     partition  a rule in the network's table, told to every process that dials
 
 A Region process holds its stdin open: when the supervisor dies, however it dies, the pipe closes and the Region ends.
-A Region that dies by itself (or by somebody's kill -9) is noticed, its group is swept, and it stays down until `restore`.
+A Region that dies by itself (or by somebody's kill -9) is noticed, its group is swept, and it stays down until
+`restore`.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from antipodes.globe.admin import PREFIX, TOKEN_HEADER
 from antipodes.globe.api import ApiCaller
 from antipodes.globe.globe import GlobeEvent, GlobeStatus, RegionStatus
 from antipodes.globe.planet import LINKS_FILE, Planet
-from antipodes.globe.views import health_of, region_status
+from antipodes.globe.views import health_of, partitions_of, region_status
 from antipodes.nameserver import NameServer
 from antipodes.region.admin import RegionReport
 from antipodes.wire.http import HttpRequest
 from antipodes.world import geography
-from antipodes.world.network import Links
+from antipodes.world.network import Links, encode_rules
 from antipodes.world.real import RealWorld
 from antipodes.world.world import HERE, NetworkError, World
 
@@ -209,7 +210,7 @@ class RealGlobe:
         await asyncio.gather(*(self._admin(name, "POST", "links", rules) for name in list(self._running)))
 
     def _write_links(self) -> bytes:
-        rules = msgspec.json.encode(self._links.rules())
+        rules = encode_rules(self._links.rules())
         (self._data_dir / LINKS_FILE).write_bytes(rules)
         return rules
 
@@ -228,7 +229,7 @@ class RealGlobe:
             now=self._world.now(),
             regions=tuple(regions),
             health=health_of(self.nameserver),
-            partitions=tuple(self._links.partitions()),
+            partitions=partitions_of(self._links),
             events=tuple(self._events),
         )
 

@@ -9,14 +9,12 @@ import signal
 import sys
 from pathlib import Path
 
-import msgspec
-
 from antipodes.edge.tls import Authority
 from antipodes.globe import planet as planets
 from antipodes.globe.planet import LINKS_FILE, Planet
 from antipodes.region.region import Region
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
-from antipodes.world.network import Links, Rules
+from antipodes.world.network import Links, decode_rules
 from antipodes.world.real import RealWorld, run_real
 from antipodes.world.world import NetworkError
 
@@ -38,7 +36,7 @@ async def serve(name: str, data_dir: Path, planet: Planet) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     links = Links()
     with contextlib.suppress(FileNotFoundError):
-        links.set_rules(msgspec.json.decode((data_dir / LINKS_FILE).read_bytes(), type=Rules))
+        links.set_rules(decode_rules((data_dir / LINKS_FILE).read_bytes()))
     world = RealWorld(name, links=links, disk=disk, ca_pem=planet.ca_pem)
     authority = Authority.load(planet.ca_pem.encode(), planet.ca_key_pem.encode())
     region = Region(world, planet.settings, token=planet.token, authority=authority, set_links=links.set_rules)

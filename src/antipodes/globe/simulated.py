@@ -1,7 +1,7 @@
 """SimulatedGlobe: the whole planet in one process, in virtual time, repeatable from its seed.
 
-The same Regions, name server, stores and replicators as in the real world, on a Simulation's worlds. `kill` is the crash of a site:
-its code stops between two steps, and its disk forgets what was not synced.
+The same Regions, name server, stores and replicators as in the real world, on a Simulation's worlds. `kill` is
+the crash of a site: its code stops between two steps, and its disk forgets what was not synced.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from antipodes.edge.dns import serve_dns
 from antipodes.globe.api import ApiCaller
 from antipodes.globe.globe import GlobeEvent, GlobeStatus, RegionStatus
 from antipodes.globe.planet import Planet
-from antipodes.globe.views import health_of, region_status
+from antipodes.globe.views import health_of, partitions_of, region_status
 from antipodes.nameserver import NameServer
 from antipodes.region.region import Region
 from antipodes.world import geography
@@ -129,7 +129,7 @@ class SimulatedGlobe:
             now=self._world.now(),
             regions=tuple(self._region_status(name) for name in self.regions),
             health=health_of(self._nameserver),
-            partitions=tuple(self._simulation.links.partitions()),
+            partitions=partitions_of(self._simulation.links),
             events=tuple(self._events),
         )
 
@@ -151,7 +151,11 @@ class SimulatedGlobe:
 
 
 def simulate_globe(
-    seed: int, regions: tuple[str, ...], main: Callable[[SimulatedGlobe], Awaitable[T]], *, sink: Callable[[str], None] | None = None
+    seed: int,
+    regions: tuple[str, ...],
+    main: Callable[[SimulatedGlobe], Awaitable[T]],
+    *,
+    sink: Callable[[str], None] | None = None,
 ) -> tuple[T, Run]:
     """Runs `main` on a planet that lives in virtual time; its result and what the run left.
 

@@ -25,7 +25,7 @@ from antipodes.globe.planet import Planet
 from antipodes.globe.processes import RealGlobe, RegionDidNotStart
 from antipodes.nameserver import NameServer
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
-from antipodes.world.network import Links
+from antipodes.world.network import Links, encode_rules
 from antipodes.world.real import RealWorld, run_real
 from antipodes.world.world import GLOBE, NetworkError
 
@@ -66,7 +66,9 @@ def run(
     data_dir: Path, planet: Planet, *, announce: Callable[[str], None], ready: Callable[[], None] = lambda: None
 ) -> int:
     """Runs the planet until SIGINT, SIGTERM or `antipodes down`; the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", filename=data_dir / "globe.events.log")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(message)s", filename=data_dir / "globe.events.log"
+    )
     try:
         return run_real(lambda: supervise(data_dir, planet, announce, ready))
     except (NetworkError, RegionDidNotStart) as error:
@@ -74,16 +76,14 @@ def run(
         return 1
 
 
-async def supervise(
-    data_dir: Path, planet: Planet, announce: Callable[[str], None], ready: Callable[[], None]
-) -> int:
+async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], None], ready: Callable[[], None]) -> int:
     """The planet's whole life."""
     links = Links()
     disk: Disk = MemoryDisk() if planet.in_memory else FileDisk(data_dir / "globe")
     world = RealWorld(GLOBE, links=links, disk=disk, ca_pem=planet.ca_pem)
     globe = RealGlobe(data_dir, planet, world, links)
     ended = asyncio.Event()
-    admin = Admin(globe, planet.token, links=lambda: msgspec.json.encode(links.rules()), down=ended.set)
+    admin = Admin(globe, planet.token, links=lambda: encode_rules(links.rules()), down=ended.set)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)

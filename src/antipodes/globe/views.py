@@ -7,6 +7,7 @@ import msgspec
 from antipodes.globe.globe import FunctionStatus, HealthStatus, PeerStatus, RegionStatus
 from antipodes.nameserver import NameServer
 from antipodes.region.admin import RegionReport
+from antipodes.world.network import Links, Partition
 
 
 def health_of(nameserver: NameServer | None) -> tuple[HealthStatus, ...]:
@@ -39,3 +40,8 @@ def region_status(status: RegionStatus, report: RegionReport) -> RegionStatus:
         ),
         tables=report.tables,
     )
+
+
+def partitions_of(links: Links) -> tuple[tuple[str, str], ...]:
+    """The pairs that are cut off from each other."""
+    return tuple((rule.one, rule.other) for rule in links.rules() if isinstance(rule, Partition))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.world.network import Rules
+from antipodes.world.network import Rule, decode_rules
 
 TOKEN_HEADER = "x-antipodes-token"  # noqa: S105 (a header's name)
 
@@ -50,7 +50,7 @@ class RegionAdmin:
         token: str,
         *,
         report: Callable[[], RegionReport],
-        set_links: Callable[[Rules], None],
+        set_links: Callable[[tuple[Rule, ...]], None],
         repair: Callable[[str], None],
     ) -> None:
         self._token = token
@@ -66,7 +66,7 @@ class RegionAdmin:
             return HttpResponse(200, (("content-type", "application/json"),), msgspec.json.encode(self._report()))
         try:
             if (request.method, what) == ("POST", "links"):
-                self._set_links(msgspec.json.decode(request.body, type=Rules))
+                self._set_links(decode_rules(request.body))
                 return HttpResponse(200, (), b"{}")
             if (request.method, what) == ("POST", "repair"):
                 self._repair(msgspec.json.decode(request.body, type=dict[str, str])["region"])

@@ -70,7 +70,9 @@ class Calls:
             return {"error": error_to(error)}
         except Exception:
             log.exception("%s %s, called from another Region, failed", service, operation)
-            return {"error": error_to(ServerFault("InternalFailure", f"{service} {operation} failed in {self._world.site}"))}
+            return {
+                "error": error_to(ServerFault("InternalFailure", f"{service} {operation} failed in {self._world.site}"))
+            }
 
 
 def error_to(error: AwsError) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Path:
             return self._region
         if scope_region in self._settings.regions:
             return scope_region
-        known = scope_region in geography.REGIONS
+        known = scope_region in geography.regions()
         raise ClientFault(
             "UnrecognizedClientException" if known else "InvalidClientTokenId",
             f"This planet has no Region {scope_region}; it has {', '.join(self._settings.regions)}."
@@ -156,14 +156,22 @@ CARRY_TIMEOUT_S = 60.0
 
 
 async def local_call(
-    services: Mapping[str, Service], service: str, operation: str, params: Mapping[str, Any], *, region: str, account: str
+    services: Mapping[str, Service],
+    service: str,
+    operation: str,
+    params: Mapping[str, Any],
+    *,
+    region: str,
+    account: str,
 ) -> Mapping[str, Any]:
     """A service's call to another one in the same Region: the same typed operation, without the wire."""
     found = services.get(service)
     function = found.operations.get(operation) if found else None
     if function is None:
         raise NotSupported(f"{service} {operation}")
-    result = await function(Request(service=service, operation=operation, params=params, region=region, account=account))
+    result = await function(
+        Request(service=service, operation=operation, params=params, region=region, account=account)
+    )
     if isinstance(result, Mapping):
         return result
     return protocols.decode_payload(result)

@@ -1,6 +1,7 @@
 """Region: assembles one Region. Which services there are is one list; who may call whom is `call`.
 
-Start: store, services, backbone (peers may call), replication, listeners. A crash calls nothing; `stop` is the orderly way.
+Start: store, services, backbone (peers may call), replication, listeners. A crash calls nothing;
+`stop` is the orderly way.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from antipodes.services.s3.service import S3
 from antipodes.services.sts.service import STS
 from antipodes.store.store import Store
 from antipodes.world import geography
-from antipodes.world.network import Rules
+from antipodes.world.network import Rule
 from antipodes.world.world import GLOBE, Server, World
 
 
@@ -41,7 +42,7 @@ class Region:
         *,
         token: str,
         authority: Authority | None,
-        set_links: Callable[[Rules], None],
+        set_links: Callable[[tuple[Rule, ...]], None],
     ) -> None:
         self.name = world.site
         self._world = world

@@ -1,0 +1,19 @@
+"""All benchmarks in one run: `make bench`. Figures are of this machine and this minute; the ratios are what holds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks import dynamodb, planet
+
+
+def main() -> None:
+    planet.measure()
+    dynamodb.measure()
+
+
+if __name__ == "__main__":
+    main()
