@@ -11,7 +11,7 @@ demo: $(VENV)/.run
 	$(BIN)/antipodes demo $(ARGS)
 
 test: $(VENV)/.test check
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
