@@ -1,0 +1,341 @@
+"""Follower: keeps this site's copies up with one peer.
+
+What it decides: when to dial, from where to follow, which topics still need a backfill, what counts as durable. What it
+refuses to know: what a change means; it hands each to its owner's `merge`.
+
+Correctness in three sentences. (1) The cursor is written after the changes it covers, in the same commit group, so a
+crash can only make us receive changes again, and merge is idempotent. (2) A topic is complete once a snapshot taken
+after the stream began to carry it has been merged, because the stream has everything that came later; until then its
+progress row says how far the copy is. (3) Whatever breaks that chain (another incarnation of the peer, a log trimmed
+past our cursor, a topic that left the stream) removes the progress rows, and the backfill starts again.
+
+If the peer has lost its disk, what it had sent to some sites but not to others survives only at those: then every other
+peer is copied from again as well (`on_disk_lost`).
+
+A partition, a dead peer or a failing disk here only delays: the session ends, and is tried again after a backoff.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from antipodes.replica.backbone import Backbone, Channel
+from antipodes.replica.messages import (
+    REPLICATE,
+    SNAPSHOT,
+    Ack,
+    Batch,
+    Carrying,
+    Copy,
+    Follow,
+    Holding,
+    Welcome,
+    part_decoder,
+    to_follower,
+)
+from antipodes.services.contract import Carried
+from antipodes.store.engine import StoreError
+from antipodes.store.records import Change
+from antipodes.store.store import Store
+from antipodes.world.world import ConnectionLost, NetworkError, World
+
+SILENCE_S = 3.5  # the leader shows a sign of life each second
+BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.1, 2.0
+DIAL_TIMEOUT_S = 4.0
+REFUSED_S = 0.5
+LAGS_KEPT = 1024
+CURSOR_PREFIX = b"replica/cursor/"
+TOPIC_PREFIX = b"replica/topic/"
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far this site has followed a peer."""
+
+    incarnation: str = ""  # of the peer; "": never met
+    position: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True, array_like=True):
+    """How far one topic's copy from one peer is: done, or records up to key `after`."""
+
+    done: bool = False
+    after: bytes = b""
+
+
+class Following(msgspec.Struct, frozen=True):
+    """What can be said of one peer."""
+
+    peer: str
+    connected: bool
+    position: int
+    behind: int  # log entries at the peer not yet taken here; -1: unknown, for want of a connection
+    lag_ms: float | None  # commit there to apply here, of the newest change; None: none yet
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    applied: int  # changes since this process began, copies included
+    missing: tuple[str, ...]  # topics whose copy from this peer is not complete
+    problem: str  # why the last session ended; "" while all is well
+
+
+class Follower:
+    """Follows one peer. `run` is its task."""
+
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        carried: Mapping[str, Carried],
+        backbone: Backbone,
+        peer: str,
+        address: str,
+        port: int,
+        on_disk_lost: Callable[[str], None],
+    ) -> None:
+        self.peer = peer
+        self._world = world
+        self._store = store
+        self._carried = carried
+        self._backbone = backbone
+        self._address = address
+        self._port = port
+        self._on_disk_lost = on_disk_lost
+        self._held: tuple[str, ...] = ()
+        self._carrying: tuple[str, ...] = ()
+        self._channel: Channel | None = None
+        self._welcomed = False
+        self._work = asyncio.Event()  # set: topics may need copying
+        self._peer_end = 0
+        self._applied = 0
+        self._lags_ms: deque[float] = deque(maxlen=LAGS_KEPT)
+        self._problem = ""
+        self._cursor = Cursor()
+        self._progress: dict[str, Progress] = {}
+        self._load()
+
+    # What is on disk
+
+    @property
+    def _cursor_key(self) -> bytes:
+        return CURSOR_PREFIX + self.peer.encode()
+
+    def _topic_key(self, topic: str) -> bytes:
+        return TOPIC_PREFIX + self.peer.encode() + b"\x00" + topic.encode()
+
+    def _load(self) -> None:
+        found = self._store.get(self._cursor_key)
+        self._cursor = Cursor() if found is None else msgspec.msgpack.decode(found, type=Cursor)
+        start = self._topic_key("")
+        self._progress = {
+            key[len(start) :].decode(): msgspec.msgpack.decode(value, type=Progress)
+            for key, value in self._store.range(start, start[:-1] + b"\x01")
+        }
+
+    def _save_cursor(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._store.write([(self._cursor_key, msgspec.msgpack.encode(cursor))])
+
+    def _save_progress(self, topic: str, progress: Progress) -> None:
+        self._progress[topic] = progress
+        self._store.write([(self._topic_key(topic), msgspec.msgpack.encode(progress))])
+
+    def forget(self, topics: Sequence[str]) -> None:
+        """These topics must be copied again from this peer."""
+        rows: list[tuple[bytes, bytes | None]] = []
+        for topic in topics:
+            if self._progress.pop(topic, None) is not None:
+                rows.append((self._topic_key(topic), None))
+        if rows:
+            self._store.write(rows)
+        self._work.set()
+
+    # What is shared
+
+    def refresh(self) -> None:
+        """Topics held here, or their holders, may have changed."""
+        held = tuple(
+            topic
+            for service in sorted(self._carried)
+            for topic in sorted(self._carried[service].topics())
+            if self.peer in self._carried[service].holders(topic)
+        )
+        if held == self._held:
+            return
+        gone = [topic for topic in self._progress if topic not in held]
+        self._held = held
+        self.forget(gone)
+        if self._channel is not None and self._welcomed:
+            try:
+                self._channel.send(Holding(held))
+            except ConnectionLost:
+                pass  # the session is about to notice
+
+    def known_topics(self) -> tuple[str, ...]:
+        """Topics of which a copy from this peer was begun."""
+        return tuple(sorted(self._progress))
+
+    def missing(self) -> tuple[str, ...]:
+        """Topics shared with the peer of which not everything is copied."""
+        return tuple(topic for topic in self._held if not self._progress.get(topic, Progress()).done)
+
+    def status(self) -> Following:
+        lags = sorted(self._lags_ms)
+        connected = self._channel is not None and self._welcomed
+        return Following(
+            peer=self.peer,
+            connected=connected,
+            position=self._cursor.position,
+            behind=max(0, self._peer_end - self._cursor.position) if connected else -1,
+            lag_ms=self._lags_ms[-1] if lags else None,
+            lag_p50_ms=lags[len(lags) // 2] if lags else None,
+            lag_p99_ms=lags[len(lags) * 99 // 100] if lags else None,
+            applied=self._applied,
+            missing=self.missing(),
+            problem=self._problem,
+        )
+
+    # The session
+
+    async def run(self) -> None:
+        """Dials, follows, and dials again. Runs until cancelled."""
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            self._welcomed = False
+            try:
+                await self._session()
+            except (NetworkError, TimeoutError, StoreError) as error:
+                self._problem = f"{type(error).__name__}: {error}"
+            except Exception as error:  # a defect in a merge must not end replication for ever: it shows in status
+                self._problem = f"{type(error).__name__}: {error}"
+                self._world.trace("replica.defect", peer=self.peer, error=self._problem)
+            finally:
+                self._hang_up()
+            if self._welcomed:
+                backoff_s = BACKOFF_FIRST_S
+            self._welcomed = False
+            self._load()  # a failed commit took back what memory thinks was done
+            await self._world.sleep(backoff_s * self._world.chance.uniform(0.5, 1.0))
+            backoff_s = min(backoff_s * 2, BACKOFF_MOST_S)
+
+    def _hang_up(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    async def _session(self) -> None:
+        self.refresh()
+        follow = Follow(self._world.site, self._cursor.incarnation, self._cursor.position, self._held)
+        dialled = self._backbone.dial(self._address, self._port, REPLICATE, follow, timeout_s=DIAL_TIMEOUT_S)
+        channel = self._channel = await dialled
+        async with asyncio.timeout(SILENCE_S):
+            welcome = await channel.receive(to_follower)
+        if not isinstance(welcome, Welcome):
+            raise ConnectionLost("no welcome")
+        self._begin(welcome)
+        await self._store.durable()
+        if self._held != follow.topics:
+            channel.send(Holding(self._held))
+        copier = self._world.spawn(self._copy_topics(welcome.incarnation), f"copies from {self.peer}")
+        try:
+            while True:
+                async with asyncio.timeout(SILENCE_S):
+                    message = await channel.receive(to_follower)
+                if isinstance(message, Batch):
+                    await self._take(channel, message)
+                elif isinstance(message, Carrying):
+                    self._carry(message.topics)
+        finally:
+            copier.cancel()
+
+    def _begin(self, welcome: Welcome) -> None:
+        known = self._cursor.incarnation
+        if not welcome.resumed:
+            self.forget(sorted(self._progress))
+            self._save_cursor(Cursor(welcome.incarnation, welcome.position))
+        self._peer_end = welcome.end
+        self._welcomed = True
+        self._problem = ""
+        self._carry(welcome.carrying)
+        if known not in ("", welcome.incarnation):
+            self._world.trace("replica.disk_lost", peer=self.peer)
+            self._on_disk_lost(self.peer)
+
+    def _carry(self, topics: tuple[str, ...]) -> None:
+        """The stream carries these from here on. What left it is no longer complete."""
+        self._carrying = topics
+        self.forget([topic for topic in self._progress if topic not in topics])
+
+    async def _take(self, channel: Channel, batch: Batch) -> None:
+        """Merges a batch and moves the cursor, in one turn; acknowledges when both are durable."""
+        self._peer_end = max(batch.end, batch.upto)
+        self._merge(batch.changes)
+        if batch.changes:
+            lag_s = self._world.now() - batch.changes[-1].version.seconds
+            self._lags_ms.append(max(0.0, lag_s * 1000))
+        if batch.upto != self._cursor.position:
+            self._save_cursor(Cursor(self._cursor.incarnation, batch.upto))
+            await self._store.durable()
+        channel.send(Ack(self._cursor.position))
+
+    def _merge(self, changes: list[Change]) -> None:
+        """Hands changes of topics held here to their owners. (Of others: their copy comes when they are held.)"""
+        for change in changes:
+            if change.topic in self._held:
+                self._store.seen(change.version)
+                self._carried[change.topic.partition("/")[0]].merge(change.topic, change)
+                self._applied += 1
+
+    # Backfill
+
+    def _next_topic(self) -> str | None:
+        missing = self.missing()
+        return next((topic for topic in self._carrying if topic in missing), None)
+
+    async def _copy_topics(self, incarnation: str) -> None:
+        """Copies what is missing, topic by topic, whenever something is. Belongs to one session."""
+        while True:
+            self._work.clear()
+            if self._next_topic() is None:
+                await self._work.wait()
+                continue
+            try:
+                await self._copy_missing(incarnation)
+            except (NetworkError, TimeoutError, StoreError) as error:
+                self._problem = f"copying: {type(error).__name__}: {error}"
+                self._hang_up()  # ends the session; the next one goes on
+                return
+
+    async def _copy_missing(self, incarnation: str) -> None:
+        channel = await self._backbone.dial(
+            self._address, self._port, SNAPSHOT, self._world.site, timeout_s=DIAL_TIMEOUT_S
+        )
+        try:
+            while (topic := self._next_topic()) is not None:
+                if topic not in self._progress:
+                    self._save_progress(topic, Progress())
+                if not await self._copy_part(channel, topic, incarnation):
+                    return
+        finally:
+            channel.close()
+
+    async def _copy_part(self, channel: Channel, topic: str, incarnation: str) -> bool:
+        """The next records of a topic. False: the peer does not share it (now)."""
+        progress = self._progress[topic]
+        channel.send(Copy(topic, progress.after))
+        async with asyncio.timeout(3 * SILENCE_S):
+            part = await channel.receive(part_decoder)
+        if part.incarnation != incarnation:
+            raise ConnectionLost("the peer is another one now")
+        if self._progress.get(topic) is not progress:
+            return True  # begun anew while we waited
+        if part.refused:
+            await self._world.sleep(REFUSED_S)  # the stream is about to say so too, or the peer changes its mind
+            return False
+        self._merge(part.changes)
+        after = part.changes[-1].key if part.changes else progress.after
+        self._save_progress(topic, Progress(part.last, after))
+        await self._store.durable()
+        return True

@@ -1,0 +1,241 @@
+"""Leader: streams this site's own changes to whoever follows it, and hands out snapshots.
+
+What it decides: which log entries go to a follower (those that were written here, of topics which both sides say they
+share), where a follower's stream begins, and how much may be under way unacknowledged. What it refuses to know: what
+topics and keys mean, and what a follower does with a change.
+
+Only changes of this site's own are shipped. A change that came from elsewhere reached, or will reach, every holder
+from its origin; shipping it on would multiply traffic by the number of sites. What an origin lost before it reached
+everybody travels by snapshot, which holds changes of all origins.
+
+A topic joins a follower's stream when both sides name it; the follower is told at that place in the stream
+(`Carrying`), and backfills what lies before. So it does not matter which side learns first that a topic is shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from antipodes.replica.backbone import Channel
+from antipodes.replica.messages import (
+    Ack,
+    Batch,
+    Carrying,
+    Follow,
+    Part,
+    Welcome,
+    bare,
+    copy_decoder,
+    follow_decoder,
+    site_decoder,
+    size_bytes,
+    to_leader,
+)
+from antipodes.services.contract import Carried
+from antipodes.store.engine import StoreError
+from antipodes.store.records import Change, Logged
+from antipodes.store.store import Store
+from antipodes.world.world import ConnectionLost, World
+
+BATCH_CHANGES = 128  # a follower applies a batch in one turn of its loop
+BATCH_BYTES = 256 << 10
+WINDOW_BYTES = 16 << 20  # sent and not acknowledged: 2 s at 8 MB/s, more than any link's round trip
+HEARTBEAT_S = 1.0
+SILENCE_S = 10.0  # a follower acknowledges every heartbeat: silence means that it is gone
+SKIPPED_BEFORE_PROGRESS = 1000  # a long stretch of others' changes is reported before the heartbeat
+ACKED_PREFIX = b"replica/acked/"
+
+
+class _Session:
+    """One follower's connection."""
+
+    def __init__(self, site: str, held: tuple[str, ...], scanned: int, heard_at: float) -> None:
+        self.site = site
+        self.held = held
+        self.carrying: tuple[str, ...] = ()
+        self.announced: tuple[str, ...] = ()
+        self.scanned = scanned  # the log has been read up to here
+        self.told = scanned  # ...and the follower knows it up to here
+        self.under_way: deque[tuple[int, int]] = deque()  # (upto, bytes) sent and not acknowledged
+        self.under_way_bytes = 0
+        self.wake = asyncio.Event()
+        self.open = True
+
+    def acknowledged(self, position: int) -> None:
+        while self.under_way and self.under_way[0][0] <= position:
+            self.under_way_bytes -= self.under_way.popleft()[1]
+        self.wake.set()
+
+    def end(self) -> None:
+        self.open = False
+        self.wake.set()
+
+
+def cut(entries: Sequence[Logged], site: str, topics: frozenset[str]) -> tuple[list[Change], int, int]:
+    """The next batch: (changes for a follower, position read up to, bytes). Pure. entries: not empty."""
+    changes: list[Change] = []
+    total_bytes = 0
+    for entry in entries:
+        change = entry.change
+        if change.version.region == site and change.topic in topics:
+            changes.append(bare(change))
+            total_bytes += size_bytes(change)
+            if total_bytes >= BATCH_BYTES or len(changes) >= BATCH_CHANGES:
+                return changes, entry.position, total_bytes
+    return changes, entries[-1].position, total_bytes
+
+
+def beginning(follow: Follow, incarnation: str, begin: int, end: int) -> tuple[int, bool]:
+    """(position after which the stream begins, whether it goes on where the follower stood). Pure."""
+    resumed = follow.incarnation == incarnation and begin <= follow.position <= end
+    return (follow.position, True) if resumed else (end, False)
+
+
+class Leader:
+    """Serves followers; `replicator.Replicator` registers it with the backbone."""
+
+    def __init__(self, world: World, store: Store, carried: Mapping[str, Carried]) -> None:
+        self._world = world
+        self._store = store
+        self._carried = carried
+        self._sessions: dict[str, _Session] = {}
+        self.acked: dict[str, int] = {
+            key.removeprefix(ACKED_PREFIX).decode(): int(value)
+            for key, value in store.range(ACKED_PREFIX, ACKED_PREFIX + b"\xff")
+        }
+        self._saved = dict(self.acked)
+
+    async def watch(self) -> None:
+        """Wakes the sessions whenever the log grows. Runs until cancelled."""
+        while True:
+            await self._store.grown(self._store.end)
+            for session in self._sessions.values():
+                session.wake.set()
+
+    def refresh(self) -> None:
+        """Topics or their holders may have changed."""
+        for session in self._sessions.values():
+            self._choose(session)
+
+    def save_acked(self) -> None:
+        """Writes down how far followers are (late is harmless: it only keeps log entries longer)."""
+        rows = [
+            (ACKED_PREFIX + site.encode(), str(position).encode())
+            for site, position in self.acked.items()
+            if self._saved.get(site) != position
+        ]
+        if rows:
+            self._saved = dict(self.acked)
+            self._store.write(rows)
+
+    async def serve_log(self, channel: Channel, hello: msgspec.Raw) -> None:
+        """One follower's connection, until it breaks."""
+        follow = follow_decoder.decode(hello)
+        store = self._store
+        position, resumed = beginning(follow, store.incarnation, store.begin, store.end)
+        session = _Session(follow.site, follow.topics, position, self._world.monotonic())
+        older = self._sessions.get(follow.site)
+        if older is not None:
+            older.end()
+        self._sessions[follow.site] = session
+        if resumed:
+            self.acked[follow.site] = position
+        self._choose(session)
+        session.announced = session.carrying
+        reader = self._world.spawn(self._listen(channel, session), f"acks of {follow.site}")
+        try:
+            channel.send(Welcome(store.incarnation, position, resumed, store.end, session.carrying))
+            await self._stream(channel, session)
+        finally:
+            reader.cancel()
+            if self._sessions.get(follow.site) is session:
+                del self._sessions[follow.site]
+
+    async def _stream(self, channel: Channel, session: _Session) -> None:
+        store = self._store
+        while session.open:
+            session.wake.clear()
+            if session.announced != session.carrying:
+                session.announced = session.carrying
+                channel.send(Carrying(session.carrying))
+            if session.scanned < store.begin:
+                return  # trimmed below a follower that was too slow: it comes back and is told to backfill
+            room = session.under_way_bytes < WINDOW_BYTES
+            entries = store.changes(session.scanned, BATCH_CHANGES) if room else []
+            if entries:
+                changes, session.scanned, total_bytes = cut(entries, self._world.site, frozenset(session.carrying))
+                if changes or session.scanned - session.told >= SKIPPED_BEFORE_PROGRESS:
+                    self._send(channel, session, changes, total_bytes)
+                    await channel.drain()
+                continue
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await session.wake.wait()
+            except TimeoutError:
+                self._send(channel, session, [], 0)
+
+    def _send(self, channel: Channel, session: _Session, changes: list[Change], total_bytes: int) -> None:
+        channel.send(Batch(changes, session.scanned, self._store.end))
+        session.told = session.scanned
+        if changes:
+            session.under_way.append((session.scanned, total_bytes))
+            session.under_way_bytes += total_bytes
+
+    async def _listen(self, channel: Channel, session: _Session) -> None:
+        """Takes what the follower says; silence or a break ends the session."""
+        try:
+            while True:
+                async with asyncio.timeout(SILENCE_S):
+                    message = await channel.receive(to_leader)
+                if isinstance(message, Ack):
+                    self.acked[session.site] = max(self.acked.get(session.site, 0), message.position)
+                    session.acknowledged(message.position)
+                else:
+                    session.held = message.topics
+                    self._choose(session)
+        except (ConnectionLost, TimeoutError):
+            session.end()
+
+    def _choose(self, session: _Session) -> None:
+        """Carries what the follower holds and this site shares with it."""
+        carrying = tuple(topic for topic in session.held if self._shared(topic, session.site))
+        if carrying != session.carrying:
+            session.carrying = carrying
+            session.wake.set()
+
+    def _shared(self, topic: str, site: str) -> bool:
+        carried = self._carried.get(topic.partition("/")[0])
+        return carried is not None and site in carried.holders(topic)
+
+    async def serve_snapshot(self, channel: Channel, hello: msgspec.Raw) -> None:
+        """Answers one follower's requests for copies, until it has enough."""
+        site = site_decoder.decode(hello)
+        while True:
+            copy = await channel.receive(copy_decoder)
+            if not self._shared(copy.topic, site):
+                channel.send(Part(self._store.incarnation, [], last=True, refused=True))
+                continue
+            part = self._part(copy.topic, copy.after)
+            try:
+                await self._store.durable()  # a copy must not know what a crash here could still undo
+            except StoreError:
+                return  # what was just read did not happen: the follower asks again
+            channel.send(part)
+            await channel.drain()
+
+    def _part(self, topic: str, after: bytes) -> Part:
+        carried = self._carried[topic.partition("/")[0]]
+        changes: list[Change] = []
+        total_bytes, limit = 0, 16
+        while total_bytes < BATCH_BYTES and len(changes) < BATCH_CHANGES:
+            found = carried.snapshot(topic, after, limit)
+            changes += map(bare, found)
+            if len(found) < limit:
+                return Part(self._store.incarnation, changes, last=True)
+            after = found[-1].key
+            total_bytes += sum(map(size_bytes, found))
+        return Part(self._store.incarnation, changes, last=False)

@@ -1,0 +1,102 @@
+"""What leader and follower say to each other. Pure values.
+
+    follower                              leader
+    Follow (the hello)        ────▶
+                              ◀────   Welcome      where the stream begins, which topics it carries
+                              ◀────   Batch ...    changes, how far the log has been read, where it ends
+    Ack (durable here)        ────▶
+    Holding (topics changed)  ────▶
+                              ◀────   Carrying     which topics the stream carries from here on
+
+A second connection ("snapshot") backfills: Copy asks for the next records of a topic, Part answers.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from antipodes.store.records import Change
+
+REPLICATE = "replicate"
+SNAPSHOT = "snapshot"
+
+
+class Follow(msgspec.Struct, frozen=True, array_like=True):
+    """The hello: who follows, what it knows of the leader ("" and 0: nothing), which shared topics it holds."""
+
+    site: str
+    incarnation: str
+    position: int
+    topics: tuple[str, ...]
+
+
+class Welcome(msgspec.Struct, frozen=True, array_like=True, tag="welcome"):
+    """The stream begins after `position`. resumed False: the follower's position is of no use (another incarnation of
+    the leader, or its log no longer reaches back so far): what lies before must be backfilled."""
+
+    incarnation: str
+    position: int
+    resumed: bool
+    end: int
+    carrying: tuple[str, ...]
+
+
+class Carrying(msgspec.Struct, frozen=True, array_like=True, tag="carrying"):
+    """From here on the stream carries these topics. A topic that is new among them was missing before: backfill it."""
+
+    topics: tuple[str, ...]
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
+    """Changes in log order; the log has been read up to `upto` (what was left out does not concern this follower) and
+    ends at `end`. Empty: progress, or just a sign of life."""
+
+    changes: list[Change]
+    upto: int
+    end: int
+
+
+class Ack(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
+    """Everything up to `position` is durable at the follower."""
+
+    position: int
+
+
+class Holding(msgspec.Struct, frozen=True, array_like=True, tag="holding"):
+    """The shared topics that the follower now holds."""
+
+    topics: tuple[str, ...]
+
+
+class Copy(msgspec.Struct, frozen=True, array_like=True):
+    """Asks for the next records of a topic with key > after."""
+
+    topic: str
+    after: bytes
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """Records in key order, all durable. last: there are no more. refused: the topic is not shared with the asker."""
+
+    incarnation: str
+    changes: list[Change]
+    last: bool
+    refused: bool = False
+
+
+follow_decoder = msgspec.msgpack.Decoder(Follow)
+site_decoder = msgspec.msgpack.Decoder(str)
+copy_decoder = msgspec.msgpack.Decoder(Copy)
+part_decoder = msgspec.msgpack.Decoder(Part)
+to_leader = msgspec.msgpack.Decoder(Ack | Holding)
+to_follower = msgspec.msgpack.Decoder(Welcome | Carrying | Batch)
+
+
+def bare(change: Change) -> Change:
+    """The change as it travels: without the value it replaced here, which may differ from what it replaces there."""
+    return change if change.before is None else Change(change.topic, change.key, change.version, change.value)
+
+
+def size_bytes(change: Change) -> int:
+    """About what a change takes on the wire."""
+    return 64 + len(change.topic) + len(change.key) + len(change.value or b"")
