@@ -1,0 +1,164 @@
+"""The functions of a Region: in memory for reading, in the store for keeping.
+
+The store is the truth; memory is filled from it at start and changed in the same breath as the store is written, so
+that between two awaits a reader sees either the old or the new. An answer waits until it is durable.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from antipodes.services.contract import Surroundings
+from antipodes.services.lambda_ import records
+from antipodes.services.lambda_.pool import Pool
+from antipodes.services.lambda_.records import LATEST, Configuration, Function, Reference
+
+SETTLE_S = (0.03, 0.12)  # how long Pending and InProgress last; AWS takes a second or two
+
+
+class Catalogue:
+    """What the operations work on."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self.functions: dict[str, Function] = {}
+        self.versions: dict[str, dict[str, Configuration]] = {}  # name -> version -> published configuration
+        self._reserved_total = 0
+        self.pool = Pool(
+            surroundings.world,
+            surroundings.region,
+            surroundings.settings,
+            self._code_of,
+            self._reserved_of,
+            lambda: self._reserved_total,
+        )
+
+    def load(self) -> None:
+        """Reads everything from the store; goes on with what was on its way to Active."""
+        store = self.surroundings.store
+        for _, value in store.range(records.FUNCTION_PREFIX, records.FUNCTION_PREFIX + b"\xff"):
+            function = msgspec.msgpack.decode(value, type=Function)
+            self.functions[function.name] = function
+        for key, value in store.range(records.VERSION_PREFIX, records.VERSION_PREFIX + b"\xff"):
+            name = key.removeprefix(records.VERSION_PREFIX).decode().partition("/")[0]
+            version = msgspec.msgpack.decode(value, type=Configuration)
+            self.versions.setdefault(name, {})[version.version] = version
+        self._recount()
+        for name in list(self.functions):
+            self.settle(name)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def reference(self, name: str, qualifier: str | None = None) -> Reference:
+        """What a FunctionName parameter names; a Region in an ARN must be this one."""
+        reference = records.reference_of(name, qualifier)
+        if reference.region is not None and reference.region != self.surroundings.region:
+            raise records.not_found(name)
+        return reference
+
+    def function(self, reference: Reference) -> Function:
+        """Raises ResourceNotFoundException."""
+        function = self.functions.get(reference.name)
+        if function is None:
+            raise records.not_found(self.arn(reference.name, reference.qualifier))
+        return function
+
+    def configuration(self, function: Function, qualifier: str | None) -> Configuration:
+        """$LATEST, a version, or what an alias points at. Raises ResourceNotFoundException."""
+        if qualifier is None or qualifier == LATEST:
+            return function.latest
+        alias = function.aliases.get(qualifier)
+        version = alias.version if alias is not None else qualifier
+        if version == LATEST:
+            return function.latest
+        published = self.versions.get(function.name, {}).get(version)
+        if published is None:
+            raise records.not_found(self.arn(function.name, qualifier))
+        return published
+
+    def arn(self, name: str, qualifier: str | None = None) -> str:
+        return records.function_arn(self.surroundings.region, self.surroundings.settings.account, name, qualifier)
+
+    async def settled(self) -> None:
+        """To be awaited before a read is answered: it may have seen a write that is not on disk yet."""
+        if not self.surroundings.store.settled:
+            await self.surroundings.store.durable()
+
+    def revision(self) -> str:
+        return str(uuid.UUID(int=self.surroundings.world.chance.getrandbits(128), version=4))
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    async def save(self, function: Function, rows: Sequence[tuple[bytes, bytes | None]] = ()) -> None:
+        """Writes the function (and further rows with it); returns when it is durable."""
+        self._put(function, rows)
+        await self.surroundings.store.durable()
+
+    async def publish(self, function: Function, version: Configuration) -> None:
+        self.versions.setdefault(function.name, {})[version.version] = version
+        await self.save(
+            function, [(records.version_key(function.name, version.version), msgspec.msgpack.encode(version))]
+        )
+
+    async def remove_version(self, function: Function, version: str) -> None:
+        gone = self.versions[function.name].pop(version)
+        rows: list[tuple[bytes, bytes | None]] = [(records.version_key(function.name, version), None)]
+        await self.save(function, rows + self.unused_code([gone]))
+
+    async def remove(self, function: Function) -> None:
+        del self.functions[function.name]
+        published = self.versions.pop(function.name, {})
+        rows: list[tuple[bytes, bytes | None]] = [(records.FUNCTION_PREFIX + function.name.encode(), None)]
+        rows += [(records.version_key(function.name, version), None) for version in published]
+        rows += self.unused_code([function.latest, *published.values()])
+        self._recount()
+        self.surroundings.store.write(rows)
+        self.pool.forget(function.name)
+        await self.surroundings.store.durable()
+
+    def unused_code(self, gone: Sequence[Configuration]) -> list[tuple[bytes, bytes | None]]:
+        """Rows that delete the archives which only these configurations used."""
+        used = {f.latest.code_key for f in self.functions.values()}
+        used |= {v.code_key for versions in self.versions.values() for v in versions.values()}
+        keys = dict.fromkeys(c.code_key for c in gone if c.code_key and c.code_key not in used)
+        return [(records.CODE_PREFIX + key.encode(), None) for key in keys]
+
+    def settle(self, name: str) -> None:
+        """Brings Pending to Active and InProgress to Successful, after a short while."""
+        latest = self.functions[name].latest
+        if latest.state == "Pending" or latest.update_status == "InProgress":
+            self.surroundings.world.spawn(self._settle(name, latest.revision), f"lambda {name} becomes Active")
+
+    async def _settle(self, name: str, revision: str) -> None:
+        world = self.surroundings.world
+        await world.sleep(world.chance.uniform(*SETTLE_S))
+        function = self.functions.get(name)
+        if function is not None and function.latest.revision == revision:
+            latest = msgspec.structs.replace(function.latest, state="Active", update_status="Successful")
+            await self.save(msgspec.structs.replace(function, latest=latest))
+
+    def _put(self, function: Function, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+        self.functions[function.name] = function
+        self._recount()
+        key = records.FUNCTION_PREFIX + function.name.encode()
+        self.surroundings.store.write([(key, msgspec.msgpack.encode(function)), *rows])
+
+    def _recount(self) -> None:
+        self._reserved_total = sum(f.reserved or 0 for f in self.functions.values())
+
+    # -- for the pool ------------------------------------------------------------------------------------------------
+
+    def _reserved_of(self, name: str) -> int | None:
+        function = self.functions.get(name)
+        return function.reserved if function is not None else None
+
+    def _code_of(self, configuration: Configuration) -> bytes | Path:
+        if configuration.folder:
+            return Path(configuration.folder)
+        code = self.surroundings.store.get(records.CODE_PREFIX + configuration.code_key.encode())
+        assert code is not None, f"the archive {configuration.code_key} is not in the store"
+        return code

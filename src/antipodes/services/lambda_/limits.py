@@ -1,0 +1,88 @@
+"""Reserved concurrency, account settings and tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from antipodes.services.lambda_ import pool_rules
+from antipodes.services.lambda_.catalogue import Catalogue
+from antipodes.services.lambda_.records import Function, invalid
+from antipodes.wire.operation import Request, Result
+
+TAGS_LIMIT = 50
+
+
+async def put_function_concurrency(catalogue: Catalogue, request: Request) -> Result:
+    function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
+    wanted = int(request.params["ReservedConcurrentExecutions"])
+    others = sum(f.reserved or 0 for f in catalogue.functions.values() if f.name != function.name)
+    if wanted > pool_rules.reservable(catalogue.pool.account_concurrency, others):
+        raise invalid(
+            f"Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+            f"below its minimum value of [{pool_rules.UNRESERVED_MINIMUM}]."
+        )
+    await catalogue.save(msgspec.structs.replace(function, reserved=wanted))
+    return {"ReservedConcurrentExecutions": wanted}
+
+
+async def get_function_concurrency(catalogue: Catalogue, request: Request) -> Result:
+    function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
+    await catalogue.settled()
+    return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
+
+
+async def delete_function_concurrency(catalogue: Catalogue, request: Request) -> Result:
+    function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
+    await catalogue.save(msgspec.structs.replace(function, reserved=None))
+    return {}
+
+
+async def get_account_settings(catalogue: Catalogue, request: Request) -> Result:
+    reserved = sum(f.reserved or 0 for f in catalogue.functions.values())
+    configurations = [f.latest for f in catalogue.functions.values()]
+    configurations += [v for versions in catalogue.versions.values() for v in versions.values()]
+    account = catalogue.pool.account_concurrency
+    await catalogue.settled()
+    return {
+        "AccountLimit": {
+            "TotalCodeSize": 80530636800,
+            "CodeSizeUnzipped": 262144000,
+            "CodeSizeZipped": 52428800,
+            "ConcurrentExecutions": account,
+            "UnreservedConcurrentExecutions": account - reserved,
+        },
+        "AccountUsage": {
+            "TotalCodeSize": sum(c.code_size for c in configurations),
+            "FunctionCount": len(catalogue.functions),
+        },
+    }
+
+
+async def list_tags(catalogue: Catalogue, request: Request) -> Result:
+    function = _tagged(catalogue, request)
+    await catalogue.settled()
+    return {"Tags": dict(function.tags)}
+
+
+async def tag_resource(catalogue: Catalogue, request: Request) -> Result:
+    function = _tagged(catalogue, request)
+    tags: dict[str, Any] = {**function.tags, **request.params["Tags"]}
+    if len(tags) > TAGS_LIMIT:
+        raise invalid(f"Number of tags exceeds resource tag limit. The max number of tags is {TAGS_LIMIT}")
+    await catalogue.save(msgspec.structs.replace(function, tags=tags))
+    return {}
+
+
+async def untag_resource(catalogue: Catalogue, request: Request) -> Result:
+    function = _tagged(catalogue, request)
+    gone = request.params["TagKeys"]
+    await catalogue.save(
+        msgspec.structs.replace(function, tags={k: v for k, v in function.tags.items() if k not in gone})
+    )
+    return {}
+
+
+def _tagged(catalogue: Catalogue, request: Request) -> Function:
+    return catalogue.function(catalogue.reference(request.params["Resource"]))

@@ -1,0 +1,212 @@
+"""The pool of execution environments of one Region: finds or starts one for each invocation, reaps the idle.
+
+Decisions are in pool_rules. Idle environments of one configuration are a stack: the newest idle is taken first. When
+nothing has been idle for too long there is nothing that runs: no environments, no tasks (scale to zero).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from antipodes.services.contract import Settings
+from antipodes.services.lambda_ import credentials, pool_rules
+from antipodes.services.lambda_.environment import Environment, Plan
+from antipodes.services.lambda_.logs import LogBook
+from antipodes.services.lambda_.outcome import Outcome
+from antipodes.services.lambda_.records import Configuration
+from antipodes.services.lambda_.runtime_api import Invocation
+from antipodes.services.lambda_.variables import variables_of
+from antipodes.wire.errors import ClientFault
+from antipodes.world.world import World
+
+IDLE_S = 300.0  # AWS does not say how long it keeps an environment; minutes are what people observe
+
+Key = tuple[str, str, str]  # function, version, revision
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counters of one function, all versions."""
+
+    environments: list[Environment] = field(default_factory=list)
+    busy: int = 0
+    invocations: int = 0
+    errors: int = 0
+    cold_starts: int = 0
+
+
+class Pool:
+    """`invoke` runs one invocation; `retire` and `stop` end environments."""
+
+    def __init__(
+        self,
+        world: World,
+        region: str,
+        settings: Settings,
+        code_of: Callable[[Configuration], bytes | Path],
+        reserved_of: Callable[[str], int | None],
+        reserved_total: Callable[[], int],
+    ) -> None:
+        self.logs = LogBook()
+        self._world = world
+        self._region = region
+        self._settings = settings
+        self._code_of = code_of
+        self._reserved_of = reserved_of
+        self._reserved_total = reserved_total
+        self._idle_s = float(settings.options.get("lambda.idle_s", IDLE_S))
+        self._account = int(settings.options.get("lambda.concurrency", pool_rules.ACCOUNT_CONCURRENCY))
+        self._planet_key = settings.options.get("planet_key", "test")
+        self._idle: dict[Key, list[Environment]] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._busy = 0
+        self._started = 0
+        self._reaping = False
+
+    @property
+    def account_concurrency(self) -> int:
+        return self._account
+
+    def tally(self, name: str) -> Tally:
+        tally = self._tallies.get(name)
+        if tally is None:
+            tally = self._tallies[name] = Tally()
+        return tally
+
+    async def invoke(self, name: str, configuration: Configuration, invocation: Invocation) -> Outcome:
+        """Runs it to its end. Raises TooManyRequestsException (429)."""
+        tally = self.tally(name)
+        self._admit(name, tally)
+        environment = self._idle_environment((name, configuration.version, configuration.revision))
+        if environment is None:
+            environment = self._new_environment(name, configuration)
+            tally.environments.append(environment)
+            tally.cold_starts += 1
+        tally.busy += 1
+        tally.invocations += 1
+        self._busy += 1
+        environment.take(invocation)
+        return await invocation.done
+
+    def retire(self, name: str, keep: Callable[[Configuration], bool] = lambda _: False) -> None:
+        """The function's code or configuration changed: environments of others than `keep` go as they become free."""
+        for environment in self.tally(name).environments:
+            if not keep(environment.plan.configuration):
+                environment.retired = True
+                if not environment.busy:
+                    environment.end()
+        self._sweep(name)
+
+    def forget(self, name: str) -> None:
+        """The function is deleted: running invocations end by themselves."""
+        self.retire(name)
+        self.logs.forget(name)
+
+    def stop(self) -> None:
+        """Kills every environment."""
+        for tally in self._tallies.values():
+            for environment in list(tally.environments):
+                environment.end()
+            tally.environments.clear()
+        self._idle.clear()
+
+    # -- one environment ------------------------------------------------------------------------------------------
+
+    def _admit(self, name: str, tally: Tally) -> None:
+        reserved = self._reserved_of(name)
+        reserved_total = self._reserved_total()
+        if reserved is None and self._busy < self._account - reserved_total:
+            return
+        load = pool_rules.Load(
+            busy=tally.busy,
+            reserved=reserved,
+            unreserved_busy=sum(t.busy for n, t in self._tallies.items() if self._reserved_of(n) is None),
+            reserved_total=reserved_total,
+            account=self._account,
+        )
+        reason = pool_rules.refusal(load)
+        if reason is not None:
+            raise ClientFault("TooManyRequestsException", "Rate Exceeded.", status=429, Reason=reason, Type="User")
+
+    def _idle_environment(self, key: Key) -> Environment | None:
+        stack = self._idle.get(key)
+        while stack:
+            environment = stack.pop()
+            if not environment.gone:
+                return environment
+        return None
+
+    def _new_environment(self, name: str, configuration: Configuration) -> Environment:
+        self._started += 1
+        stream = _log_stream(self._world.now(), configuration.version, self._world.chance.getrandbits(128))
+        endpoint = f"http://{self._world.address}:{self._settings.port}"
+        session = credentials.issue(self._planet_key, configuration.role, self._region)
+
+        def variables(runtime_api: str) -> dict[str, str]:
+            return variables_of(
+                name,
+                configuration,
+                region=self._region,
+                endpoint=endpoint,
+                runtime_api=runtime_api,
+                credentials=session,
+                log_stream=stream,
+            )
+
+        plan = Plan(name, configuration, self._code_of(configuration), self._started, stream, variables)
+        return Environment(self._world, plan, self.logs, self._released)
+
+    def _released(self, environment: Environment, outcome: Outcome) -> None:
+        name, configuration = environment.plan.function, environment.plan.configuration
+        tally = self.tally(name)
+        tally.busy -= 1
+        self._busy -= 1
+        if outcome.failed:
+            tally.errors += 1
+        if environment.retired and not environment.gone:
+            environment.end()
+        if environment.gone:
+            self._sweep(name)
+            return
+        environment.idle_since_s = self._world.monotonic()
+        key = (name, configuration.version, configuration.revision)
+        stack = self._idle.get(key)
+        if stack is None:
+            stack = self._idle[key] = []
+        stack.append(environment)
+        if not self._reaping:
+            self._reaping = True
+            self._world.spawn(self._reap(), "lambda reaper")
+
+    def _sweep(self, name: str) -> None:
+        """Forgets environments that are gone."""
+        tally = self.tally(name)
+        tally.environments = [e for e in tally.environments if not e.gone]
+        for key in [k for k in self._idle if k[0] == name]:
+            self._idle[key] = [e for e in self._idle[key] if not e.gone]
+            if not self._idle[key]:
+                del self._idle[key]
+
+    async def _reap(self) -> None:
+        """Runs while something is idle: sleeps until the oldest is due."""
+        while self._idle:
+            now_s = self._world.monotonic()
+            due_s = now_s + self._idle_s
+            for key in list(self._idle):
+                stack = self._idle[key]  # the oldest idle lies at the bottom
+                for environment in stack[: pool_rules.expired([e.idle_since_s for e in stack], now_s, self._idle_s)]:
+                    environment.end()
+                self._sweep(key[0])
+            for stack in self._idle.values():
+                due_s = min(due_s, stack[0].idle_since_s + self._idle_s)
+            if self._idle:
+                await self._world.sleep(max(due_s - now_s, 0.01))
+        self._reaping = False
+
+
+def _log_stream(now: float, version: str, drawn: int) -> str:
+    """`YYYY/MM/DD/[$LATEST]<32 hex>` (facts 4.7)."""
+    return f"{time.strftime('%Y/%m/%d', time.gmtime(now))}/[{version}]{drawn:032x}"

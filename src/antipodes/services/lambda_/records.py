@@ -1,0 +1,143 @@
+"""What Lambda keeps: a function, its configurations, aliases, policy; names and ARNs. Pure values.
+
+In the store: `lambda/function/<name>` holds a Function (the unpublished configuration, aliases, policy, tags),
+`lambda/version/<name>/<number>` an immutable Configuration, `lambda/code/<sha256 in hex>` a zip archive, shared by
+all configurations that name it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from antipodes.wire.errors import ClientFault
+
+LATEST = "$LATEST"
+FORMAT = 1  # of the records in the store
+FOLDER_BUCKET = (
+    "antipodes-folder"  # Code.S3Bucket that means: Code.S3Key is the absolute path of a folder, used in place
+)
+
+FUNCTION_PREFIX = b"lambda/function/"
+VERSION_PREFIX = b"lambda/version/"
+CODE_PREFIX = b"lambda/code/"
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One configuration of a function with its code: $LATEST or a published version."""
+
+    version: str = LATEST
+    runtime: str
+    handler: str
+    role: str
+    code_sha256: str  # base64, as AWS shows it; of the folder's path where there is a folder
+    code_key: str = ""  # hex: the archive's key in the store; "" where there is a folder
+    code_size: int = 0  # bytes
+    folder: str = ""
+    description: str = ""
+    timeout_s: int = 3
+    memory_mb: int = 128
+    environment: dict[str, str] = {}
+    architectures: tuple[str, ...] = ("x86_64",)
+    ephemeral_mb: int = 512
+    tracing: str = "PassThrough"
+    last_modified: float = 0.0  # epoch seconds
+    revision: str = ""
+    state: str = "Pending"
+    update_status: str = "Successful"
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """A name for a version."""
+
+    name: str
+    version: str
+    description: str = ""
+    revision: str = ""
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement of a function's resource policy."""
+
+    sid: str
+    action: str
+    principal: str
+    source_arn: str = ""
+    source_account: str = ""
+    qualifier: str = ""  # version or alias it was added for; "" for the function
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """A function with everything that is not a published version."""
+
+    format: int = FORMAT
+    name: str
+    latest: Configuration
+    versions: int = 0  # the newest published number
+    aliases: dict[str, Alias] = {}
+    policy: tuple[Statement, ...] = ()
+    policy_revision: str = ""
+    reserved: int | None = None  # reserved concurrency
+    tags: dict[str, str] = {}
+
+
+# A name, a partial ARN (account:function:name) or a whole ARN, each perhaps with a qualifier.
+_REFERENCE = re.compile(
+    r"(?:arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?:(?P<account>\d{12}):)?(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9-_]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
+)
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """What a FunctionName parameter names."""
+
+    name: str
+    qualifier: str | None = None
+    region: str | None = None
+
+
+def reference_of(text: str, qualifier: str | None = None) -> Reference:
+    """Parses FunctionName (and Qualifier). Raises ValidationException, InvalidParameterValueException."""
+    match = _REFERENCE.fullmatch(text)
+    if match is None or len(match["name"]) > 64:
+        raise ClientFault(
+            "ValidationException",
+            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy constraint: Member must "
+            "satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?"
+            "(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+        )
+    inner = match["qualifier"]
+    if inner and qualifier and inner != qualifier:
+        raise invalid("The derived qualifier from the function name does not match the specified qualifier.")
+    return Reference(match["name"], qualifier or inner, match["region"])
+
+
+def function_arn(region: str, account: str, name: str, qualifier: str | None = None) -> str:
+    arn = f"arn:aws:lambda:{region}:{account}:function:{name}"
+    return f"{arn}:{qualifier}" if qualifier else arn
+
+
+def invalid(message: str) -> ClientFault:
+    """Lambda's error for a parameter it cannot take."""
+    return ClientFault("InvalidParameterValueException", message, Type="User")
+
+
+def not_found(arn: str, what: str = "Function") -> ClientFault:
+    return ClientFault("ResourceNotFoundException", f"{what} not found: {arn}", status=404, Type="User")
+
+
+def conflict(message: str) -> ClientFault:
+    return ClientFault("ResourceConflictException", message, status=409, Type="User")
+
+
+def version_key(name: str, version: str) -> bytes:
+    """Zero-padded, so that key order is the order of publication."""
+    return VERSION_PREFIX + f"{name}/{int(version):010d}".encode()
+
+
+def members(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The named members that are there and not None."""
+    return {name: mapping[name] for name in names if mapping.get(name) is not None}

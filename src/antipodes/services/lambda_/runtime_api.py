@@ -1,0 +1,165 @@
+"""The Runtime API of one execution environment (facts 4.1): what its runtime polls and answers over HTTP.
+
+One instance and one listening port an environment: runtimes send no name, so the port tells them apart. It knows one
+invocation at a time and no function, pool or process: it says what happened to its Hooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+
+from antipodes.services.lambda_.outcome import RESPONSE_LIMIT_BYTES, Outcome, too_large
+from antipodes.wire.http import HttpRequest, HttpResponse
+
+BASE = "/2018-06-01/runtime/"
+NEXT = BASE + "invocation/next"
+INVOCATION = BASE + "invocation/"
+JSON = ("Content-Type", "application/json")
+ACCEPTED = HttpResponse(202, (JSON,), b'{"status":"OK"}\n')
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One invocation on its way through an environment."""
+
+    request_id: str
+    payload: bytes
+    arn: str  # as it was invoked, with the qualifier if one was given
+    deadline_ms: int = 0  # epoch; set when the runtime gets it
+    trace_id: str = ""
+    client_context: str = ""
+    tail: bool = False  # the caller wants the end of the log
+    done: asyncio.Future[Outcome] = field(default_factory=asyncio.Future)
+
+
+class Hooks(Protocol):
+    """Who is told."""
+
+    def runtime_ready(self) -> None:
+        """It asks for its first invocation: the init phase is over."""
+        ...
+
+    def runtime_answered(self, outcome: Outcome) -> None:
+        """The invocation under way has its answer."""
+        ...
+
+    def init_failed(self, outcome: Outcome) -> None:
+        """It could not load the function; it exits next."""
+        ...
+
+
+class RuntimeApi:
+    """`deliver` an invocation; the runtime's requests arrive at `respond`."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self._invocation: Invocation | None = None  # delivered or waiting for the runtime to ask
+        self._handed_over = False
+        self._waiting: asyncio.Future[Invocation | None] | None = None
+        self._ready = False
+        self._closed = False
+
+    def deliver(self, invocation: Invocation) -> None:
+        """Gives the runtime its next invocation, now or when it asks."""
+        assert self._invocation is None, "an environment runs one invocation at a time"
+        self._invocation = invocation
+        self._handed_over = False
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            self._handed_over = True
+            waiting.set_result(invocation)
+
+    def forget(self) -> None:
+        """The invocation under way ended otherwise (timeout, exit); a late answer is refused."""
+        self._invocation = None
+
+    def close(self) -> None:
+        self._closed = True
+        self._invocation = None
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def restart(self) -> None:
+        """A new runtime process begins its init phase."""
+        self._ready = False
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+        self._waiting = None
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        path = request.path
+        if path == NEXT and request.method == "GET":
+            return await self._next()
+        if request.method == "POST" and path.startswith(INVOCATION):
+            request_id, _, what = path.removeprefix(INVOCATION).partition("/")
+            if what in {"response", "error"}:
+                return self._answer(request_id, request, failed=what == "error")
+        if path == BASE + "init/error" and request.method == "POST":
+            return self._init_error(request)
+        return _error(404, "InvalidPath", f"{request.method} {path} is not part of the Runtime API.")
+
+    async def _next(self) -> HttpResponse:
+        if self._closed:
+            return _error(500, "ContainerError", "Container error. Non-recoverable state.")
+        if not self._ready:
+            self._ready = True
+            self._hooks.runtime_ready()
+        invocation = self._invocation
+        if invocation is not None and not self._handed_over:
+            self._handed_over = True
+        else:
+            self._waiting = asyncio.get_running_loop().create_future()
+            invocation = await self._waiting
+        if invocation is None:
+            return _error(500, "ContainerError", "Container error. Non-recoverable state.")
+        headers = [
+            JSON,
+            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", invocation.arn),
+            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+        ]
+        if invocation.client_context:
+            headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
+        return HttpResponse(200, tuple(headers), invocation.payload)
+
+    def _answer(self, request_id: str, request: HttpRequest, *, failed: bool) -> HttpResponse:
+        invocation = self._invocation
+        if invocation is None or invocation.request_id != request_id or not self._handed_over:
+            return _error(400, "InvalidRequestID", "Invalid request ID")
+        self._invocation = None
+        if len(request.body) > RESPONSE_LIMIT_BYTES:
+            self._hooks.runtime_answered(too_large(len(request.body)))
+            return _error(
+                413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
+            )
+        if failed:
+            self._hooks.runtime_answered(_reported(request))
+        else:
+            self._hooks.runtime_answered(Outcome(request.body))
+        return ACCEPTED
+
+    def _init_error(self, request: HttpRequest) -> HttpResponse:
+        if self._ready:
+            return _error(403, "InvalidStateTransition", "State transition from Ready to InitError failed for runtime.")
+        self._hooks.init_failed(_reported(request, fatal=True))
+        return ACCEPTED
+
+
+def _reported(request: HttpRequest, *, fatal: bool = False) -> Outcome:
+    """An error that the runtime told of; its body goes to the caller as it is."""
+    kind = request.header("Lambda-Runtime-Function-Error-Type") or ""
+    try:
+        body = orjson.loads(request.body)
+        kind = str(body["errorType"]) or kind
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        pass
+    return Outcome(request.body, failed=True, status="error", error_type=kind or "Runtime.Unknown", fatal=fatal)
+
+
+def _error(status: int, kind: str, message: str) -> HttpResponse:
+    return HttpResponse(status, (JSON,), orjson.dumps({"errorType": kind, "errorMessage": message}))

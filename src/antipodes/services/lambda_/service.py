@@ -1,0 +1,92 @@
+"""AWS Lambda in one Region: the operations over one catalogue and one pool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.lambda_ import functions, invoke, limits, permissions, versions
+from antipodes.services.lambda_.catalogue import Catalogue
+from antipodes.services.lambda_.logs import Line
+from antipodes.wire.operation import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionStats:
+    """One function as `status` shows it."""
+
+    name: str
+    environments: int
+    busy: int
+    invocations: int  # since the Region started
+    errors: int
+    cold_starts: int
+
+
+class Lambda:
+    """The service (services.contract.Service)."""
+
+    name = "lambda"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._catalogue = Catalogue(surroundings)
+        families = {
+            "CreateFunction": functions.create_function,
+            "UpdateFunctionCode": functions.update_function_code,
+            "UpdateFunctionConfiguration": functions.update_function_configuration,
+            "GetFunction": functions.get_function,
+            "GetFunctionConfiguration": functions.get_function_configuration,
+            "ListFunctions": functions.list_functions,
+            "DeleteFunction": functions.delete_function,
+            "PublishVersion": versions.publish_version,
+            "ListVersionsByFunction": versions.list_versions_by_function,
+            "CreateAlias": versions.create_alias,
+            "UpdateAlias": versions.update_alias,
+            "GetAlias": versions.get_alias,
+            "ListAliases": versions.list_aliases,
+            "DeleteAlias": versions.delete_alias,
+            "AddPermission": permissions.add_permission,
+            "RemovePermission": permissions.remove_permission,
+            "GetPolicy": permissions.get_policy,
+            "PutFunctionConcurrency": limits.put_function_concurrency,
+            "GetFunctionConcurrency": limits.get_function_concurrency,
+            "DeleteFunctionConcurrency": limits.delete_function_concurrency,
+            "GetAccountSettings": limits.get_account_settings,
+            "ListTags": limits.list_tags,
+            "TagResource": limits.tag_resource,
+            "UntagResource": limits.untag_resource,
+            "Invoke": invoke.invoke,
+            "TailLogs": invoke.tail_logs,  # antipodes' own: not in AWS's model, so the HTTP door refuses it
+        }
+        self._operations: dict[str, Operation] = {
+            name: partial(operation, self._catalogue) for name, operation in families.items()
+        }
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return self._operations
+
+    @property
+    def carried(self) -> Carried | None:
+        return None
+
+    async def start(self) -> None:
+        self._catalogue.load()
+
+    async def stop(self) -> None:
+        self._catalogue.pool.stop()
+
+    def stats(self) -> list[FunctionStats]:
+        """All functions by name, idle ones too."""
+        found = []
+        for name in sorted(self._catalogue.functions):
+            tally = self._catalogue.pool.tally(name)
+            alive = sum(1 for environment in tally.environments if not environment.gone)
+            found.append(FunctionStats(name, alive, tally.busy, tally.invocations, tally.errors, tally.cold_starts))
+        return found
+
+    def logs(self, function: str, after: int = 0, limit: int = 1000) -> list[Line]:
+        """The newest lines of a function's log with a number greater than `after`, oldest first."""
+        return self._catalogue.pool.logs.after(function, after, limit)
