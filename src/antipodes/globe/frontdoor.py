@@ -85,7 +85,7 @@ def unavailable(request: HttpRequest, region: str, error: NetworkError, request_
     )
     try:
         scope = sigv4.scope_of(request)
-        service = models.service_of(scope.service) if scope else "apigateway"
     except AwsError:
-        service = "apigateway"
+        scope = None
+    service = models.service_of(request, scope.service if scope else None) or ""
     return protocols.serialize_error(service, None, fault, request_id)

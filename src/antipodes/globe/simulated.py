@@ -96,7 +96,7 @@ class SimulatedGlobe:
         if destroy:
             for name in self.regions:
                 if name in self._up:
-                    self._up[name].replicator.repair(region)
+                    await self._up[name].replicator.repair(region)
 
     async def restore(self, region: str) -> None:
         self._check_known(region)

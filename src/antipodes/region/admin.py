@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -51,7 +51,7 @@ class RegionAdmin:
         *,
         report: Callable[[], RegionReport],
         set_links: Callable[[tuple[Rule, ...]], None],
-        repair: Callable[[str], None],
+        repair: Callable[[str], Awaitable[None]],
     ) -> None:
         self._token = token
         self._report = report
@@ -69,7 +69,7 @@ class RegionAdmin:
                 self._set_links(decode_rules(request.body))
                 return HttpResponse(200, (), b"{}")
             if (request.method, what) == ("POST", "repair"):
-                self._repair(msgspec.json.decode(request.body, type=dict[str, str])["region"])
+                await self._repair(msgspec.json.decode(request.body, type=dict[str, str])["region"])
                 return HttpResponse(200, (), b"{}")
         except (msgspec.MsgspecError, KeyError) as error:
             return HttpResponse(400, (), f"{error}\n".encode())

@@ -12,9 +12,10 @@ from typing import Any
 
 from antipodes.region.path import local_call
 from antipodes.replica.backbone import Backbone
-from antipodes.replica.calls import CallClient, CallServer
+from antipodes.replica.calls import PURPOSE, CallClient, CallFailed, CallServer
 from antipodes.services.contract import Service, Settings
 from antipodes.wire.errors import AwsError, ClientFault, ServerFault
+from antipodes.world import geography
 from antipodes.world.world import NetworkError, World
 
 log = logging.getLogger("antipodes.region")
@@ -34,8 +35,13 @@ class Calls:
     def join(self, backbone: Backbone, services: Mapping[str, Service]) -> None:
         """Starts answering calls of other Regions."""
         self._services = services
-        self._client = CallClient(self._world, backbone)
-        CallServer(backbone, self._answer)
+        port = geography.backbone_port(self._settings.port)
+        self._client = CallClient(self._world, backbone, geography.address_of, port)
+        backbone.on(PURPOSE, CallServer(self._world, self._answer).serve)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
 
     async def __call__(
         self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
@@ -53,7 +59,7 @@ class Calls:
         message = {"service": service, "operation": operation, "params": params}
         try:
             answer = await self._client.call(region, message, CALL_TIMEOUT_S)
-        except NetworkError as error:
+        except (NetworkError, CallFailed) as error:
             raise ServerFault(
                 "RegionUnavailable", f"{region} cannot be reached from {self._world.site}: {error}", status=503
             ) from error

@@ -19,6 +19,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import orjson
+
 from antipodes.edge.client import HttpClient
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.contract import Service, Settings
@@ -74,7 +76,7 @@ class Path:
         request_id = self._new_request_id()
         try:
             scope = self._identify(request)
-            service = models.service_of(scope.service)
+            service = self._service_of(request, scope)
             identity = self._verify(request)
             target = self._locate(scope.region, service)
             if target != self._region:
@@ -106,6 +108,12 @@ class Path:
         if scope is None:
             raise AccessDenied("MissingAuthenticationTokenException", "Missing Authentication Token")
         return scope
+
+    def _service_of(self, request: HttpRequest, scope: sigv4.Scope) -> str:
+        service = models.service_of(request, scope.service)
+        if service is None:
+            raise NotSupported(f"the service {scope.service}")
+        return service
 
     def _verify(self, request: HttpRequest) -> sigv4.Identity:
         return sigv4.verify(request, self._secret_for, self._world.now())
@@ -174,4 +182,5 @@ async def local_call(
     )
     if isinstance(result, Mapping):
         return result
-    return protocols.decode_payload(result)
+    decoded: Mapping[str, Any] = orjson.loads(result.body)
+    return decoded

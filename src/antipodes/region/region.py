@@ -69,7 +69,9 @@ class Region:
         port = geography.backbone_port(settings.port)
         self._backbone = Backbone(world, port, token)
         peers = tuple(site for site in (*settings.regions, GLOBE) if site != self.name)
-        self.replicator = Replicator(world, self._store, carried, peers, backbone=self._backbone)
+        self.replicator = Replicator(
+            world, self._store, carried, peers, backbone=self._backbone, address_of=geography.address_of, port=port
+        )
         self._dynamodb.holders_changed = self.replicator.refresh
         self._calls.join(self._backbone, self.services)
         admin = RegionAdmin(token, report=self.report, set_links=set_links, repair=self.replicator.repair)
@@ -81,7 +83,7 @@ class Region:
         await self._backbone.start()
         for service in self.services.values():
             await service.start()
-        await self.replicator.start()
+        self.replicator.start()
         settings = self._settings
         self._servers.append(await serve_http(self._world, settings.port, self._path.respond))
         self._servers.append(await serve_http(self._world, settings.https_port, self._path.respond, tls=self._acm))
@@ -93,6 +95,7 @@ class Region:
         for service in reversed(list(self.services.values())):
             await service.stop()
         await self.replicator.stop()
+        self._calls.close()
         self._backbone.close()
         self._store.close()
 
