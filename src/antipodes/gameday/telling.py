@@ -1,0 +1,186 @@
+"""How the story's events and its verdict read in words and tables. Pure: values in, texts out.
+
+Decides wording only. Lines stay under 66 characters where they carry a time, tables under 80.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from antipodes.gameday.audit import Audit, Stranded
+from antipodes.gameday.disaster import Disaster
+from antipodes.gameday.history import DnsChange, Flip, Outcome
+from antipodes.gameday.teller import Teller, Tone
+from antipodes.gameday.verdict import CityVerdict, Verdict
+
+__all__ = [
+    "Tone",
+    "act_four",
+    "act_three",
+    "before",
+    "change",
+    "mended",
+    "mending",
+    "stranded_back",
+    "struck",
+    "tell_verdict",
+]
+
+
+def act_three(disaster: Disaster) -> tuple[str, str]:
+    """(title, text)."""
+    if disaster.other:
+        return "An ocean parts", f"No byte will pass between {disaster.region} and {disaster.other}."
+    return "A Region dies", f"Steady traffic from all cities; {disaster.region} will be killed (SIGKILL)."
+
+
+def act_four(disaster: Disaster) -> tuple[str, str]:
+    if disaster.other:
+        return "The ocean closes", "The partition ends; both sides catch up."
+    if disaster.destroys:
+        return f"{disaster.region} comes back", "With an empty disk: everything must come from its peers."
+    return f"{disaster.region} comes back", "From its disk and from its peers."
+
+
+def before(regions: Mapping[str, str | None], outcomes: Sequence[Outcome]) -> str:
+    """What is true right before the disaster."""
+    served = sum(one.ok for one in outcomes)
+    by_region: dict[str, list[str]] = {}
+    for city, region in regions.items():
+        by_region.setdefault(region or "nobody", []).append(city)
+    who = "; ".join(f"{region}: {', '.join(cities)}" for region, cities in by_region.items())
+    return f"{served} of {len(outcomes)} requests served ({who})"
+
+
+def struck(disaster: Disaster) -> str:
+    if disaster.other:
+        return f"{disaster.region} and {disaster.other} are parted"
+    return f"{disaster.region} is killed" + (", its disk destroyed" if disaster.destroys else "")
+
+
+def mending(disaster: Disaster) -> str:
+    return "the partition ends" if disaster.other else f"{disaster.region} starts from its disk"
+
+
+def mended(disaster: Disaster) -> str:
+    return "the partition is over" if disaster.other else f"{disaster.region} is up again"
+
+
+def change(seen: Flip | DnsChange) -> tuple[str, Tone]:
+    """(text, tone) of a health flip or a changed DNS answer."""
+    if isinstance(seen, Flip):
+        host = seen.target.partition("://")[2].partition(":")[0].partition("/")[0] or seen.target
+        short = region_in(host) or host
+        return (
+            (f"health check of {short}: healthy", "good")
+            if seen.healthy
+            else (
+                f"health check of {short}: UNHEALTHY",
+                "bad",
+            )
+        )
+    return f"DNS for {seen.city}: {seen.region or 'no answer'}", "plain"
+
+
+def region_in(host: str) -> str | None:
+    """The Region in an AWS host name (`x.execute-api.us-west-2.amazonaws.com`)."""
+    labels = host.split(".")
+    return next((label for label in labels if label.count("-") == 2 and label[-1:].isdigit()), None)
+
+
+def stranded_back(stranded: Sequence[Stranded], disaster: Disaster) -> str:
+    """How the writes fared that the disaster had cut off."""
+    back = [one.exposed_s for one in stranded if one.exposed_s is not None]
+    where = "behind the partition" if disaster.other else f"in {disaster.region}"
+    if len(back) < len(stranded):
+        return f"{len(stranded)} writes were stranded {where}; {len(stranded) - len(back)} are gone"
+    return f"{len(back)} writes were stranded {where}, up to {max(back):.1f} s; all are back"
+
+
+# -- the verdict ---------------------------------------------------------------------------------------------------
+
+
+def tell_verdict(tell: Teller, verdict: Verdict) -> None:
+    """Act five: tables, the audit, and the one sentence."""
+    tell.table(
+        ("City", "Before", "During", "After", "p50 ms before", "during", "after"),
+        [
+            (
+                city.city,
+                city.before.region or "-",
+                city.during.region or "-",
+                city.after.region or "-",
+                _ms(city.before.p50_ms),
+                _ms(city.during.p50_ms),
+                _ms(city.after.p50_ms),
+            )
+            for city in verdict.cities
+        ],
+        note="Who served the users of each city, and how long a request took.",
+    )
+    tell.table(
+        ("City", "Requests", "Failed", "Available %", "RTO s", "Detected s", "DNS s", "Cached s"),
+        [_recovery(city) for city in verdict.cities],
+        note="RTO: first to last failed request. Detected: disaster to health flip; DNS:\n"
+        f"to the changed answer; cached: to the last failure (TTL {verdict.dns_ttl_s:.0f} s).",
+    )
+    for text, tone in audit_lines(verdict.rpo):
+        tell.line(text, tone)
+    for note in verdict.notes:
+        tell.line(note, "quiet")
+    for reason in verdict.because:
+        tell.line(reason, "bad")
+    tell.line(sentence(verdict), "good" if verdict.holds else "bad")
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict in one sentence."""
+    holds = "The verdict holds" if verdict.holds else "The verdict does NOT hold"
+    return (
+        f"{holds}: RTO {verdict.rto_s:.1f} s, available {100 * verdict.availability:.2f} %, "
+        f"{verdict.rpo.lost} of {verdict.rpo.acknowledged} writes lost."
+    )
+
+
+def audit_lines(audit: Audit) -> list[tuple[str, Tone]]:
+    """The RPO audit, a line a fact."""
+    longest = f", up to {audit.longest_stranded_s:.1f} s" if audit.longest_stranded_s is not None else ""
+    still = audit.stranded - audit.stranded_back
+    lines: list[tuple[str, Tone]] = [
+        (f"{audit.acknowledged:5} writes acknowledged ({audit.unacknowledged} attempts were not)", "plain"),
+        (f"{audit.everywhere:5} seen everywhere", "good"),
+        (f"{audit.overwritten:5} overwritten by a later write", "plain"),
+        (
+            f"{audit.stranded:5} stranded by the disaster{longest}; {audit.stranded_back} came back",
+            "bad" if still else "plain",
+        ),
+        (f"{audit.lost:5} lost", "bad" if audit.lost else "good"),
+    ]
+    if audit.partial:
+        lines.append((f"{audit.partial:5} on some replicas only", "bad"))
+    if audit.replicas_equal:
+        lines.append((f"{audit.items:5} items, equal in all replicas", "good"))
+    else:
+        lines.append((f"{audit.differing_items:5} of {audit.items} items differ between replicas", "bad"))
+    return lines
+
+
+def _recovery(city: CityVerdict) -> tuple[str, ...]:
+    return (
+        city.city,
+        str(city.requests),
+        str(city.failed),
+        f"{100 * city.availability:.2f}",
+        _s(city.rto_s),
+        _s(city.detection_s),
+        _s(city.propagation_s),
+        _s(city.cached_s),
+    )
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _s(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
