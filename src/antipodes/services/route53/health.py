@@ -1,0 +1,107 @@
+"""Health arithmetic: observations of checkers to the verdict of a health check.
+
+Rules. Pure; `now` is an argument. Each checker keeps a verdict of its own, which flips after `threshold` consecutive
+results that contradict it. A check is healthy if more than 18 % of the checkers say so
+(dns-failover-determining-health-of-endpoints.html). A new checker says healthy until it has data.
+
+A checker that has not been heard of for STALE_INTERVALS of its interval is not counted: it is down, or cut off ("each
+Route 53 location decides from the checkers' results it can see"). How long AWS waits is not documented: a guess. If
+nobody is heard of, the last verdict stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from antipodes.services.route53.records import Check
+
+CHECKER_REGIONS = (
+    "us-east-1",
+    "us-west-1",
+    "us-west-2",
+    "eu-west-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-northeast-1",
+    "sa-east-1",
+)
+HEALTHY_SHARE = 0.18
+STALE_INTERVALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One probe's result."""
+
+    at_s: float  # epoch seconds
+    ok: bool
+    status: str  # "Success: ..." or "Failure: ..."
+    ip: str = ""  # the address that was probed
+
+
+@dataclass(slots=True)
+class Checker:
+    """What one checker Region thinks."""
+
+    heard_s: float  # the last observation; at first, the creation
+    healthy: bool = True
+    against: int = 0  # consecutive results that contradict `healthy`
+    last: Observation | None = None
+    last_failure: Observation | None = None
+
+    def observe(self, seen: Observation, threshold: int) -> None:
+        self.heard_s = seen.at_s
+        self.last = seen
+        if not seen.ok:
+            self.last_failure = seen
+        if seen.ok == self.healthy:
+            self.against = 0
+            return
+        self.against += 1
+        if self.against >= threshold:
+            self.healthy = seen.ok
+            self.against = 0
+
+
+@dataclass(slots=True)
+class CheckState:
+    """One health check: its settings, its checkers, its verdict before Inverted and Disabled."""
+
+    check: Check
+    checkers: dict[str, Checker] = field(default_factory=dict)
+    endpoint_healthy: bool = True
+    healthy: bool = True  # the verdict that routing sees
+    since_s: float = 0.0  # the last flip of `healthy`
+
+    @classmethod
+    def new(cls, check: Check, now_s: float) -> CheckState:
+        regions = check.regions or CHECKER_REGIONS
+        checkers = {region: Checker(now_s) for region in regions} if check.probes else {}
+        return cls(check, checkers, healthy=not check.inverted, since_s=now_s)
+
+    def counted(self, now_s: float) -> list[Checker]:
+        """The checkers that are heard of."""
+        limit_s = STALE_INTERVALS * self.check.interval_s
+        return [one for one in self.checkers.values() if now_s - one.heard_s <= limit_s]
+
+    def decide(self, now_s: float, child_healthy: Callable[[str], bool]) -> bool:
+        """Brings the verdict up to date; True if it flipped. `child_healthy` tells a calculated check's children."""
+        if self.check.type == "CALCULATED":
+            healthy = sum(child_healthy(child) for child in self.check.children)
+            self.endpoint_healthy = healthy >= (self.check.health_threshold or 0)
+        elif counted := self.counted(now_s):
+            self.endpoint_healthy = sum(one.healthy for one in counted) > HEALTHY_SHARE * len(counted)
+        # Disabled counts as healthy; Inverted turns over whatever comes out, also that.
+        verdict = (self.endpoint_healthy or self.check.disabled) != self.check.inverted
+        if verdict == self.healthy:
+            return False
+        self.healthy = verdict
+        self.since_s = now_s
+        return True
+
+    @property
+    def reason(self) -> str:
+        """The text of the newest failure, "" if there was none."""
+        failures = [one.last_failure for one in self.checkers.values() if one.last_failure]
+        return max(failures, key=lambda seen: seen.at_s).status if failures else ""

@@ -1,0 +1,252 @@
+"""Health checks: create, get, list, update, delete, status and last failure reason.
+
+Rules. Settings are judged here; probing and verdicts are the name server's, which is asked for them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from antipodes.services.route53.desk import Desk, invalid, page_size
+from antipodes.services.route53.health import CHECKER_REGIONS
+from antipodes.services.route53.ledger import CHECKS, DESK, Entry
+from antipodes.services.route53.records import Check, check_shape, pack
+from antipodes.wire.dns import BadName, encode_name
+from antipodes.wire.errors import ClientFault, NotSupported
+from antipodes.wire.operation import Request
+
+MAX_PAGE = 100
+PROBED = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")
+MAX_CHILDREN = 256
+# RFC 5735, RFC 6598. Loopback is missing on purpose: on this planet it is where the Regions live.
+FORBIDDEN = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+        *("224.0.0.0/4", "240.0.0.0/4", "fc00::/7", "fe80::/10", "ff00::/8"),
+    )
+)
+_UPDATABLE = {
+    "IPAddress": "ip",
+    "Port": "port",
+    "ResourcePath": "path",
+    "FullyQualifiedDomainName": "fqdn",
+    "SearchString": "search",
+    "FailureThreshold": "threshold",
+    "Inverted": "inverted",
+    "Disabled": "disabled",
+    "HealthThreshold": "health_threshold",
+    "ChildHealthChecks": "children",
+    "EnableSNI": "sni",
+    "Regions": "regions",
+}
+_RESET: dict[str, Any] = {"FullyQualifiedDomainName": "", "Regions": (), "ResourcePath": "", "ChildHealthChecks": ()}
+_RESET_FIELDS = {
+    "FullyQualifiedDomainName": "fqdn",
+    "Regions": "regions",
+    "ResourcePath": "path",
+    "ChildHealthChecks": "children",
+}
+
+
+class HealthChecks:
+    """The family's operations."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def create_health_check(self, request: Request) -> Mapping[str, Any]:
+        reference = request.params["CallerReference"]
+        check = _check_of(reference, request.params["HealthCheckConfig"])
+        known = next((one for one in self._desk.checks() if one.caller_reference == reference), None)
+        used = self._desk.ledger.get(DESK, _reference_key(reference)) is not None
+        # Same reference and settings: the existing check. Other settings, or the reference of a deleted one: refused.
+        if (known is None and used) or (known is not None and not _same(known, check)):
+            raise ClientFault(
+                "HealthCheckAlreadyExists",
+                "The health check you're trying to create already exists with the same caller reference "
+                "and different settings, or was deleted.",
+                status=409,
+            )
+        if known is None:
+            self._judge(check)
+            known = msgspec.structs.replace(check, id=self._desk.draw_uuid())
+            await self._desk.write(
+                [(CHECKS, known.id.encode(), pack(known)), (DESK, _reference_key(reference), known.id.encode())]
+            )
+        await self._desk.settle()
+        location = f"https://route53.amazonaws.com/2013-04-01/healthcheck/{known.id}"
+        return {"HealthCheck": check_shape(known), "Location": location}
+
+    async def get_health_check(self, request: Request) -> Mapping[str, Any]:
+        check = self._desk.check(request.params["HealthCheckId"])
+        await self._desk.settle()
+        return {"HealthCheck": check_shape(check)}
+
+    async def list_health_checks(self, request: Request) -> Mapping[str, Any]:
+        size, marker = page_size(request.params, MAX_PAGE), request.params.get("Marker") or ""
+        found = [check for check in self._desk.checks() if check.id >= marker]
+        await self._desk.settle()
+        result: dict[str, Any] = {
+            "HealthChecks": [check_shape(check) for check in found[:size]],
+            "Marker": marker,
+            "IsTruncated": len(found) > size,
+            "MaxItems": str(size),
+        }
+        if len(found) > size:
+            result["NextMarker"] = found[size].id
+        return result
+
+    async def update_health_check(self, request: Request) -> Mapping[str, Any]:
+        params = request.params
+        check = self._desk.check(params["HealthCheckId"])
+        version = params.get("HealthCheckVersion")
+        if version is not None and int(version) != check.version:
+            raise ClientFault(
+                "HealthCheckVersionMismatch",
+                f"The version {version} does not match the current version {check.version}.",
+                status=409,
+            )
+        for unsupported in ("AlarmIdentifier", "InsufficientDataHealthStatus"):
+            if params.get(unsupported):
+                raise NotSupported(f"CloudWatch alarm health checks ({unsupported})")
+        changes = {
+            field: tuple(params[member]) if isinstance(params[member], list) else params[member]
+            for member, field in _UPDATABLE.items()
+            if params.get(member) is not None
+        }
+        for element in params.get("ResetElements") or ():
+            if element not in _RESET:
+                raise invalid(f"{element} is not a valid ResettableElementName")
+            changes[_RESET_FIELDS[element]] = _RESET[element]
+        check = msgspec.structs.replace(check, version=check.version + 1, **changes)
+        self._judge(check)
+        await self._desk.write([(CHECKS, check.id.encode(), pack(check))])
+        return {"HealthCheck": check_shape(check)}
+
+    async def delete_health_check(self, request: Request) -> Mapping[str, Any]:
+        check = self._desk.check(request.params["HealthCheckId"])
+        parents = [one.id for one in self._desk.checks() if check.id in one.children]
+        if parents:
+            raise ClientFault(
+                "HealthCheckInUse", f"The health check is a child of the calculated health check {parents[0]}."
+            )
+        entries: list[Entry] = [
+            (CHECKS, check.id.encode(), None),
+            (DESK, f"tags/healthcheck/{check.id}".encode(), None),
+        ]
+        await self._desk.write(entries)
+        return {}
+
+    async def get_health_check_status(self, request: Request) -> Mapping[str, Any]:
+        return await self._observations(request, "DataPlaneHealth")
+
+    async def get_health_check_last_failure_reason(self, request: Request) -> Mapping[str, Any]:
+        return await self._observations(request, "DataPlaneLastFailure")
+
+    async def _observations(self, request: Request, operation: str) -> Mapping[str, Any]:
+        check = self._desk.check(request.params["HealthCheckId"])
+        if check.type == "CALCULATED":
+            raise invalid("Calculated health checks have no checkers of their own.")
+        return await self._desk.ask_name_server(operation, {"HealthCheckId": check.id})
+
+    def _judge(self, check: Check) -> None:
+        """Raises InvalidInput: settings that do not go together. Texts from memory."""
+        if check.type == "CALCULATED":
+            if check.ip or check.port or check.fqdn or check.path or check.search:
+                raise invalid("Calculated health checks have neither endpoint nor search string.")
+            if not check.children or len(check.children) > MAX_CHILDREN:
+                raise invalid(f"A calculated health check has 1 to {MAX_CHILDREN} child health checks.")
+            if check.health_threshold is None or not 0 <= check.health_threshold <= MAX_CHILDREN:
+                raise invalid(f"HealthThreshold must be between 0 and {MAX_CHILDREN}.")
+            for child in check.children:
+                if self._desk.check(child).type == "CALCULATED":
+                    raise invalid(f"The child health check {child} is calculated itself.")
+            return
+        _judge_endpoint(check)
+        if check.children or check.health_threshold is not None:
+            raise invalid("ChildHealthChecks and HealthThreshold belong to calculated health checks.")
+
+
+def _judge_endpoint(check: Check) -> None:
+    if not check.ip and not check.fqdn:
+        raise invalid("Must specify either IPAddress or FullyQualifiedDomainName.")
+    if check.type == "TCP" and check.path:
+        raise invalid("ResourcePath must not be specified for a TCP health check.")
+    if check.port is None or not 1 <= check.port <= 65535:
+        raise invalid("Port must be specified, between 1 and 65535.")
+    if check.ip:
+        _judge_ip(check.ip)
+    try:
+        encode_name(check.fqdn)
+    except BadName as error:
+        raise invalid(f"FullyQualifiedDomainName {check.fqdn} is not valid: {error}") from None
+    if not all(32 < ord(char) < 127 for char in check.path) or len(check.path) > 255:
+        raise invalid("ResourcePath holds characters that a request line cannot, or is over 255 long.")
+    matches = check.type.endswith("_STR_MATCH")
+    if matches != bool(check.search):
+        raise invalid("SearchString must be specified for string match health checks, and only for those.")
+    if check.search and len(check.search) > 255:
+        raise invalid("SearchString must not be over 255 characters long.")
+    if check.interval_s not in (10, 30):
+        raise invalid("RequestInterval must be 10 or 30.")
+    if not 1 <= check.threshold <= 10:
+        raise invalid("FailureThreshold must be between 1 and 10.")
+    strange = [region for region in check.regions if region not in CHECKER_REGIONS]
+    if strange:
+        raise invalid(f"{strange[0]} is not a health checker Region.")
+    if check.regions and len(check.regions) < 3:
+        raise invalid("Regions must hold at least 3 health checker Regions.")
+
+
+def _judge_ip(text: str) -> None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise invalid(f"{text} is not a valid IP address.") from None
+    if any(address in network for network in FORBIDDEN):
+        raise invalid(f"The IP address {text} is in a local, private, non-routable or multicast range.")
+
+
+def _check_of(reference: str, config: Mapping[str, Any]) -> Check:
+    kind = config["Type"]
+    if kind in ("CLOUDWATCH_METRIC", "RECOVERY_CONTROL"):
+        raise NotSupported(f"health checks of type {kind}")
+    if kind not in (*PROBED, "CALCULATED"):
+        raise invalid(f"{kind} is not a type of health check.")
+    https = kind.startswith("HTTPS")
+    probed = kind != "CALCULATED"
+    path = config.get("ResourcePath") or ""
+    return Check(
+        id="",
+        caller_reference=reference,
+        version=1,
+        type=kind,
+        ip=config.get("IPAddress") or None,
+        # Port is 80 or 443 unless given, as the API reference's examples leave it out; TCP has no default.
+        port=config.get("Port") or ((443 if https else 80) if probed and kind != "TCP" else None),
+        path=path if not path or path.startswith("/") else "/" + path,  # the console adds the slash, too
+        fqdn=config.get("FullyQualifiedDomainName") or "",
+        search=config.get("SearchString") or None,
+        interval_s=config.get("RequestInterval") or 30,
+        threshold=3 if config.get("FailureThreshold") is None else config["FailureThreshold"],
+        measure_latency=bool(config.get("MeasureLatency")),
+        inverted=bool(config.get("Inverted")),
+        disabled=bool(config.get("Disabled")),
+        health_threshold=config.get("HealthThreshold"),
+        children=tuple(config.get("ChildHealthChecks") or ()),
+        sni=(True if config.get("EnableSNI") is None else bool(config["EnableSNI"])) if https else None,
+        regions=tuple(config.get("Regions") or ()),
+    )
+
+
+def _same(known: Check, asked: Check) -> bool:
+    return msgspec.structs.replace(asked, id=known.id, version=known.version) == known
+
+
+def _reference_key(reference: str) -> bytes:
+    return b"reference/" + reference.encode()

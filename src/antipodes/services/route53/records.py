@@ -1,0 +1,252 @@
+"""What Route 53 keeps: zones, record sets, health checks. Typed values, their AWS shapes and their bytes.
+
+Rules. Pure. AWS parameter dicts end here. Names are kept as Route 53 prints them: lower case, trailing dot, other
+characters as `\\ooo`. Bytes carry a format number, so that a later format can read this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from antipodes.wire.dns import decode_name, encode_name, labels_of
+
+FORMAT = 1
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+Policy = Literal["simple", "weighted", "latency", "failover", "geolocation", "multivalue"]
+
+
+class Zone(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A public hosted zone."""
+
+    id: str  # "Z0123..."
+    name: str
+    caller_reference: str
+    name_servers: tuple[str, ...]
+    created_s: float  # epoch seconds; of two zones with one name the older one answers
+    comment: str | None = None
+
+
+class Alias(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an alias record points."""
+
+    zone_id: str
+    name: str
+    evaluate: bool  # EvaluateTargetHealth
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """GeoLocation: a continent, or a country ("*": the default), or a subdivision of a country."""
+
+    continent: str | None = None
+    country: str | None = None
+    subdivision: str | None = None
+
+
+class RecordSet(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One resource record set. At most one of the policy fields is set."""
+
+    name: str
+    type: str
+    ttl_s: int | None = None
+    values: tuple[str, ...] = ()
+    alias: Alias | None = None
+    set_id: str = ""
+    weight: int | None = None
+    region: str | None = None
+    failover: str | None = None
+    place: Place | None = None
+    multivalue: bool = False
+    check_id: str = ""
+
+    @property
+    def policy(self) -> Policy:
+        if self.weight is not None:
+            return "weighted"
+        if self.region is not None:
+            return "latency"
+        if self.failover is not None:
+            return "failover"
+        if self.place is not None:
+            return "geolocation"
+        return "multivalue" if self.multivalue else "simple"
+
+
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One health check."""
+
+    id: str
+    caller_reference: str
+    version: int
+    type: str
+    ip: str | None = None
+    port: int | None = None
+    path: str = ""
+    fqdn: str = ""
+    search: str | None = None
+    interval_s: int = 30
+    threshold: int = 3
+    measure_latency: bool = False
+    inverted: bool = False
+    disabled: bool = False
+    health_threshold: int | None = None
+    children: tuple[str, ...] = ()
+    sni: bool | None = None
+    regions: tuple[str, ...] = ()  # () : all checkers
+
+    @property
+    def probes(self) -> bool:
+        """Whether checkers call an endpoint for it."""
+        return self.type != "CALCULATED" and not self.disabled
+
+    @property
+    def target(self) -> str:
+        """The endpoint as a person names it."""
+        if self.type == "CALCULATED":
+            return f"calculated({', '.join(self.children)})"
+        scheme = self.type.partition("_")[0].lower()
+        return f"{scheme}://{self.fqdn or self.ip}:{self.port}{self.path}"
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    body: msgspec.Raw
+
+
+def pack(value: msgspec.Struct) -> bytes:
+    return msgspec.msgpack.encode(_Packed(FORMAT, msgspec.Raw(msgspec.msgpack.encode(value))))
+
+
+def unpack(data: bytes, kind: type[T]) -> T:
+    packed = msgspec.msgpack.decode(data, type=_Packed)
+    assert packed.format == FORMAT, f"route53 row of format {packed.format}"
+    return msgspec.msgpack.decode(packed.body, type=kind)
+
+
+# ---------------------------------------------------------------- keys
+
+
+def tidy(name: str) -> str:
+    """A name as Route 53 prints it. Raises wire.dns.BadName."""
+    return decode_name(encode_name(name))
+
+
+def reversed_name(name: str) -> str:
+    """ "www.example.com." as "com.example.www.": the order of ListResourceRecordSets."""
+    parts = [decode_name(bytes((len(label),)) + label + b"\0") for label in labels_of(encode_name(name))]
+    return "".join(reversed(parts))
+
+
+def zone_key(zone_id: str) -> bytes:
+    return zone_id.encode()
+
+
+def name_key(zone_id: str, name: str) -> bytes:
+    """The prefix of all record sets of one name."""
+    return f"{zone_id}/{reversed_name(name)}\0".encode()
+
+
+def record_key(zone_id: str, record: RecordSet) -> bytes:
+    return name_key(zone_id, record.name) + f"{record.type}\0{record.set_id}".encode()
+
+
+# ---------------------------------------------------------------- AWS shapes
+
+
+def record_of(shape: Mapping[str, Any]) -> RecordSet:
+    """A ResourceRecordSet of the API. Raises wire.dns.BadName. What it may hold is checked elsewhere."""
+    alias, geo = shape.get("AliasTarget"), shape.get("GeoLocation")
+    return RecordSet(
+        name=tidy(shape["Name"]),
+        type=shape["Type"],
+        ttl_s=int(shape["TTL"]) if shape.get("TTL") is not None else None,
+        values=tuple(one["Value"] for one in shape.get("ResourceRecords") or ()),
+        alias=Alias(alias["HostedZoneId"], tidy(alias["DNSName"]), bool(alias["EvaluateTargetHealth"]))
+        if alias
+        else None,
+        set_id=shape.get("SetIdentifier") or "",
+        weight=int(shape["Weight"]) if shape.get("Weight") is not None else None,
+        region=shape.get("Region"),
+        failover=shape.get("Failover"),
+        place=Place(geo.get("ContinentCode"), geo.get("CountryCode"), geo.get("SubdivisionCode")) if geo else None,
+        multivalue=bool(shape.get("MultiValueAnswer")),
+        check_id=shape.get("HealthCheckId") or "",
+    )
+
+
+def _alias_of(shape: Mapping[str, Any]) -> Alias:
+    return Alias(bare_id(shape["HostedZoneId"]), tidy(shape["DNSName"]), bool(shape["EvaluateTargetHealth"]))
+
+
+def bare_id(text: str) -> str:
+    """ "/hostedzone/Z1" or "Z1" to "Z1": both come in."""
+    return text.rpartition("/")[2]
+
+
+def record_shape(record: RecordSet) -> dict[str, Any]:
+    shape: dict[str, Any] = {"Name": record.name, "Type": record.type}
+    if record.set_id:
+        shape["SetIdentifier"] = record.set_id
+    if record.weight is not None:
+        shape["Weight"] = record.weight
+    if record.region is not None:
+        shape["Region"] = record.region
+    if record.failover is not None:
+        shape["Failover"] = record.failover
+    if record.place is not None:
+        names = {"ContinentCode": "continent", "CountryCode": "country", "SubdivisionCode": "subdivision"}
+        place = {key: getattr(record.place, field) for key, field in names.items()}
+        shape["GeoLocation"] = {key: value for key, value in place.items() if value is not None}
+    if record.multivalue:
+        shape["MultiValueAnswer"] = True
+    if record.ttl_s is not None:
+        shape["TTL"] = record.ttl_s
+    if record.values:
+        shape["ResourceRecords"] = [{"Value": value} for value in record.values]
+    if record.alias is not None:
+        shape["AliasTarget"] = {
+            "HostedZoneId": record.alias.zone_id,
+            "DNSName": record.alias.name,
+            "EvaluateTargetHealth": record.alias.evaluate,
+        }
+    if record.check_id:
+        shape["HealthCheckId"] = record.check_id
+    return shape
+
+
+_CONFIG = (  # field, AWS's member, left out when it has this value
+    ("ip", "IPAddress", None),
+    ("port", "Port", None),
+    ("type", "Type", None),
+    ("path", "ResourcePath", ""),
+    ("fqdn", "FullyQualifiedDomainName", ""),
+    ("search", "SearchString", None),
+    ("health_threshold", "HealthThreshold", None),
+    ("sni", "EnableSNI", None),
+)
+
+
+def check_shape(check: Check) -> dict[str, Any]:
+    """The HealthCheck shape."""
+    config = {member: getattr(check, field) for field, member, absent in _CONFIG if getattr(check, field) != absent}
+    config |= {"Inverted": check.inverted, "Disabled": check.disabled}
+    if check.type == "CALCULATED":
+        config["ChildHealthChecks"] = list(check.children)
+    else:
+        config |= {
+            "RequestInterval": check.interval_s,
+            "FailureThreshold": check.threshold,
+            "MeasureLatency": check.measure_latency,
+        }
+    if check.regions:
+        config["Regions"] = list(check.regions)
+    return {
+        "Id": check.id,
+        "CallerReference": check.caller_reference,
+        "HealthCheckConfig": config,
+        "HealthCheckVersion": check.version,
+    }
