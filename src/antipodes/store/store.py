@@ -22,11 +22,13 @@ from antipodes.store.clock import HybridClock
 from antipodes.store.engine import Engine, StoreError
 from antipodes.store.records import COUNTER_BITS, Change, Logged, Version
 from antipodes.world.disk import FileDisk
+from antipodes.world.simulated_loop import VirtualLoop
 from antipodes.world.world import World
 
 CLOCK_RESERVE = 50_000 << COUNTER_BITS  # the persisted clock runs at most 50 ms ahead: saves a page a commit
 TAIL_ENTRIES = 4096  # the newest log entries are kept in memory for those who follow closely...
 TAIL_BYTES = 8 << 20  # ...at most so much of them
+SIMULATED_SYNC_S = 0.002
 TRIM_ENTRIES_PER_SYNC = 2000  # a long log is deleted in slices: no long stop
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -63,8 +65,12 @@ class Store:
             engine.sync()
 
     @classmethod
-    def open(cls, world: World, name: str) -> Store:
-        """Opens (or creates) the store on the world's disk. Raises StoreError: unreadable, in use, a newer format."""
+    def open(cls, world: World, name: str, *, sync_delay_s: float | None = None) -> Store:
+        """Opens (or creates) the store on the world's disk. Raises StoreError: unreadable, in use, a newer format.
+
+        sync_delay_s: how long a sync of a memory disk takes at most (drawn). By default a moment in simulated time, so
+        that crashes fall between a write and its sync, and nothing in real time.
+        """
         disk = world.disk()
         if isinstance(disk, FileDisk):
             from antipodes.store.sqlite import SqliteEngine  # noqa: PLC0415  (simulated runs never load SQLite)
@@ -72,7 +78,9 @@ class Store:
             return cls(world, SqliteEngine(disk.folder / f"{name}.sqlite"))
         from antipodes.store.memory import MemoryEngine  # noqa: PLC0415
 
-        return cls(world, MemoryEngine(disk.shelf(name), f"shelf {name}"), getattr(disk, "sync_delay_s", 0.0))
+        if sync_delay_s is None:
+            sync_delay_s = SIMULATED_SYNC_S if _in_simulated_time() else 0.0
+        return cls(world, MemoryEngine(disk.shelf(name), f"shelf {name}"), sync_delay_s)
 
     def get(self, key: bytes) -> bytes | None:
         """The value, including writes that are not yet durable."""
@@ -246,6 +254,13 @@ class Store:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_exception(StoreError(str(error)))
+
+
+def _in_simulated_time() -> bool:
+    try:
+        return isinstance(asyncio.get_running_loop(), VirtualLoop)
+    except RuntimeError:
+        return False
 
 
 class _Tail:

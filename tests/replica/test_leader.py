@@ -1,0 +1,55 @@
+"""The leader's decisions: what to send, where to begin, when to forget."""
+
+from __future__ import annotations
+
+from antipodes.replica import leader
+from antipodes.replica.leader import beginning, cut
+from antipodes.replica.messages import Follow
+from antipodes.replica.replicator import trim_position
+from antipodes.store.records import Change, Logged, Version
+
+
+def entry(position: int, topic: str = "toy/t", region: str = "a", size: int = 10) -> Logged:
+    return Logged(position, Change(topic, b"%d" % position, Version(position, region), bytes(size), b"before"))
+
+
+def test_only_own_changes_of_shared_topics_travel_without_what_they_replaced() -> None:
+    entries = [entry(1), entry(2, topic="toy/private"), entry(3, region="b"), entry(4), entry(5, region="b")]
+    changes, upto, _ = cut(entries, "a", frozenset({"toy/t"}))
+    assert [c.key for c in changes] == [b"1", b"4"]
+    assert all(c.before is None for c in changes)
+    assert upto == 5, "what does not concern the follower is passed over"
+
+
+def test_a_batch_is_cut_by_count_and_by_bytes() -> None:
+    many = [entry(n) for n in range(1, 400)]
+    changes, upto, _ = cut(many, "a", frozenset({"toy/t"}))
+    assert len(changes) == upto == leader.BATCH_CHANGES
+    large = [entry(n, size=100_000) for n in range(1, 10)]
+    changes, upto, size = cut(large, "a", frozenset({"toy/t"}))
+    assert len(changes) == upto == 3
+    assert size >= leader.BATCH_BYTES
+
+
+def test_a_stream_resumes_only_where_the_log_still_knows_the_place() -> None:
+    def begin(incarnation: str, position: int) -> tuple[int, bool]:
+        return beginning(Follow("b", incarnation, position, ()), "life", begin=10, end=20)
+
+    assert begin("life", 15) == (15, True)
+    assert begin("life", 10) == (10, True)
+    assert begin("life", 20) == (20, True)
+    assert begin("life", 9) == (20, False), "trimmed"
+    assert begin("life", 21) == (20, False), "a position this log never gave"
+    assert begin("another life", 15) == (20, False)
+    assert begin("", 0) == (20, False)
+
+
+def test_the_log_is_kept_for_who_lacks_it_up_to_a_bound() -> None:
+    def trim(safe: int, end: int = 5000) -> int:
+        return trim_position(100, end, safe, keep_at_least=500, keep_entries=2000)
+
+    assert trim(safe=4000) == 4000
+    assert trim(safe=5000) == 4500, "this site's own readers want the newest"
+    assert trim(safe=3000) == 3000
+    assert trim(safe=0) == 3000, "beyond the bound the absent are backfilled"
+    assert trim(safe=0, end=1000) == 100, "never back"
