@@ -1,0 +1,89 @@
+"""The life of a Region's copy of a table: made, active, being deleted, gone.
+
+Each change of state is written before it is waited for, so a Region that stops in between resumes it at its start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from antipodes.services.dynamodb.database import LEFT, Database
+from antipodes.services.dynamodb.schema import Description, Shared
+
+_encode = msgspec.json.Encoder().encode
+
+
+def drawn_id(database: Database) -> str:
+    return f"{database.world.chance.getrandbits(48):012x}"
+
+
+def stream_label(now: float) -> str:
+    """As AWS labels streams: 2026-11-23T08:00:00.000."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+
+
+def new_copy(
+    database: Database, shared: Shared, *, tags: Mapping[str, str] | None = None, protected: bool = False
+) -> Description:
+    """A copy that is still CREATING."""
+    now = database.world.now()
+    return Description(
+        shared=shared,
+        space=drawn_id(database),
+        table_id=str(UUID(int=database.world.chance.getrandbits(128), version=4)),
+        status="CREATING",
+        since=now,
+        stream_label=stream_label(now) if shared.settings.stream_view else "",
+        deletion_protection=protected,
+        tags=dict(tags or {}),
+    )
+
+
+def become_active(database: Database, name: str, space: str) -> None:
+    """Makes the copy ACTIVE after a while."""
+
+    async def wait() -> None:
+        await database.world.sleep(database.state_s)
+        table = database.tables.get(name)
+        if table is not None and table.description.space == space and table.description.status == "CREATING":
+            database.keep(msgspec.structs.replace(table.description, status="ACTIVE"))
+            await database.settle()
+
+    database.world.spawn(wait(), f"dynamodb: {name} becomes active")
+
+
+def disappear(database: Database, name: str, space: str) -> None:
+    """Takes away a copy that is DELETING, after a while, and its rows after it."""
+
+    async def wait() -> None:
+        await database.world.sleep(database.state_s)
+        table = database.tables.get(name)
+        if table is None or table.description.space != space:
+            return
+        shared = table.shared
+        left = [(LEFT + shared.group.encode(), _encode(shared))] if shared.members else []
+        database.drop(table, left)
+        await database.settle()
+        await database.sweep()
+
+    database.world.spawn(wait(), f"dynamodb: {name} disappears")
+
+
+def resume(database: Database) -> None:
+    """Goes on with what was under way when the Region stopped."""
+    for name in sorted(database.tables):
+        description = database.tables[name].description
+        if description.status == "CREATING":
+            become_active(database, name, description.space)
+        elif description.status == "DELETING":
+            disappear(database, name, description.space)
+
+    async def tidy() -> None:
+        await database.sweep()
+        await database.count()
+
+    database.world.spawn(tidy(), "dynamodb: sweep and count")

@@ -1,0 +1,303 @@
+"""The tables of one Region and the one path by which items are written.
+
+What it decides: where rows lie in the store, what one write consists of (the row, its index entries, its change record:
+one transaction), and which tables there are. What it refuses to know: operations, parameters, messages of requests.
+
+Store keys, all under b"dynamodb/":
+    table/<name>                     the table's Description, JSON
+    item/<space>/<item key>          an item's row (rows.py)
+    index/<space>/<index>/<key>      an index entry; its value is the item's key
+    gone/<space>                     rows of a dropped copy that are still to be deleted
+    left/<group>                     the version at which this Region left a global table
+    news/<group>/<region>            a Shared that another Region has not confirmed yet (global_tables.py)
+
+ItemCount and TableSizeBytes live in memory: after a restart a task counts behind every table, key by key, while writes
+before its cursor adjust the count and writes after it are yet to be counted.
+
+The change record is written when somebody reads it: a replica or a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from antipodes.services.contract import Surroundings
+from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb.expressions.names import Expressions
+from antipodes.services.dynamodb.keys import after_prefix
+from antipodes.services.dynamodb.schema import Description, Index, Shared, index_entry
+from antipodes.services.dynamodb.values import Item
+from antipodes.store.engine import StoreError
+from antipodes.store.records import Change, Version
+from antipodes.wire.errors import ClientFault, ServerFault
+
+TABLE = b"dynamodb/table/"
+GONE = b"dynamodb/gone/"
+LEFT = b"dynamodb/left/"
+COUNTED = b"\xff" * 16  # a cursor behind every key: all is counted
+SWEEP_ROWS = 500  # rows deleted or counted between two turns of the event loop
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Description).decode
+
+
+def not_found(message: str = "Requested resource not found") -> ClientFault:
+    return ClientFault("ResourceNotFoundException", message)
+
+
+@dataclass(slots=True, eq=False)
+class Table:
+    """A table of this Region: its description and what follows from it. Owned by the Database."""
+
+    description: Description
+    counted: bytes = COUNTED  # keys up to here are in the two counts
+    items: int = 0
+    size_bytes: int = 0
+    rows_prefix: bytes = field(init=False)
+    rows_end: bytes = field(init=False)
+    topic: str = field(init=False)
+    replicated: bool = field(init=False)
+    logged: bool = field(init=False)
+    streamed: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        space = self.description.space.encode()
+        self.rows_prefix = b"dynamodb/item/" + space + b"/"
+        self.rows_end = after_prefix(self.rows_prefix)
+        self.describe(self.description)
+
+    def describe(self, description: Description) -> None:
+        """Takes a new description of the same copy."""
+        assert not hasattr(self, "topic") or description.space == self.description.space
+        self.description = description
+        shared = description.shared
+        self.topic = topic_of(shared)
+        self.replicated = len(shared.holders) > 1
+        self.streamed = bool(shared.settings.stream_view)
+        self.logged = self.replicated or self.streamed
+
+    @property
+    def name(self) -> str:
+        return self.description.shared.name
+
+    @property
+    def shared(self) -> Shared:
+        return self.description.shared
+
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        return self.description.shared.indexes
+
+    def index_prefix(self, index: Index) -> bytes:
+        return b"dynamodb/index/" + self.description.space.encode() + b"/" + index.name.encode() + b"/"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWrite:
+    """One item to write: `row` is the old row (a tombstone too), `item` and `body` the new item or None to delete."""
+
+    table: Table
+    key: bytes
+    row: bytes | None
+    item: Item | None
+    size: int = 0
+    body: bytes = b""
+
+
+def topic_of(shared: Shared) -> str:
+    """The group keeps a table's log apart from that of an earlier table of the same name."""
+    return f"dynamodb/{shared.name}/{shared.group}"
+
+
+class Database:
+    """All tables of one Region."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self.region = surroundings.region
+        self.account = surroundings.settings.account
+        self.world = surroundings.world
+        self.store = surroundings.store
+        self.expressions = Expressions()
+        self.state_s = float(surroundings.settings.options.get("dynamodb.table_state_s", "0.2"))
+        self.tables: dict[str, Table] = {}
+        self.by_topic: dict[str, Table] = {}
+        self.reload()
+
+    # Tables
+
+    def reload(self) -> None:
+        """Reads the tables from the store. Counts begin anew."""
+        self.tables.clear()
+        self.by_topic.clear()
+        for _, raw in list(self.store.range(TABLE, after_prefix(TABLE))):
+            table = Table(_decode(raw), counted=b"")
+            self.tables[table.name] = table
+            self.by_topic[table.topic] = table
+
+    def table(self, name: str) -> Table:
+        """The table for item operations. Raises ResourceNotFoundException: none, or not yet, or no longer."""
+        table = self.tables.get(name)
+        if table is None:
+            table = self.tables.get(self.table_name(name))
+        if table is None or table.description.status != "ACTIVE":
+            raise not_found()
+        return table
+
+    def table_name(self, name: str) -> str:
+        """A TableName parameter may be an ARN of this Region."""
+        prefix = f"arn:aws:dynamodb:{self.region}:{self.account}:table/"
+        return name.removeprefix(prefix)
+
+    def keep(self, description: Description, extra: Iterable[tuple[bytes, bytes | None]] = ()) -> Table:
+        """Writes a description, new or changed (the caller awaits `durable`)."""
+        name = description.shared.name
+        self.store.write([(TABLE + name.encode(), _encode(description)), *extra])
+        table = self.tables.get(name)
+        if table is None or table.description.space != description.space:
+            table = Table(description)
+            self.tables[name] = table
+        else:
+            table.describe(description)
+        self.by_topic[table.topic] = table
+        return table
+
+    def drop(self, table: Table, extra: Iterable[tuple[bytes, bytes | None]] = ()) -> None:
+        """Forgets a table; its rows are deleted by `sweep`."""
+        space = table.description.space.encode()
+        self.store.write([(TABLE + table.name.encode(), None), (GONE + space, b""), *extra])
+        del self.tables[table.name]
+        del self.by_topic[table.topic]
+
+    async def sweep(self) -> None:
+        """Deletes the rows of dropped tables, in slices."""
+        for marker, _ in list(self.store.range(GONE, after_prefix(GONE))):
+            space = marker.removeprefix(GONE)
+            for kind in (b"item/", b"index/"):
+                prefix = b"dynamodb/" + kind + space + b"/"
+                while True:
+                    found = [row for row, _ in _first(self.store.range(prefix, after_prefix(prefix)), SWEEP_ROWS)]
+                    if not found:
+                        break
+                    self.store.write([(row, None) for row in found])
+                    await self.store.durable()
+                    await self.world.sleep(0)
+            self.store.write([(marker, None)])
+        await self.store.durable()
+
+    async def count(self) -> None:
+        """Counts the items of tables that were read from disk."""
+        for name in sorted(self.tables):
+            table = self.tables.get(name)
+            while table is not None and table.counted != COUNTED:
+                start = table.rows_prefix + table.counted + (b"\x00" if table.counted else b"")
+                found = _first(self.store.range(start, table.rows_end), SWEEP_ROWS)
+                for _, row in found:
+                    if not rows.is_tombstone(row):
+                        table.items += 1
+                        table.size_bytes += rows.size_of(row)
+                last = found[-1][0][len(table.rows_prefix) :] if len(found) == SWEEP_ROWS else COUNTED
+                table.counted = last
+                await self.world.sleep(0)
+                table = self.tables.get(name)
+
+    # Items
+
+    def row(self, table: Table, key: bytes) -> bytes | None:
+        """The stored row, tombstones too."""
+        return self.store.get(table.rows_prefix + key)
+
+    def live(self, table: Table, key: bytes) -> bytes | None:
+        """The row of an item that is there."""
+        found = self.store.get(table.rows_prefix + key)
+        return None if found is None or found[1] == rows.TOMBSTONE else found
+
+    def write(self, *writes: ItemWrite) -> None:
+        """Writes items, their index entries and change records in one transaction. The caller awaits `settle`."""
+        changed: list[tuple[bytes, bytes | None]] = []
+        changes: list[Change] = []
+        for one in writes:
+            version = self.store.stamp()
+            new: bytes | None = None
+            if one.item is not None:
+                new = rows.item_row(version, one.size, one.body)
+            elif one.table.replicated:
+                new = rows.tombstone_row(version)
+            self._collect(one, new, version, changed, changes)
+        self.store.write(changed, changes)
+
+    def merge(self, table: Table, change: Change) -> None:
+        """Takes a change from another site if its version wins over the stored row, tombstones included."""
+        self.store.seen(change.version)
+        old = self.row(table, change.key)
+        if old is not None and rows.version_of(old) >= change.version:
+            return
+        new = change.value if change.value is not None else rows.tombstone_row(change.version)
+        live = not rows.is_tombstone(new)
+        item = rows.item_of(new) if live and table.indexes else ({} if live else None)
+        changed: list[tuple[bytes, bytes | None]] = []
+        changes: list[Change] = []
+        write = ItemWrite(table, change.key, old, item, rows.size_of(new))
+        self._collect(write, new, change.version, changed, changes)
+        self.store.write(changed, changes)
+
+    def _collect(
+        self,
+        one: ItemWrite,
+        new: bytes | None,
+        version: Version,
+        changed: list[tuple[bytes, bytes | None]],
+        changes: list[Change],
+    ) -> None:
+        """Adds what one write consists of, and counts it."""
+        table, key, old = one.table, one.key, one.row
+        live_old = old if old is not None and old[1] != rows.TOMBSTONE else None
+        changed.append((table.rows_prefix + key, new))
+        if table.indexes:
+            changed += _index_changes(one, live_old)
+        if table.logged:
+            value = new if one.item is not None else None
+            before = live_old if table.streamed else None
+            changes.append(Change(table.topic, key, version, value, before))
+        if table.counted is COUNTED or key <= table.counted:
+            table.items += (one.item is not None) - (live_old is not None)
+            table.size_bytes += one.size - (rows.size_of(live_old) if live_old is not None else 0)
+
+    async def settle(self) -> None:
+        """Waits until all writes so far are on disk; must follow a write without another await between.
+
+        Raises InternalServerError when the disk refused: then nothing of the group happened.
+        """
+        try:
+            await self.store.durable()
+        except StoreError as error:
+            self.reload()
+            raise ServerFault("InternalServerError", str(error), happened=False) from error
+
+
+def _index_changes(one: ItemWrite, live_old: bytes | None) -> list[tuple[bytes, bytes | None]]:
+    old_item = rows.item_of(live_old) if live_old is not None else None
+    found: list[tuple[bytes, bytes | None]] = []
+    for index in one.table.indexes:
+        prefix = one.table.index_prefix(index)
+        before = index_entry(index, old_item, one.key) if old_item is not None else None
+        after = index_entry(index, one.item, one.key) if one.item is not None else None
+        if before == after:
+            continue
+        if before is not None:
+            found.append((prefix + before, None))
+        if after is not None:
+            found.append((prefix + after, one.key))
+    return found
+
+
+def _first(pairs: Iterable[tuple[bytes, bytes]], limit: int) -> list[tuple[bytes, bytes]]:
+    found = []
+    for pair in pairs:
+        found.append(pair)
+        if len(found) == limit:
+            break
+    return found

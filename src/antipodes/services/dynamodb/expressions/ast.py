@@ -1,0 +1,210 @@
+"""The parts of a parsed expression, and what may be wrong with one. Pure values.
+
+A tree comes in two states. Parsed: names as written ("#n"), values as `Placeholder`. Bound (see names.py): names
+resolved, placeholders replaced by `Literal`. `str(node)` prints a tree so that it parses to the same tree again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class ExpressionFault(Exception):
+    """What AWS says of an expression that it refuses, without the "Invalid ...Expression: " before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A document path: attribute names and list indexes. Before binding a name may be a reference, "#n"."""
+
+    parts: tuple[str | int, ...]
+
+    def __str__(self) -> str:
+        text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.parts)
+        return text.removeprefix(".")
+
+    def shown(self) -> str:
+        """As AWS shows a path in its messages: [a, [1], b]."""
+        return "[" + ", ".join(f"[{part}]" if isinstance(part, int) else part for part in self.parts) + "]"
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A value by reference, ":v"."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A bound value."""
+
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function with its operands."""
+
+    function: str
+    arguments: tuple[Operand, ...]
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """left + right or left - right, in an update."""
+
+    operator: str
+    left: Operand
+    right: Operand
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right}"
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One of = <> < <= > >=."""
+
+    operator: str
+    left: Operand
+    right: Operand
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right}"
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """operand BETWEEN low AND high, both ends included."""
+
+    operand: Operand
+    low: Operand
+    high: Operand
+
+    def __str__(self) -> str:
+        return f"{self.operand} BETWEEN {self.low} AND {self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """operand IN (candidates)."""
+
+    operand: Operand
+    candidates: tuple[Operand, ...]
+
+    def __str__(self) -> str:
+        return f"{self.operand} IN ({', '.join(map(str, self.candidates))})"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    left: Condition
+    right: Condition
+
+    def __str__(self) -> str:
+        # The parser leans left, so a right-hand AND was written in parentheses.
+        right = f"({self.right})" if isinstance(self.right, Or | And) else str(self.right)
+        return f"{_grouped(self.left, Or)} AND {right}"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    left: Condition
+    right: Condition
+
+    def __str__(self) -> str:
+        return f"{self.left} OR {_grouped(self.right, Or)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    condition: Condition
+
+    def __str__(self) -> str:
+        inner = f"({self.condition})" if isinstance(self.condition, And | Or) else str(self.condition)
+        return f"NOT {inner}"
+
+
+def _grouped(node: Condition, kind: type[Or] | type[And]) -> str:
+    return f"({node})" if isinstance(node, kind) else str(node)
+
+
+Operand = Path | Placeholder | Literal | Call | Arithmetic
+Condition = Compare | Between | In | And | Or | Not | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """SET path = value."""
+
+    path: Path
+    value: Operand
+
+    def __str__(self) -> str:
+        return f"{self.path} = {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetChange:
+    """ADD path value, or DELETE path value."""
+
+    path: Path
+    value: Operand
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update expression: its sections, each in the order written."""
+
+    assigns: tuple[Assign, ...] = ()
+    removes: tuple[Path, ...] = ()
+    adds: tuple[SetChange, ...] = ()
+    deletes: tuple[SetChange, ...] = ()
+
+    def __str__(self) -> str:
+        sections = (("SET", self.assigns), ("REMOVE", self.removes), ("ADD", self.adds), ("DELETE", self.deletes))
+        return " ".join(f"{name} {', '.join(map(str, actions))}" for name, actions in sections if actions)
+
+    def paths(self) -> list[Path]:
+        """Every path it writes, section by section."""
+        written = [one.path for one in self.assigns] + [one.path for one in self.adds + self.deletes]
+        return written + list(self.removes)
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The paths to answer."""
+
+    paths: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.paths))
+
+
+def condition_names(node: Condition | Operand) -> list[str]:
+    """The top-level attributes that a bound condition looks at, in the order met."""
+    if isinstance(node, Path):
+        return [str(node.parts[0])]
+    children: tuple[Condition | Operand, ...] = ()
+    if isinstance(node, And | Or | Compare | Arithmetic):
+        children = (node.left, node.right)
+    elif isinstance(node, Not):
+        children = (node.condition,)
+    elif isinstance(node, Between):
+        children = (node.operand, node.low, node.high)
+    elif isinstance(node, In):
+        children = (node.operand, *node.candidates)
+    elif isinstance(node, Call):
+        children = node.arguments
+    return [name for child in children for name in condition_names(child)]

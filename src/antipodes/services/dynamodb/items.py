@@ -1,0 +1,326 @@
+"""PutItem, GetItem, UpdateItem, DeleteItem.
+
+Each reads the old item, decides and writes without an await between: that is what makes a condition and its write one.
+Then it waits until the write is on disk. Answers are spliced from the stored JSON.
+
+Order of judgement, as on AWS: shape of the parameters, expressions, attribute values, then the table, then the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb.database import Database, ItemWrite, Table
+from antipodes.services.dynamodb.expressions import update as updates
+from antipodes.services.dynamodb.expressions.ast import Condition, Path, Update
+from antipodes.services.dynamodb.expressions.evaluate import holds
+from antipodes.services.dynamodb.expressions.names import Terms
+from antipodes.services.dynamodb.expressions.projection import Tree, pick, tree_of
+from antipodes.services.dynamodb.parameters import (
+    Params,
+    capacity,
+    check_single,
+    read_units,
+    table_name,
+    terms_of,
+    write_units,
+)
+from antipodes.services.dynamodb.schema import check_index_keys, key_from_item, key_from_key
+from antipodes.services.dynamodb.values import INVALID, MAX_ITEM_BYTES, Item, measure_item
+from antipodes.wire.errors import ClientFault, NotSupported, ValidationException
+from antipodes.wire.operation import Payload, Request
+
+_EMPTY = Payload(b"{}")
+_LEGACY_WRITE = ("Expected", "ConditionalOperator")
+
+
+async def put_item(database: Database, request: Request) -> Payload:
+    """Creates or replaces an item."""
+    params = request.params
+    if params.get("Item") is None or len(params) > 2:
+        check_single(params, "Item")
+    condition, guard = read_condition(database, params)
+    item = params["Item"]
+    size = measure_item(item)
+    wanted = params.get("ReturnValues", "NONE")
+    if wanted not in {"NONE", "ALL_OLD"}:
+        raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
+    if size > MAX_ITEM_BYTES:
+        raise ValidationException("Item size has exceeded the maximum allowed size")
+    table = database.table(table_name(params))
+    write, old = plan_put(database, table, item, size, condition, guard)
+    database.write(write)
+    await database.settle()
+    if len(params) == 2:
+        return _EMPTY
+    return answer(params, table, write, rows.body_of(old) if wanted == "ALL_OLD" and old is not None else None)
+
+
+async def get_item(database: Database, request: Request) -> Payload:
+    """One item by its key."""
+    params = request.params
+    if params.get("Key") is None or len(params) > 2:
+        check_single(params, "Key")
+    tree = read_projection(database, params)
+    key = params["Key"]
+    measure_item(key)
+    table = database.table(table_name(params))
+    row = database.live(table, key_of(table, key))
+    if not database.store.settled:
+        await database.settle()
+    body = None
+    if row is not None:
+        body = rows.body_of(row) if tree is None else orjson.dumps(pick(orjson.loads(rows.body_of(row)), tree))
+    consumed = None
+    if "ReturnConsumedCapacity" in params:
+        size = rows.size_of(row) if row is not None else 0
+        units = read_units(size, params.get("ConsistentRead") is True)
+        consumed = capacity(params, table.name, units)
+    return spliced(b"Item", body, consumed)
+
+
+async def update_item(database: Database, request: Request) -> Payload:
+    """Changes attributes of an item, or creates it."""
+    params = request.params
+    check_single(params, "Key")
+    if params.get("AttributeUpdates") is not None and params.get("UpdateExpression") is None:
+        raise NotSupported("the legacy parameter AttributeUpdates")
+    terms = terms_of(params, ("UpdateExpression", "ConditionExpression"), ("AttributeUpdates", *_LEGACY_WRITE))
+    guard = Guard.of(params)
+    update, condition = read_update(database, params, terms)
+    key = params["Key"]
+    measure_item(key)
+    table = database.table(table_name(params))
+    plan = plan_update(database, table, key, update, condition, guard)
+    if plan.write is not None:
+        database.write(plan.write)
+        await database.settle()
+    elif not database.store.settled:
+        await database.settle()
+    wanted = params.get("ReturnValues", "NONE")
+    return answer(params, table, plan.write, plan.returned(wanted, update))
+
+
+async def delete_item(database: Database, request: Request) -> Payload:
+    """Removes an item, if it is there."""
+    params = request.params
+    if params.get("Key") is None or len(params) > 2:
+        check_single(params, "Key")
+    condition, guard = read_condition(database, params)
+    wanted = params.get("ReturnValues", "NONE")
+    if wanted not in {"NONE", "ALL_OLD"}:
+        raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
+    key = params["Key"]
+    measure_item(key)
+    table = database.table(table_name(params))
+    write, old = plan_delete(database, table, key, condition, guard)
+    if write is not None:
+        database.write(write)
+        await database.settle()
+    elif not database.store.settled:
+        await database.settle()
+    return answer(params, table, write, rows.body_of(old) if wanted == "ALL_OLD" and old is not None else None)
+
+
+# What transactions and batches use as well
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a failed condition answers with."""
+
+    show_item: bool = False
+
+    @classmethod
+    def of(cls, params: Params) -> Guard:
+        return SHOWING if params.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" else SILENT
+
+    def check(self, condition: Condition | None, row: bytes | None, item: Item | None = None) -> None:
+        """Raises ConditionalCheckFailedException. `item` saves decoding the row again."""
+        if condition is None:
+            return
+        if item is None:
+            item = rows.item_of(row) if row is not None else {}
+        if not holds(condition, item):
+            extra: dict[str, Any] = {"Item": rows.item_of(row)} if self.show_item and row is not None else {}
+            raise ClientFault("ConditionalCheckFailedException", "The conditional request failed", **extra)
+
+
+SHOWING = Guard(True)
+SILENT = Guard(False)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """What an UpdateItem comes to. write is None: a delete-only update of nothing changes nothing."""
+
+    write: ItemWrite | None
+    old: bytes | None
+
+    def returned(self, wanted: str, update: Update | None) -> bytes | None:
+        """The JSON of Attributes for ReturnValues, or None."""
+        if wanted == "NONE" or self.write is None:
+            return None
+        if wanted == "ALL_NEW":
+            return self.write.body
+        if wanted == "ALL_OLD":
+            return rows.body_of(self.old) if self.old is not None else None
+        if update is None:
+            return None
+        source = (
+            self.write.body if wanted == "UPDATED_NEW" else rows.body_of(self.old) if self.old is not None else b"{}"
+        )
+        found = pick(orjson.loads(source), tree_of(update.paths()))
+        return orjson.dumps(found) if found else None
+
+
+def key_of(table: Table, key: Any) -> bytes:
+    """The bytes of a Key parameter."""
+    shared = table.description.shared
+    return key_from_key(shared.hash, shared.range, key)
+
+
+def live(row: bytes | None) -> bytes | None:
+    return None if row is None or row[1] == rows.TOMBSTONE else row
+
+
+def plan_put(
+    database: Database, table: Table, item: Item, size: int, condition: Condition | None, guard: Guard
+) -> tuple[ItemWrite, bytes | None]:
+    """The write of a put, and the old row if there was an item."""
+    shared = table.description.shared
+    key = key_from_item(shared.hash, shared.range, item)
+    if shared.indexes:
+        check_index_keys(shared.indexes, item)
+    row = database.row(table, key)
+    old = live(row)
+    guard.check(condition, old)
+    return ItemWrite(table, key, row, item, size, orjson.dumps(item)), old
+
+
+def plan_delete(
+    database: Database, table: Table, key: Any, condition: Condition | None, guard: Guard
+) -> tuple[ItemWrite | None, bytes | None]:
+    """The write of a delete (None: nothing is there), and the old row."""
+    raw = key_of(table, key)
+    row = database.row(table, raw)
+    old = live(row)
+    guard.check(condition, old)
+    return (ItemWrite(table, raw, row, None) if old is not None else None), old
+
+
+def plan_update(
+    database: Database, table: Table, key: Item, update: Update | None, condition: Condition | None, guard: Guard
+) -> UpdatePlan:
+    """The write of an update."""
+    shared = table.description.shared
+    if update is not None:
+        check_paths(table, update)
+    raw = key_of(table, key)
+    row = database.row(table, raw)
+    old = live(row)
+    item = rows.item_of(old) if old is not None else {}
+    guard.check(condition, old, item)
+    if old is None:
+        if update is not None and not update.assigns and not update.adds:
+            return UpdatePlan(None, None)
+        item = dict(key)
+    if update is not None:
+        updates.apply(update, item)
+    size = measure_item(item)
+    if size > MAX_ITEM_BYTES:
+        raise ValidationException("Item size to update has exceeded the maximum allowed size")
+    if shared.indexes:
+        check_index_keys(shared.indexes, item)
+    return UpdatePlan(ItemWrite(table, raw, row, item, size, orjson.dumps(item)), old)
+
+
+def check_paths(table: Table, update: Update) -> None:
+    """Key attributes cannot be changed, nor looked into."""
+    shared = table.description.shared
+    for part in (shared.hash, shared.range):
+        if part is None:
+            continue
+        for path in update.paths():
+            if path.parts[0] == part.name:
+                raise ValidationException(
+                    INVALID + f"Cannot update attribute {part.name}. This attribute is part of the key"
+                )
+    for index in shared.indexes:
+        for part in (index.hash, index.range):
+            if part is not None and any(_inside(path, part.name) for path in update.paths()):
+                raise ValidationException(
+                    "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+                    f"IndexKey: {part.name}"
+                )
+
+
+def _inside(path: Path, name: str) -> bool:
+    return len(path.parts) > 1 and path.parts[0] == name
+
+
+def read_condition(database: Database, params: Params) -> tuple[Condition | None, Guard]:
+    """ConditionExpression of a put or delete."""
+    if len(params) == 2:
+        return None, SILENT
+    terms = terms_of(params, ("ConditionExpression",), _LEGACY_WRITE)
+    refuse_legacy(params, _LEGACY_WRITE)
+    if terms is None:
+        return None, Guard.of(params)
+    condition = database.expressions.condition(params["ConditionExpression"], terms)
+    terms.check_all_used()
+    return condition, Guard.of(params)
+
+
+def read_update(database: Database, params: Params, terms: Terms | None) -> tuple[Update | None, Condition | None]:
+    """UpdateExpression and ConditionExpression."""
+    refuse_legacy(params, _LEGACY_WRITE)
+    if terms is None:
+        return None, None
+    text, condition_text = params.get("UpdateExpression"), params.get("ConditionExpression")
+    update = database.expressions.update(text, terms) if text is not None else None
+    condition = database.expressions.condition(condition_text, terms) if condition_text is not None else None
+    terms.check_all_used()
+    return update, condition
+
+
+def read_projection(database: Database, params: Params) -> Tree | None:
+    """ProjectionExpression or AttributesToGet of a read by key; None: the whole item."""
+    if len(params) == 2:
+        return None
+    terms = terms_of(params, ("ProjectionExpression",), ("AttributesToGet",))
+    if terms is None:
+        names = params.get("AttributesToGet")
+        return tree_of([Path((name,)) for name in names]) if names else None
+    projection = database.expressions.projection(params["ProjectionExpression"], terms)
+    terms.check_all_used()
+    return tree_of(projection.paths)
+
+
+def refuse_legacy(params: Params, legacy: tuple[str, ...]) -> None:
+    for name in legacy:
+        if params.get(name) is not None:
+            raise NotSupported(f"the legacy parameter {name}")
+
+
+def answer(params: Params, table: Table, write: ItemWrite | None, attributes: bytes | None) -> Payload:
+    """The answer of a write: Attributes, ConsumedCapacity and ItemCollectionMetrics as asked for."""
+    consumed = None
+    if "ReturnConsumedCapacity" in params:
+        old = live(write.row) if write is not None else None
+        old_size = rows.size_of(old) if old is not None else 0
+        consumed = capacity(params, table.name, write_units(old_size, write.size if write is not None else 0))
+    return spliced(b"Attributes", attributes, consumed)
+
+
+def spliced(name: bytes, body: bytes | None, consumed: dict[str, Any] | None) -> Payload:
+    """{"<name>": body, "ConsumedCapacity": ...} without decoding the body."""
+    if consumed is None:
+        return Payload(b'{"%b":%b}' % (name, body)) if body is not None else _EMPTY
+    if body is None:
+        return Payload(b'{"ConsumedCapacity":%b}' % orjson.dumps(consumed))
+    return Payload(b'{"%b":%b,"ConsumedCapacity":%b}' % (name, body, orjson.dumps(consumed)))

@@ -1,0 +1,174 @@
+"""Key conditions: from a bound KeyConditionExpression to a range of keys. Pure.
+
+Only `hash = :v` and one condition on the range key may be said, joined by AND; everything else is refused with AWS's
+sentence. The result is a range of item keys (a table) or of entry keys (an index).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from antipodes.services.dynamodb import keys
+from antipodes.services.dynamodb.expressions.ast import (
+    And,
+    Between,
+    Call,
+    Compare,
+    Condition,
+    In,
+    Literal,
+    Not,
+    Operand,
+    Or,
+    Path,
+)
+from antipodes.services.dynamodb.schema import KeyPart
+from antipodes.services.dynamodb.values import INVALID, Value
+from antipodes.wire.errors import ValidationException
+
+_MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_PLACE = "Invalid condition in KeyConditionExpression: "
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTest:
+    """One condition on one key attribute: operator is = < <= > >= BETWEEN or begins_with."""
+
+    name: str
+    operator: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """start <= key < end, within one partition whose keys all begin with `partition`."""
+
+    partition: bytes
+    start: bytes
+    end: bytes
+
+
+def tests_of(node: Condition) -> list[KeyTest]:
+    """The conditions on keys that the expression makes. Raises ValidationException."""
+    if isinstance(node, And):
+        found = tests_of(node.left) + tests_of(node.right)
+        names = [test.name for test in found]
+        if len(set(names)) != len(names):
+            raise ValidationException("KeyConditionExpressions must only contain one condition per key")
+        return found
+    if isinstance(node, Compare):
+        if node.operator == "<>":
+            raise ValidationException("Invalid operator used in KeyConditionExpression: <>")
+        return [_compared(node)]
+    if isinstance(node, Between):
+        name = _first_name(node.operand, "BETWEEN")
+        return [KeyTest(name, "BETWEEN", (_value(node.low), _value(node.high)))]
+    if isinstance(node, Call):
+        if node.function != "begins_with":
+            raise ValidationException(f"Invalid operator used in KeyConditionExpression: {node.function}")
+        name = _first_name(node.arguments[0], "begins_with")
+        return [KeyTest(name, "begins_with", (_value(node.arguments[1]),))]
+    word = {Or: "OR", Not: "NOT", In: "IN"}[type(node)]
+    raise ValidationException(f"Invalid operator used in KeyConditionExpression: {word}")
+
+
+def _compared(node: Compare) -> KeyTest:
+    left, right, operator = node.left, node.right, node.operator
+    if isinstance(left, Path) and isinstance(right, Path):
+        raise ValidationException(_PLACE + "Multiple attribute names used in one condition")
+    if isinstance(right, Path):
+        left, right, operator = right, left, _MIRRORED[operator]
+    if isinstance(left, Call) or isinstance(right, Call):
+        raise ValidationException("KeyConditionExpressions cannot contain nested operations")
+    if not isinstance(left, Path):
+        raise ValidationException(_PLACE + "No key attribute specified")
+    return KeyTest(_name(left), operator, (_value(right),))
+
+
+def _first_name(operand: Operand, operator: str) -> str:
+    if isinstance(operand, Call):
+        raise ValidationException("KeyConditionExpressions cannot contain nested operations")
+    if not isinstance(operand, Path):
+        raise ValidationException(f"{_PLACE}{operator} operator must have the key attribute as its first operand")
+    return _name(operand)
+
+
+def _name(path: Path) -> str:
+    if len(path.parts) > 1:
+        raise ValidationException("KeyConditionExpressions cannot have conditions on nested attributes")
+    return str(path.parts[0])
+
+
+def _value(operand: Operand) -> Value:
+    if isinstance(operand, Literal):
+        return operand.value
+    if isinstance(operand, Call):
+        raise ValidationException("KeyConditionExpressions cannot contain nested operations")
+    raise ValidationException(_PLACE + "Multiple attribute names used in one condition")
+
+
+def range_of(tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, *, index: bool) -> KeyRange:
+    """The keys that meet the conditions. Raises ValidationException."""
+    if not 1 <= len(tests) <= 2:
+        raise ValidationException("Conditions can be of length 1 or 2 only")
+    by_name = {test.name: test for test in tests}
+    on_hash = by_name.pop(hash_part.name, None)
+    if on_hash is None:
+        raise ValidationException(f"Query condition missed key schema element: {hash_part.name}")
+    on_range = None
+    if by_name:
+        on_range = by_name.pop(range_part.name, None) if range_part is not None else None
+        if on_range is None:
+            missing = range_part.name if range_part is not None else hash_part.name
+            if range_part is None:
+                raise ValidationException("Query key condition not supported")
+            raise ValidationException(f"Query condition missed key schema element: {missing}")
+    _check_kinds(on_hash, hash_part)
+    if on_hash.operator != "=":
+        raise ValidationException("Query key condition not supported")
+    partition = keys.partition_prefix(keys.encoded(hash_part.kind, on_hash.values[0][hash_part.kind]))
+    if on_range is None:
+        return KeyRange(partition, partition, keys.after_prefix(partition))
+    assert range_part is not None
+    _check_kinds(on_range, range_part)
+    parts = [keys.encoded(range_part.kind, value[range_part.kind]) for value in on_range.values]
+    start, end = _bounds(on_range.operator, partition, parts, index)
+    return KeyRange(partition, start, max(start, end))
+
+
+def _check_kinds(test: KeyTest, part: KeyPart) -> None:
+    for value in test.values:
+        if part.kind not in value:
+            raise ValidationException(INVALID + "Condition parameter type does not match schema type")
+        if not value[part.kind]:
+            kind = "string" if part.kind == "S" else "binary"
+            raise ValidationException(
+                "One or more parameter values are not valid. "
+                f"The AttributeValue for a key attribute cannot contain an empty {kind} value. Key: {part.name}"
+            )
+
+
+def _bounds(operator: str, partition: bytes, parts: list[bytes], index: bool) -> tuple[bytes, bytes]:
+    """In a table a key ends with its range part; in an index a terminator and the item's key follow."""
+    if index:
+        prefix = partition + keys.escaped(parts[0])
+        first, behind = prefix + b"\x00\x00", keys.after_prefix(prefix + b"\x00\x00")
+        last = keys.after_prefix(partition + keys.escaped(parts[-1]) + b"\x00\x00")
+    else:
+        prefix = partition + parts[0]
+        first, behind = prefix, prefix + b"\x00"
+        last = partition + parts[-1] + b"\x00"
+    if operator == "=":
+        return first, behind
+    if operator == "<":
+        return partition, first
+    if operator == "<=":
+        return partition, behind
+    if operator == ">":
+        return behind, keys.after_prefix(partition)
+    if operator == ">=":
+        return first, keys.after_prefix(partition)
+    if operator == "BETWEEN":
+        return first, last
+    assert operator == "begins_with"
+    return prefix, keys.after_prefix(prefix)

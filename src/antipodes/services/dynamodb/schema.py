@@ -1,0 +1,210 @@
+"""What a table is: its description as persisted, and the keys of its items. Pure values and pure functions.
+
+A `Description` belongs to one Region's copy. `shared` is the part that all replicas agree on, merged on its own:
+settings by their version, and each member by the member's version, so that two Regions that were apart may both have
+changed it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from antipodes.services.dynamodb import keys
+from antipodes.services.dynamodb.values import INVALID, Item, decoded
+from antipodes.store.records import Version
+from antipodes.wire.errors import ValidationException
+
+KEY_MISMATCH = "The provided key element does not match the schema"
+MAX_HASH_BYTES = 2048
+MAX_RANGE_BYTES = 1024
+
+MemberState = Literal["joining", "active", "leaving", "gone", "failed"]
+
+
+class KeyPart(msgspec.Struct, frozen=True):
+    """One key attribute; kind is "S", "N" or "B"."""
+
+    name: str
+    kind: str
+
+
+class Index(msgspec.Struct, frozen=True):
+    """A secondary index, local or global."""
+
+    name: str
+    hash: KeyPart
+    range: KeyPart | None
+    projection: str  # ALL, KEYS_ONLY, INCLUDE
+    included: tuple[str, ...]
+    is_global: bool
+    read_units: int = 0
+    write_units: int = 0
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One Region's part in a global table, as of a version.
+
+    joining: told to be made, not yet confirmed. leaving: told to go. gone: it has gone. failed: it could not be made.
+    """
+
+    state: MemberState
+    version: Version
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What is synchronised between replicas and may change (facts 1.5)."""
+
+    billing: str = "PROVISIONED"
+    read_units: int = 0
+    write_units: int = 0
+    billing_since: float = 0.0  # epoch seconds of the last change to on-demand; 0: never changed
+    stream_view: str = ""  # "": no stream
+    ttl_attribute: str = ""  # "": disabled
+    table_class: str = ""
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """What the replicas of a table agree on. A table that was never global has no members."""
+
+    name: str
+    group: str  # drawn when the first copy was made; tells tables of one name apart
+    created: float
+    hash: KeyPart
+    range: KeyPart | None
+    attributes: tuple[KeyPart, ...]  # AttributeDefinitions, in the order given
+    indexes: tuple[Index, ...]
+    settings: Settings
+    settings_version: Version
+    members: dict[str, Member] = {}
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """The Regions that must hold a copy; () for a plain table."""
+        return tuple(sorted(name for name, one in self.members.items() if one.state in {"joining", "active"}))
+
+
+class Description(msgspec.Struct, frozen=True):
+    """One Region's table, as persisted."""
+
+    shared: Shared
+    space: str  # the rows of this copy lie under it; drawn anew for every copy
+    table_id: str
+    status: str  # CREATING, ACTIVE, DELETING; UPDATING is derived from the members
+    since: float  # when this copy was made, epoch seconds
+    stream_label: str = ""
+    deletion_protection: bool = False
+    tags: dict[str, str] = {}
+    format: int = 1
+
+
+def merged(one: Shared, other: Shared) -> Shared:
+    """What both know: newer settings, and of each member the newer state. Commutative and idempotent."""
+    assert one.group == other.group
+    members = dict(one.members)
+    for region, member in other.members.items():
+        if region not in members or members[region].version < member.version:
+            members[region] = member
+    newer = other if one.settings_version < other.settings_version else one
+    return msgspec.structs.replace(
+        newer, members={region: members[region] for region in sorted(members)}, created=min(one.created, other.created)
+    )
+
+
+def shared_to_json(shared: Shared) -> dict[str, Any]:
+    """As it travels between Regions."""
+    found: dict[str, Any] = msgspec.to_builtins(shared)
+    return found
+
+
+def shared_from_json(raw: Any) -> Shared:
+    """Raises msgspec.ValidationError on what is no Shared."""
+    return msgspec.convert(raw, Shared)
+
+
+def key_from_key(hash_part: KeyPart, range_part: KeyPart | None, key: Any) -> bytes:
+    """The key bytes of a Key parameter, whose values are measured already. Raises ValidationException."""
+    if len(key) != (1 if range_part is None else 2):
+        raise ValidationException(KEY_MISMATCH)
+    first = _required(key, hash_part, MAX_HASH_BYTES)
+    return keys.item_key(first, b"" if range_part is None else _required(key, range_part, MAX_RANGE_BYTES))
+
+
+def _required(key: Item, part: KeyPart, limit: int) -> bytes:
+    value = key.get(part.name)
+    if value is None or part.kind not in value:
+        raise ValidationException(KEY_MISMATCH)
+    return _encoded(part, value[part.kind], limit, INVALID)
+
+
+def _encoded(part: KeyPart, content: str, limit: int, prefix: str) -> bytes:
+    if part.kind == "N":
+        return keys.encoded_number(content)
+    raw = content.encode() if part.kind == "S" else decoded(content)
+    if not raw:
+        kind = "string" if part.kind == "S" else "binary"
+        raise ValidationException(
+            f"{prefix}The AttributeValue for a key attribute cannot contain an empty {kind} value. Key: {part.name}"
+        )
+    if len(raw) > limit:
+        if limit == MAX_HASH_BYTES:
+            raise ValidationException(INVALID + "Size of hashkey has exceeded the maximum size limit of2048 bytes")
+        raise ValidationException(
+            INVALID + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
+        )
+    return raw
+
+
+def key_from_item(hash_part: KeyPart, range_part: KeyPart | None, item: Item) -> bytes:
+    """The key bytes of a whole item. Raises ValidationException."""
+    first = _held(item, hash_part, MAX_HASH_BYTES)
+    return keys.item_key(first, b"" if range_part is None else _held(item, range_part, MAX_RANGE_BYTES))
+
+
+def _held(item: Item, part: KeyPart, limit: int) -> bytes:
+    value = item.get(part.name)
+    if value is None:
+        raise ValidationException(INVALID + f"Missing the key {part.name} in the item")
+    content = value.get(part.kind)
+    if content is None:
+        raise ValidationException(
+            INVALID + f"Type mismatch for key {part.name} expected: {part.kind} actual: {next(iter(value))}"
+        )
+    return _encoded(part, content, limit, "One or more parameter values are not valid. ")
+
+
+def index_entry(index: Index, item: Item, item_key: bytes) -> bytes | None:
+    """The key of the item's entry in the index; None: the item has no place in it."""
+    hash_value = item.get(index.hash.name)
+    if hash_value is None:
+        return None
+    first = keys.encoded(index.hash.kind, hash_value[index.hash.kind])
+    second = b""
+    if index.range is not None:
+        range_value = item.get(index.range.name)
+        if range_value is None:
+            return None
+        second = keys.encoded(index.range.kind, range_value[index.range.kind])
+    return keys.index_key(first, second, item_key)
+
+
+def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:
+    """Refuses an item whose index key attributes have another kind, or are empty."""
+    for index in indexes:
+        for part in (index.hash, index.range):
+            value = item.get(part.name) if part is not None else None
+            if part is None or value is None:
+                continue
+            if part.kind not in value:
+                raise ValidationException(
+                    INVALID + f"Type mismatch for Index Key {part.name} Expected: {part.kind} "
+                    f"Actual: {next(iter(value))} IndexName: {index.name}"
+                )
+            if not value[part.kind]:
+                kind = "string" if part.kind == "S" else "binary"
+                raise ValidationException(
+                    "One or more parameter values are not valid. A value specified for a secondary index key is not "
+                    "supported. The AttributeValue for a key attribute cannot contain an empty "
+                    f"{kind} value. IndexName: {index.name}, IndexKey: {part.name}"
+                )

@@ -1,0 +1,80 @@
+"""DynamoDB, as a Region's service: the table of its operations.
+
+What it decides: which operations there are and what each is given. Everything else is in the file of its family:
+items, queries, batch, transactions, tables, tags, replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from antipodes.services.contract import Surroundings
+from antipodes.services.dynamodb import batch, items, queries, tables, tags
+from antipodes.services.dynamodb.carried import CarriedItems
+from antipodes.services.dynamodb.copies import resume
+from antipodes.services.dynamodb.database import Database
+from antipodes.services.dynamodb.replicas import Replicas
+from antipodes.wire.operation import Operation
+
+_ITEM_OPERATIONS = {
+    "PutItem": items.put_item,
+    "GetItem": items.get_item,
+    "UpdateItem": items.update_item,
+    "DeleteItem": items.delete_item,
+    "Query": queries.query,
+    "Scan": queries.scan,
+    "BatchGetItem": batch.batch_get_item,
+    "BatchWriteItem": batch.batch_write_item,
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
+    "ListTagsOfResource": tags.list_tags_of_resource,
+}
+_TABLE_OPERATIONS = {
+    "CreateTable": tables.create_table,
+    "DescribeTable": tables.describe_table,
+    "ListTables": tables.list_tables,
+    "DeleteTable": tables.delete_table,
+    "UpdateTable": tables.update_table,
+    "DescribeTimeToLive": tables.time_to_live,
+    "DescribeContinuousBackups": tables.continuous_backups,
+    "DescribeLimits": tables.describe_limits,
+    "DescribeEndpoints": tables.describe_endpoints,
+}
+
+
+class DynamoDB:
+    """Fulfils services.contract.Service."""
+
+    name = "dynamodb"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.holders_changed: Callable[[], None] = lambda: None  # set by the Region: tells its replicator
+        self.database = Database(surroundings)
+        self.replicas = Replicas(self.database, self._holders_changed)
+        self.carried = CarriedItems(self.database)
+        self._operations: dict[str, Operation] = {
+            **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
+            **{name: partial(operation, self.database, self.replicas) for name, operation in _TABLE_OPERATIONS.items()},
+            "ReplicaSync": self.replicas.replica_sync,
+            "ReplicaDescriptors": self.replicas.replica_descriptors,
+        }
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return self._operations
+
+    def _holders_changed(self) -> None:
+        self.holders_changed()
+
+    def table_sizes(self) -> dict[str, int]:
+        """Items in each table, by name (for a Region's status)."""
+        return {name: self.database.tables[name].items for name in sorted(self.database.tables)}
+
+    async def start(self) -> None:
+        """Resumes what was under way, and asks the other Regions what this one should hold."""
+        resume(self.database)
+        self.replicas.start()
+
+    async def stop(self) -> None:
+        self.replicas.stop()

@@ -1,0 +1,238 @@
+"""From CreateTable's parameters to a table's schema, with AWS's refusals. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from antipodes.services.dynamodb.parameters import Constraints, Params
+from antipodes.services.dynamodb.schema import Index, KeyPart
+from antipodes.services.dynamodb.values import INVALID
+from antipodes.wire.errors import NotSupported, ValidationException
+
+BILLING_MODES = ("PROVISIONED", "PAY_PER_REQUEST")
+STREAM_VIEWS = ("NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY")
+TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
+MAX_LOCAL_INDEXES = 5
+MAX_GLOBAL_INDEXES = 20
+MIN_NAME, MAX_NAME = 3, 255
+# Parameters whose effect antipodes does not have yet.
+_UNSUPPORTED = ("ResourcePolicy", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "OnDemandThroughput")
+
+
+def check_create(params: Params) -> str:
+    """All simple constraints of CreateTable; the table's name."""
+    constraints = Constraints()
+    name = params.get("TableName")
+    if name is None:
+        constraints.required(None, "tableName")
+    elif not MIN_NAME <= len(name) <= MAX_NAME:
+        raise ValidationException(
+            f"TableName must be at least {MIN_NAME} characters long and at most {MAX_NAME} characters long"
+        )
+    elif not all(letter.isascii() and (letter.isalnum() or letter in "_.-") for letter in name):
+        constraints.note(name, "tableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+    constraints.required(params.get("AttributeDefinitions"), "attributeDefinitions")
+    constraints.required(params.get("KeySchema"), "keySchema")
+    check_schema(constraints, params.get("KeySchema"), "keySchema")
+    for number, one in enumerate(params.get("AttributeDefinitions") or (), 1):
+        place = f"attributeDefinitions.{number}.member"
+        constraints.required(one.get("AttributeName"), f"{place}.attributeName")
+        constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
+    for member in ("localSecondaryIndexes", "globalSecondaryIndexes"):
+        for number, one in enumerate(params.get(member[0].upper() + member[1:]) or (), 1):
+            check_schema(constraints, one.get("KeySchema"), f"{member}.{number}.member.keySchema")
+            projection = (one.get("Projection") or {}).get("ProjectionType")
+            constraints.one_of(
+                projection, f"{member}.{number}.member.projection.projectionType", ("ALL", "INCLUDE", "KEYS_ONLY")
+            )
+    constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
+    constraints.one_of(params.get("TableClass"), "tableClass", TABLE_CLASSES)
+    check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
+    constraints.settle()
+    for parameter in _UNSUPPORTED:
+        if params.get(parameter) is not None:
+            raise NotSupported(f"the CreateTable parameter {parameter}")
+    if (params.get("SSESpecification") or {}).get("Enabled"):
+        raise NotSupported("SSESpecification with a customer managed key")
+    assert isinstance(name, str)
+    return name
+
+
+def check_schema(constraints: Constraints, schema: Any, member: str) -> None:
+    if schema is None:
+        return
+    if len(schema) > 2:
+        shown = ", ".join(
+            f"KeySchemaElement(attributeName={one.get('AttributeName')}, keyType={one.get('KeyType')})"
+            for one in schema
+        )
+        constraints.note(f"[{shown}]", member, "Member must have length less than or equal to 2")
+    if not schema:
+        constraints.note("[]", member, "Member must have length greater than or equal to 1")
+    for number, one in enumerate(schema, 1):
+        constraints.required(one.get("AttributeName"), f"{member}.{number}.member.attributeName")
+        constraints.one_of(one.get("KeyType"), f"{member}.{number}.member.keyType", ("HASH", "RANGE"))
+
+
+def check_throughput(constraints: Constraints, throughput: Any, member: str) -> None:
+    if throughput is None:
+        return
+    for unit in ("WriteCapacityUnits", "ReadCapacityUnits"):
+        place = f"{member}.{unit[0].lower()}{unit[1:]}"
+        constraints.required(throughput.get(unit), place)
+        constraints.at_least(throughput.get(unit), place, 1)
+
+
+def billing_of(params: Params) -> tuple[str, int, int]:
+    """(billing mode, read units, write units) of CreateTable."""
+    throughput: Mapping[str, int] = params.get("ProvisionedThroughput") or {}
+    if params.get("BillingMode") == "PAY_PER_REQUEST":
+        if throughput:
+            raise ValidationException(
+                INVALID + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified "
+                "when BillingMode is PAY_PER_REQUEST"
+            )
+        return "PAY_PER_REQUEST", 0, 0
+    if not throughput:
+        raise ValidationException(
+            INVALID + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"
+        )
+    return "PROVISIONED", int(throughput["ReadCapacityUnits"]), int(throughput["WriteCapacityUnits"])
+
+
+def stream_of(params: Params) -> str:
+    """The stream's view type; "": none."""
+    specification = params.get("StreamSpecification")
+    if not specification:
+        return ""
+    view = specification.get("StreamViewType")
+    if not specification.get("StreamEnabled"):
+        if view is not None:
+            raise ValidationException(
+                INVALID + "Table StreamViewType must not be specified when StreamEnabled is false"
+            )
+        return ""
+    if view is None:
+        raise ValidationException(INVALID + "Table StreamViewType must be specified when StreamEnabled is true")
+    constraints = Constraints()
+    constraints.one_of(view, "streamSpecification.streamViewType", STREAM_VIEWS)
+    constraints.settle()
+    return str(view)
+
+
+def schema_of(params: Params) -> tuple[tuple[KeyPart, ...], KeyPart, KeyPart | None, tuple[Index, ...]]:
+    """(attribute definitions, hash key, range key, indexes). Raises ValidationException."""
+    defined = tuple(KeyPart(one["AttributeName"], one["AttributeType"]) for one in params["AttributeDefinitions"])
+    hash_part, range_part = _parts(params["KeySchema"], defined)
+    local, globals_ = params.get("LocalSecondaryIndexes"), params.get("GlobalSecondaryIndexes")
+    own = [part.name for part in (hash_part, range_part) if part is not None]
+    if not local and not globals_ and len(own) != len(defined):
+        raise ValidationException(
+            INVALID + "Number of attributes in KeySchema does not exactly match number of attributes "
+            "defined in AttributeDefinitions"
+        )
+    indexes = _local(local, defined, hash_part, range_part) + _global(globals_, defined, params)
+    names = [index.name for index in indexes]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ValidationException(INVALID + f"Duplicate index name: {name}")
+    used = own + [part.name for one in indexes for part in (one.hash, one.range) if part is not None]
+    if any(part.name not in used for part in defined):
+        raise ValidationException(
+            INVALID + "Some AttributeDefinitions are not used. AttributeDefinitions: "
+            f"[{', '.join(part.name for part in defined)}], keys used: [{', '.join(dict.fromkeys(used))}]"
+        )
+    return defined, hash_part, range_part, indexes
+
+
+def _parts(schema: Sequence[Mapping[str, str]], defined: tuple[KeyPart, ...]) -> tuple[KeyPart, KeyPart | None]:
+    by_name = {part.name: part for part in defined}
+    names = [one["AttributeName"] for one in schema]
+    if len(names) > len(defined):
+        raise ValidationException("Invalid KeySchema: Some index key attribute have no definition")
+    if any(name not in by_name for name in names):
+        raise ValidationException(
+            INVALID + "Some index key attributes are not defined in AttributeDefinitions. "
+            f"Keys: [{', '.join(names)}], AttributeDefinitions: [{', '.join(by_name)}]"
+        )
+    if len(names) == 2 and names[0] == names[1]:
+        raise ValidationException("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+    if schema[0]["KeyType"] != "HASH":
+        raise ValidationException("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+    if len(schema) == 2 and schema[1]["KeyType"] != "RANGE":
+        raise ValidationException("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+    return by_name[names[0]], by_name[names[1]] if len(names) == 2 else None
+
+
+def _local(
+    given: Any, defined: tuple[KeyPart, ...], table_hash: KeyPart, table_range: KeyPart | None
+) -> tuple[Index, ...]:
+    if given is None:
+        return ()
+    if not given:
+        raise ValidationException(INVALID + "List of LocalSecondaryIndexes is empty")
+    if table_range is None:
+        raise ValidationException(
+            INVALID + "Table KeySchema does not have a range key, which is required "
+            "when specifying a LocalSecondaryIndex"
+        )
+    found = []
+    for one in given:
+        name = one["IndexName"]
+        hash_part, range_part = _parts(one["KeySchema"], defined)
+        if range_part is None:
+            raise ValidationException(INVALID + f"Index KeySchema does not have a range key for index: {name}")
+        if hash_part.name != table_hash.name:
+            raise ValidationException(
+                INVALID + "Index KeySchema does not have the same leading hash key as table KeySchema "
+                f"for index: {name}. index hash key: {hash_part.name}, table hash key: {table_hash.name}"
+            )
+        projection, included = _projection(one)
+        found.append(Index(name, hash_part, range_part, projection, included, False))
+    if len(found) > MAX_LOCAL_INDEXES:
+        raise ValidationException(
+            INVALID + f"Number of LocalSecondaryIndexes exceeds per-table limit of {MAX_LOCAL_INDEXES}"
+        )
+    return tuple(found)
+
+
+def _global(given: Any, defined: tuple[KeyPart, ...], params: Params) -> tuple[Index, ...]:
+    if given is None:
+        return ()
+    if not given:
+        raise ValidationException(INVALID + "List of GlobalSecondaryIndexes is empty")
+    on_demand = params.get("BillingMode") == "PAY_PER_REQUEST"
+    found = []
+    for one in given:
+        name = one["IndexName"]
+        hash_part, range_part = _parts(one["KeySchema"], defined)
+        projection, included = _projection(one)
+        throughput = one.get("ProvisionedThroughput")
+        if on_demand and throughput:
+            raise ValidationException(
+                INVALID + f"ProvisionedThroughput should not be specified for index: {name} "
+                "when BillingMode is PAY_PER_REQUEST"
+            )
+        if not on_demand and not throughput:
+            raise ValidationException(INVALID + f"ProvisionedThroughput must be specified for index: {name}")
+        units = (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) if throughput else (0, 0)
+        found.append(Index(name, hash_part, range_part, projection, included, True, *units))
+    if len(found) > MAX_GLOBAL_INDEXES:
+        raise ValidationException(
+            INVALID + f"GlobalSecondaryIndex count exceeds the per-table limit of {MAX_GLOBAL_INDEXES}"
+        )
+    return tuple(found)
+
+
+def _projection(one: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    projection: Mapping[str, Any] = one.get("Projection") or {}
+    kind = projection.get("ProjectionType")
+    included = projection.get("NonKeyAttributes")
+    if kind is None:
+        raise ValidationException(INVALID + "Unknown ProjectionType: null")
+    if included is not None and kind != "INCLUDE":
+        raise ValidationException(INVALID + f"ProjectionType is {kind}, but NonKeyAttributes is specified")
+    if kind == "INCLUDE" and not included:
+        raise ValidationException(INVALID + "ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+    return str(kind), tuple(included or ())

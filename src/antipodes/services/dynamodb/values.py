@@ -1,0 +1,283 @@
+"""Attribute values: one walk that validates, makes canonical and measures. Pure.
+
+Values stay in their JSON form, {"S": "text"}, because items are stored and answered as JSON. Canonical form, made in
+place by `measure`: numbers in plain decimal notation without needless zeros, sets sorted. Two canonical values are
+equal exactly when `==` says so.
+
+Sizes are DynamoDB's item sizes in bytes (Developer Guide, "DynamoDB item sizes and formats"). Malformed types are a
+SerializationException, as AWS's JSON reader raises before any validation; broken rules are a ValidationException.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from decimal import Context, Decimal
+from typing import Any
+
+from antipodes.wire.errors import ClientFault, ValidationException
+
+Value = dict[str, Any]  # one attribute value: {"S": "text"}
+Item = dict[str, Value]  # attribute name -> value
+
+MAX_ITEM_BYTES = 400 * 1024
+MAX_DEPTH = 32  # nested lists and maps
+MAX_DIGITS = 38
+MAX_MAGNITUDE = 125  # of the first digit: 9.99e125
+MIN_MAGNITUDE = -130
+
+KINDS = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
+SETS = ("SS", "NS", "BS")
+INVALID = "One or more parameter values were invalid: "
+
+_PLAIN = re.compile(r"(?:0|-?[1-9][0-9]{0,37})").fullmatch  # an integer that is canonical as it stands
+_NUMBER = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?", re.ASCII).fullmatch
+EXACT = Context(prec=600)  # sums of any two numbers in range are exact in it
+
+
+def serialization(message: str) -> ClientFault:
+    """What AWS's JSON reader says of a type that does not fit the shape."""
+    return ClientFault("SerializationException", message)
+
+
+def measure_item(item: Any) -> int:
+    """Validates the attributes, makes them canonical in place; the item's size in bytes."""
+    if type(item) is not dict:
+        raise serialization("Unexpected field type")
+    size = 0
+    for name, value in item.items():
+        size += (len(name) if name.isascii() else len(name.encode())) + measure(value)
+    return size
+
+
+def measure(value: Any, depth: int = 0) -> int:
+    """Validates one attribute value, makes it canonical in place; its size in bytes."""
+    if type(value) is not dict:
+        raise serialization("Unexpected value type in payload" if value is not None else "Unexpected field type")
+    if len(value) != 1:
+        _drop_nulls(value)
+    for kind, content in value.items():
+        if kind == "S":
+            if type(content) is not str:
+                raise _mistyped(content, "String")
+            return len(content) if content.isascii() else len(content.encode())
+        if kind == "N":
+            if type(content) is not str:
+                raise _mistyped(content, "String")
+            if not _PLAIN(content):
+                value["N"] = canonical_number(content)
+            return number_size(value["N"])
+        measure_other = _OTHERS.get(kind)
+        if measure_other is None:
+            break
+        return measure_other(value, content, depth)
+    raise ValidationException("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+
+
+def _drop_nulls(value: Value) -> None:
+    """Members that are null count as absent; more than one left is refused."""
+    for kind in [kind for kind, content in value.items() if content is None or kind not in KINDS]:
+        del value[kind]
+    if len(value) > 1:
+        raise ValidationException(
+            "Supplied AttributeValue has more than one datatypes set, "
+            "must contain exactly one of the supported datatypes"
+        )
+
+
+def _mistyped(content: Any, wanted: str) -> ClientFault:
+    if content is True:
+        return serialization(f"TRUE_VALUE cannot be converted to {wanted}")
+    if content is False:
+        return serialization(f"FALSE_VALUE cannot be converted to {wanted}")
+    if isinstance(content, int | float):
+        kind = "NUMBER_VALUE" if isinstance(content, int) else "DECIMAL_VALUE"
+        return serialization(f"{kind} cannot be converted to {wanted}")
+    if isinstance(content, str):
+        return serialization(f"STRING_VALUE cannot be converted to {wanted}")
+    if isinstance(content, list):
+        return serialization(f"Unrecognized collection type class java.lang.{wanted}")
+    return serialization("Start of structure or map found where not expected")
+
+
+def _measure_binary(value: Value, content: Any, depth: int) -> int:
+    return len(decoded(content))
+
+
+def _measure_flag(value: Value, content: Any, depth: int) -> int:
+    if type(content) is not bool:
+        raise _mistyped(content, "Boolean")
+    if "NULL" in value and not content:
+        raise ValidationException(INVALID + "Null attribute value types must have the value of true")
+    return 1
+
+
+def _measure_map(value: Value, content: Any, depth: int) -> int:
+    if type(content) is not dict:
+        raise serialization("Unexpected field type")
+    _check_depth(depth)
+    size = 3 + len(content)
+    for name, inner in content.items():
+        size += (len(name) if name.isascii() else len(name.encode())) + measure(inner, depth + 1)
+    return size
+
+
+def _measure_list(value: Value, content: Any, depth: int) -> int:
+    if type(content) is not list:
+        raise serialization("Unexpected field type")
+    _check_depth(depth)
+    size = 3 + len(content)
+    for inner in content:
+        size += measure(inner, depth + 1)
+    return size
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise ValidationException("Nesting Levels have exceeded supported limits")
+
+
+def _measure_strings(value: Value, content: Any, depth: int) -> int:
+    _check_members(content)
+    if not content:
+        raise ValidationException(INVALID + "An string set  may not be empty")
+    if len(set(content)) != len(content):
+        raise ValidationException(INVALID + f"Input collection [{', '.join(content)}] contains duplicates.")
+    content.sort(key=str.encode)
+    return sum(len(member.encode()) for member in content)
+
+
+def _measure_numbers(value: Value, content: Any, depth: int) -> int:
+    _check_members(content)
+    if not content:
+        raise ValidationException(INVALID + "An number set  may not be empty")
+    content[:] = [canonical_number(member) for member in content]
+    if len(set(content)) != len(content):
+        raise ValidationException("Input collection contains duplicates")
+    content.sort(key=Decimal)
+    return sum(number_size(member) for member in content)
+
+
+def _measure_binaries(value: Value, content: Any, depth: int) -> int:
+    _check_members(content)
+    if not content:
+        raise ValidationException(INVALID + "Binary sets should not be empty")
+    size = sum(len(decoded(member)) for member in content)
+    if len(set(content)) != len(content):
+        raise ValidationException(INVALID + f"Input collection [{', '.join(content)}]of type BS contains duplicates.")
+    content.sort(key=decoded)
+    return size
+
+
+def _check_members(content: Any) -> None:
+    if type(content) is not list:
+        raise serialization("Unexpected field type")
+    for member in content:
+        if type(member) is not str:
+            raise _mistyped(member, "String")
+
+
+_OTHERS = {
+    "B": _measure_binary,
+    "BOOL": _measure_flag,
+    "NULL": _measure_flag,
+    "M": _measure_map,
+    "L": _measure_list,
+    "SS": _measure_strings,
+    "NS": _measure_numbers,
+    "BS": _measure_binaries,
+}
+
+
+def decoded(text: Any) -> bytes:
+    """The bytes behind base64 text, strictly read: padded, no stray characters, no loose bits at the end."""
+    if type(text) is not str:
+        raise serialization("only base-64-encoded strings are convertible to bytes")
+    if len(text) % 4:
+        raise serialization(f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}")
+    try:
+        raw = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        raise serialization("Invalid Base64 character found in the encoded text") from None
+    if binascii.b2a_base64(raw, newline=False) != text.encode():
+        raise serialization("Invalid last non-pad Base64 character dectected")  # AWS's own spelling
+    return raw
+
+
+def canonical_number(text: str) -> str:
+    """Plain decimal notation: no exponent, no leading or trailing zeros, no negative zero.
+
+    Raises ValidationException beyond 38 digits or the range 1e-130 to 9.99e125.
+    """
+    if _PLAIN(text):
+        return text
+    matched = _NUMBER(text)
+    if not matched:
+        tail = f": {text}" if text else ""
+        raise ValidationException("The parameter cannot be converted to a numeric value" + tail)
+    sign, whole, fraction, exponent = matched.group(1), matched.group(2), matched.group(3) or "", matched.group(4)
+    digits = (whole + fraction).lstrip("0")
+    if not digits:
+        return "0"
+    # Cut before int(): an exponent of a million digits is out of range all the same.
+    shift = int(exponent[:8]) if exponent else 0
+    point = len(digits) - len(fraction) + shift  # the value is 0.digits * 10**point
+    if point - 1 > MAX_MAGNITUDE:
+        raise ValidationException(
+            "Number overflow. Attempting to store a number with magnitude larger than supported range"
+        )
+    if point - 1 < MIN_MAGNITUDE:
+        raise ValidationException(
+            "Number underflow. Attempting to store a number with magnitude smaller than supported range"
+        )
+    digits = digits.rstrip("0")
+    if len(digits) > MAX_DIGITS:
+        raise ValidationException("Attempting to store more than 38 significant digits in a Number")
+    minus = "-" if sign == "-" else ""
+    if point <= 0:
+        return f"{minus}0.{'0' * -point}{digits}"
+    if point >= len(digits):
+        return minus + digits + "0" * (point - len(digits))
+    return f"{minus}{digits[:point]}.{digits[point:]}"
+
+
+def number_size(canonical: str) -> int:
+    """One byte for each two significant digits, plus one, plus one if negative (AWS: "approximately")."""
+    if len(canonical) <= 2:
+        return 2 if canonical[0] != "-" else 3
+    digits = canonical.replace(".", "", 1).strip("-0")
+    return (len(digits) + 1) // 2 + 1 + (canonical[0] == "-")
+
+
+def add(left: str, right: str) -> str:
+    """left + right of canonical numbers. Raises ValidationException when the sum is out of range."""
+    return canonical_number(str(EXACT.add(Decimal(left), Decimal(right))))
+
+
+def subtract(left: str, right: str) -> str:
+    """left - right of canonical numbers."""
+    return canonical_number(str(EXACT.subtract(Decimal(left), Decimal(right))))
+
+
+def kind_of(value: Value) -> str:
+    """ "S", "N", ... of a checked value."""
+    return next(iter(value))
+
+
+def order(left: Value, right: Value) -> int | None:
+    """-1, 0, 1 for two values of one ordered kind (S, N, B); None where DynamoDB knows no order."""
+    ((kind, one),) = left.items()
+    ((other_kind, other),) = right.items()
+    if kind != other_kind:
+        return None
+    a: Any
+    b: Any
+    if kind == "N":
+        a, b = Decimal(one), Decimal(other)
+    elif kind == "S":
+        a, b = one.encode(), other.encode()
+    elif kind == "B":
+        a, b = binascii.a2b_base64(one), binascii.a2b_base64(other)
+    else:
+        return None
+    return int(a > b) - int(a < b)
