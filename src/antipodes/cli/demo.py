@@ -1,0 +1,168 @@
+"""`antipodes demo`: one command that starts a planet, deploys an app, kills a Region, and judges what users saw.
+
+Exit code 0 only if the verdict holds: all replicas equal, no acknowledged write lost, every user served again, users
+of the killed Region served by another one meanwhile. With --destroy, writes that only the destroyed disk held are
+lost; they are counted in the verdict, which still holds: that is what asynchronous replication promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from antipodes.cli import pidfile
+from antipodes.cli.options import DEFAULT_DATA_DIR, Json, fail
+from antipodes.cli.up import DEFAULT_REGIONS, DnsPort, HttpsPort, Port, Regions, start_detached
+from antipodes.gameday.teller import Teller
+from antipodes.gameday.verdict import Verdict
+from antipodes.globe import planet as planets
+
+END_TIMEOUT_S = 20.0
+TRAFFIC_S = 8.0  # of steady traffic before the Region dies
+DOWN_S = 10.0  # that it stays dead at least; it stays until users have moved
+EXAMPLE = Path("examples") / "globaldb"
+
+
+def demo(
+    regions: Regions = DEFAULT_REGIONS,
+    victim: Annotated[str, typer.Option("--victim", help="The Region that dies.")] = "us-west-2",
+    destroy: Annotated[bool, typer.Option("--destroy", help="Its disk dies with it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the planet running; end it with `down`.")] = False,
+    as_json: Json = False,
+    app: Annotated[Path | None, typer.Option("--app", help="The app's folder; examples/globaldb by default.")] = None,
+    port: Port = 4566,
+    https_port: HttpsPort = 8443,
+    dns_port: DnsPort = 5300,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="The planet's folder; by default a temporary one (.antipodes with --keep)."),
+    ] = None,
+) -> None:
+    """Tells the story of a Region's death and return, in a minute or so. Exit code 0 only if the verdict holds."""
+    from antipodes.gameday.verdict import to_json
+
+    names = tuple(name.strip() for name in regions.split(",") if name.strip())
+    if victim not in names:
+        raise fail(f"--victim {victim} is not one of the planet's Regions: {', '.join(names)}", 2)
+    ports = {"port": port, "https_port": https_port, "dns_port": dns_port}
+    teller = make_teller(as_json)
+    with contextlib.ExitStack() as stack:
+        if data_dir is None:
+            data_dir = (
+                DEFAULT_DATA_DIR
+                if keep
+                else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antipodes-demo-")))
+            )
+        began = time.monotonic()
+        teller.progress(f"a planet of {len(names)} Regions starts")
+        planet = stack.enter_context(start_planet(data_dir, names, ports, keep=keep))
+        teller.line(f"{', '.join(names)} are up ({time.monotonic() - began:.1f} s)")
+        try:
+            verdict = asyncio.run(play(planet, app or find_example(), victim, destroy, teller))
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        finally:
+            teller.progress("")
+    if as_json:
+        sys.stdout.buffer.write(to_json(verdict))
+    if keep:
+        where = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {data_dir}"
+        teller.line(f"The planet goes on: antipodes status{where}, antipodes down{where}")
+    raise typer.Exit(0 if verdict.holds else 1)
+
+
+def make_teller(as_json: bool) -> Teller:
+    """A screen; silence where stdout is for the machine."""
+    from antipodes.cli.screen import Screen
+    from antipodes.gameday.teller import Silent
+
+    return Silent() if as_json else Screen()
+
+
+def find_example() -> Path:
+    """examples/globaldb: of the working folder, else of the source tree that this file is part of."""
+    for root in (Path(), Path(__file__).resolve().parents[3]):
+        if (root / EXAMPLE / "antipodes.toml").exists():
+            return root / EXAMPLE
+    raise fail(f"There is no {EXAMPLE} here. Run this in a clone of antipodes, or name an app: --app FOLDER", 2)
+
+
+@contextlib.contextmanager
+def start_planet(
+    data_dir: Path, regions: tuple[str, ...], ports: dict[str, int], *, keep: bool
+) -> Iterator[planets.Planet]:
+    """A running planet of real processes; ended on the way out, however that is, unless it is to be kept."""
+    from antipodes.globe import supervisor
+
+    try:
+        planet = supervisor.prepare(data_dir, regions=planets.check_regions(regions), in_memory=False, **ports)
+    except planets.PlanetError as error:
+        raise fail(str(error), 2) from None
+    start_detached(data_dir)
+    finished = False
+    try:
+        yield planet
+        finished = True
+    finally:
+        if not (keep and finished):
+            end_planet(data_dir)
+
+
+def end_planet(data_dir: Path) -> None:
+    """Asks the supervisor to end everything (SIGTERM); SIGKILL to its group if it does not."""
+    pid = pidfile.read(data_dir)
+    if pid is None or not pidfile.held(data_dir):
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + END_TIMEOUT_S
+        while pidfile.held(data_dir):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        else:
+            return
+
+
+async def play(planet: planets.Planet, app: Path, victim: str, destroy: bool, teller: Teller) -> Verdict:
+    """Deploys the app and plays the story on a running planet."""
+    from antipodes.gameday.disaster import Disaster
+    from antipodes.gameday.stage import StoryPlan
+    from antipodes.gameday.story import run_story
+    from antipodes.globe.remote import RemoteGlobe
+
+    globe = RemoteGlobe(planet)
+    try:
+        began = time.monotonic()
+        await deploy(app, globe, teller)
+        teller.line(f"{app} is deployed to all of them ({time.monotonic() - began:.1f} s)")
+        disaster = Disaster("destroy" if destroy else "crash", victim, TRAFFIC_S, DOWN_S)
+        return await run_story(globe, StoryPlan(disaster), teller, lambda: deploy(app, globe, teller))
+    finally:
+        globe.close()
+
+
+async def deploy(app: Path, globe: object, teller: Teller) -> None:
+    """Deploys the app's manifest; ends the command with the reason if that fails."""
+    from antipodes.globe import deploy as deployer
+    from antipodes.globe import manifest as manifests
+
+    try:
+        manifest = manifests.load(app)
+    except manifests.ManifestError as error:
+        raise fail(str(error), 2) from None
+    report = await deployer.deploy(manifest, globe, teller.progress)
+    teller.progress("")
+    if not report.ok:
+        raise fail(report.reason)

@@ -1,0 +1,71 @@
+"""How the story looks in a terminal: calm, 80 columns, colours only where there is a terminal.
+
+Implements `gameday.teller.Teller` with rich. Decides looks only. Texts are printed as they are: nothing in them is
+taken for markup.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich import box
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from antipodes.gameday.teller import Tone
+
+WIDTH = 80
+STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "red", "quiet": "dim"}
+NUMERIC = (" ms", " s", " %", "during", "after", "Requests", "Failed")  # endings of titles over columns of numbers
+
+
+class Screen:
+    """Tells a story on a terminal, or as plain text into a file or pipe (then without what is being waited for)."""
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self.console = Console(file=file or sys.stdout, highlight=False, soft_wrap=False)
+        if self.console.width > WIDTH or not self.console.is_terminal:
+            self.console.width = WIDTH
+        self._status: Status | None = None
+
+    def act(self, number: int, title: str, text: str) -> None:
+        self.progress("")
+        self.console.print()
+        self.console.print(Text(f"{number}. {title}", style="bold"))
+        self.console.print(Text(f"   {text}", style="dim"))
+
+    def line(self, text: str, tone: Tone = "plain", *, at_s: float | None = None) -> None:
+        margin = "   " if at_s is None else f"   {at_s:+6.1f} s  "
+        grid = Table.grid(padding=0)
+        grid.add_column(width=len(margin), no_wrap=True)
+        grid.add_column()
+        grid.add_row(Text(margin, style="dim"), Text(text, style=STYLES[tone]))
+        self.console.print(grid)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1))
+        for title in columns:
+            numeric = title.endswith(NUMERIC)
+            table.add_column(title, justify="right" if numeric else "left")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self.console.print(table)
+        if note:
+            self.console.print(Text("\n".join(f"   {part}" for part in note.splitlines()), style="dim"))
+
+    def progress(self, text: str) -> None:
+        if not self.console.is_terminal:
+            return
+        if not text:
+            if self._status is not None:
+                self._status.stop()
+                self._status = None
+        elif self._status is None:
+            self._status = self.console.status(Text(text, style="dim"), spinner="dots")
+            self._status.start()
+        else:
+            self._status.update(Text(text, style="dim"))
