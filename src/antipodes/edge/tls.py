@@ -2,7 +2,7 @@
 
 Rules. Keys are EC P-256, made by the cryptography library's own randomness: they must hold outside this machine
 (a user may trust the CA), so they never come from a World's chance. Times are arguments. Nothing is written to disk
-here: `save` and `load` give and take bytes.
+here: PEM bytes go in and out.
 
 A certificate lives 397 days, the longest that browsers accept; the authority ten years.
 """
@@ -52,16 +52,20 @@ class Authority:
         return cls(certificate, key)
 
     @classmethod
-    def load(cls, data: bytes) -> Authority:
-        """From what `save` gave. Raises ValueError if it is not that."""
-        key = serialization.load_pem_private_key(data, None)
+    def load(cls, pem: bytes, key_pem: bytes) -> Authority:
+        """From what `pem` and `key_pem` gave. Raises ValueError if they are not that."""
+        key = serialization.load_pem_private_key(key_pem, None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("the authority's key is not an EC key")
-        return cls(x509.load_pem_x509_certificate(data), key)
+        certificate = x509.load_pem_x509_certificate(pem)
+        if certificate.public_key() != key.public_key():
+            raise ValueError("the authority's key is not its certificate's")
+        return cls(certificate, key)
 
-    def save(self) -> bytes:
-        """Key and certificate, PEM: keep it readable by its owner only."""
-        return _key_pem(self.key) + self.pem
+    @property
+    def key_pem(self) -> bytes:
+        """The private key: keep it readable by its owner only."""
+        return _key_pem(self.key)
 
     @property
     def pem(self) -> bytes:

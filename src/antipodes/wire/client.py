@@ -26,6 +26,8 @@ from antipodes.wire.protocols.rest_xml import ROUTE53_IDS
 from antipodes.wire.protocols.values import epoch_of
 from antipodes.wire.sigv4 import Credentials
 
+__all__ = ["Credentials", "build_request", "parse_response"]
+
 # Members of an error that AwsError has arguments of its own for, or that only repeat them.
 NOT_EXTRA = frozenset(
     {"__type", "code", "message", "Message", "status", "happened", "self", "Type", "Error", "ResponseMetadata"}
@@ -38,11 +40,11 @@ def build_request(
     params: Mapping[str, Any],
     *,
     region: str,
-    endpoint_host: str,
+    host: str,
     credentials: Credentials | None,
     now: float,
 ) -> HttpRequest:
-    """A request for an operation, signed (unless credentials is None). `endpoint_host` goes into the Host header
+    """A request for an operation, signed (unless credentials is None). `host` goes into the Host header
     (with its port, if it is not the usual one): "127.44.1.1:4566".
 
     Raises ClientFault for an operation that does not exist, ValueError or TypeError for parameters that cannot be
@@ -52,7 +54,7 @@ def build_request(
     if service in RAW_SERVICES:
         metadata = models.service_model(service).metadata
         headers: tuple[tuple[str, str], ...] = (
-            ("Host", endpoint_host),
+            ("Host", host),
             ("Content-Type", f"application/x-amz-json-{metadata['jsonVersion']}"),
             ("X-Amz-Target", f"{metadata['targetPrefix']}.{operation}"),
         )
@@ -61,7 +63,7 @@ def build_request(
         serialized = _serializer(models.protocol_of(service)).serialize_to_request(
             _prepared(service, model, params), model
         )
-        request = _request_of(service, serialized, endpoint_host)
+        request = _request_of(service, serialized, host)
     if credentials is None:
         return request
     return sigv4.sign(request, credentials, region=region, service=models.signing_name(service), now=now)
@@ -81,14 +83,14 @@ def _prepared(service: str, model: Any, params: Mapping[str, Any]) -> dict[str, 
     return prepared
 
 
-def _request_of(service: str, serialized: Mapping[str, Any], endpoint_host: str) -> HttpRequest:
+def _request_of(service: str, serialized: Mapping[str, Any], host: str) -> HttpRequest:
     path, _, fixed_query = serialized["url_path"].partition("?")
     query = serialized["query_string"]
     pieces = [fixed_query] if fixed_query else []
     if query:
         # AWS reads %20 and "+" alike, but other servers on the way do not.
         pieces.append(query if isinstance(query, str) else urlencode(query, doseq=True, quote_via=quote))
-    headers = [("Host", endpoint_host)]
+    headers = [("Host", host)]
     headers += [(name, str(value)) for name, value in serialized["headers"].items()]
     if service == "apigateway":
         headers.append(("Accept", "application/json"))  # else it answers in HAL
