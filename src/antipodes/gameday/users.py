@@ -23,7 +23,6 @@ from antipodes.world.world import GLOBE, HERE, NetworkError, World
 DNS_ADDRESS = "127.0.0.1"
 DNS_TIMEOUT_S = 1.5
 REQUEST_TIMEOUT_S = 3.0
-MAX_ASKS = 8  # questions for one name: as many as a chain may have links
 
 
 class DnsFailed(Exception):
@@ -59,14 +58,17 @@ class Resolver:
 
     async def resolve(self, name: str) -> Known:
         """The addresses of a name, from the cache where it knows. Raises DnsFailed."""
-        for _ in range(MAX_ASKS):
+        asked: list[str] = []
+        while True:
             found = self._cache.look(name, self._world.monotonic())
             if isinstance(found, Known):
                 return found
             if isinstance(found, Dead):
                 raise DnsFailed(found.reason)
+            if found.name in asked:  # its answer, just now, had no address and no alias for it
+                raise DnsFailed(f"{found.name}: no address")
+            asked.append(found.name)
             await self._ask(found)
-        raise DnsFailed(f"{name}: no address after {MAX_ASKS} questions")
 
     async def _ask(self, ask: Ask) -> None:
         answer = await ask_dns(self._world, self._port, ask.name, "A", self._subnet)
