@@ -289,6 +289,11 @@ def ready(record_type: int, ttl_s: int, rdata: bytes) -> bytes:
     return b"\xc0\x0c" + _RECORD.pack(record_type, CLASS_IN, ttl_s, len(rdata)) + rdata
 
 
+def ready_parts(record: bytes) -> tuple[int, bytes]:
+    """Type and rdata of a `ready` record."""
+    return int.from_bytes(record[2:4], "big"), record[12:]
+
+
 def build_answer(
     query: Query,
     rcode: int,

@@ -61,7 +61,12 @@ class Desk:
 
     def zones(self) -> list[Zone]:
         """All zones, by id."""
-        return [unpack(value, Zone) for key, value in self.ledger.scan(ZONES) if b"/" not in key]
+        found: list[Zone] = []
+        start = b""
+        while first := next(self.ledger.scan(ZONES, start), None):
+            found.append(unpack(first[1], Zone))
+            start = first[0] + b"0"  # over its records: "0" follows "/" in ASCII
+        return found
 
     def check(self, check_id: str) -> Check:
         """Raises NoSuchHealthCheck."""

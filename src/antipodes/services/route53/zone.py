@@ -189,6 +189,8 @@ class DataPlane:
     ) -> Resolution:
         """What to answer. `trail` collects the decisions; `zone_id` asks that zone whatever zone would answer."""
         zone = self._by_id.get(zone_id) if zone_id else self._closest(name)
+        if zone is not None and zone_id and zone.apex not in parents(name):
+            return Resolution(REFUSED, authoritative=False)
         if zone is None:
             return self._planet_answer(name, qtype) or Resolution(REFUSED, authoritative=False)
         key = (name, qtype, client.site)

@@ -1,0 +1,171 @@
+"""DNS listener: datagrams and TCP streams in, an answer function asked, answers out.
+
+Rules. Knows no DNS beyond TCP's two-byte length. What the answer function does not answer gets silence (UDP) or the
+end of the connection (TCP). Two ways to take datagrams: through the World (simulated time, and anywhere it is fast
+enough), or on a raw non-blocking socket of its own, drained up to DRAINED datagrams a wake-up, which answers several
+times as many as an asyncio transport does. UDP and TCP share one port number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import Protocol
+
+from antipodes.world.world import Server, World
+
+log = logging.getLogger(__name__)
+
+DRAINED = 64
+BUFFER_BYTES = 4 << 20
+LENGTH_BYTES = 2
+TCP_IDLE_S = 10.0  # RFC 7766 wants a few seconds
+
+
+class Answerer(Protocol):
+    """answer(message, client address, over_tcp) gives the answer, or None for silence. Must not block."""
+
+    def __call__(self, message: bytes, client_ip: str, over_tcp: bool = False) -> bytes | None: ...
+
+
+async def serve_dns(
+    world: World, port: int, answer: Answerer, *, address: str | None = None, raw_socket: bool = False
+) -> Server:
+    """Listens on UDP and TCP. port 0: one that is free for both. Raises OSError: in use."""
+    tcp = await world.serve(port, lambda: _Connection(world, answer), address=address)
+    try:
+        udp: Server
+        if raw_socket:
+            udp = _RawUdp(address or world.address, tcp.port, answer)
+        else:
+            udp = await world.serve_datagrams(tcp.port, _datagrams(answer), address=address)
+    except OSError:
+        tcp.close()
+        raise
+    return _Both(udp, tcp)
+
+
+class _Datagrams(Protocol):
+    def __call__(self, datagram: bytes, client: tuple[str, int], /) -> bytes | None: ...
+
+
+def _datagrams(answer: Answerer) -> _Datagrams:
+    def handle(datagram: bytes, client: tuple[str, int], /) -> bytes | None:
+        return answer(datagram, client[0])
+
+    return handle
+
+
+class _Both:
+    def __init__(self, udp: Server, tcp: Server) -> None:
+        self._udp = udp
+        self._tcp = tcp
+
+    @property
+    def port(self) -> int:
+        return self._udp.port
+
+    def close(self) -> None:
+        self._udp.close()
+        self._tcp.close()
+
+
+class _RawUdp:
+    """A socket that the loop only wakes us for."""
+
+    def __init__(self, address: str, port: int, answer: Answerer) -> None:
+        self._answer = answer
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+            self._socket.bind((address, port))
+        except OSError:
+            self._socket.close()
+            raise
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._drain)
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+
+    def _drain(self) -> None:
+        receive, send, answer = self._socket.recvfrom, self._socket.sendto, self._answer
+        for _ in range(DRAINED):
+            try:
+                message, client = receive(65535)
+            except OSError:  # nothing waits, or an ICMP error of an earlier answer
+                return
+            try:
+                answered = answer(message, client[0])
+            except Exception:
+                log.exception("a DNS question from %s could not be answered", client[0])
+                continue
+            if answered is not None:
+                try:
+                    send(answered, client)
+                except OSError:
+                    continue  # the client has gone, or the buffer is full: DNS is asked again
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP connection. Messages are answered in order; an idle one is closed."""
+
+    def __init__(self, world: World, answer: Answerer) -> None:
+        self._world = world
+        self._answer = answer
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._client_ip = ""
+        self._idle: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._client_ip = peer[0] if peer else ""
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._wait()
+        buffer = self._buffer
+        buffer += data
+        while len(buffer) >= LENGTH_BYTES:
+            end = LENGTH_BYTES + int.from_bytes(buffer[:LENGTH_BYTES], "big")
+            if len(buffer) < end:
+                break
+            answered = self._answer(bytes(buffer[LENGTH_BYTES:end]), self._client_ip, True)
+            del buffer[:end]
+            if answered is None:
+                self._transport.close()
+                return
+            self._transport.write(len(answered).to_bytes(LENGTH_BYTES, "big") + answered)
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: take no more questions."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+
+    def _wait(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        assert self._transport is not None
+        self._idle = asyncio.get_running_loop().call_later(TCP_IDLE_S, self._transport.close)
