@@ -121,6 +121,11 @@ class Leader:
         for session in self._sessions.values():
             self._choose(session)
 
+    def stop(self) -> None:
+        """Ends all sessions: the store is about to close."""
+        for session in self._sessions.values():
+            session.end()
+
     def save_acked(self) -> None:
         """Writes down how far followers are (late is harmless: it only keeps log entries longer)."""
         rows = [

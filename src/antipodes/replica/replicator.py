@@ -79,6 +79,7 @@ class Replicator:
         """Ends all tasks. The store stays open."""
         for task in self._tasks:
             task.cancel()
+        self._leader.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 

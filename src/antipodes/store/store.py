@@ -14,6 +14,7 @@ callers: `write` and `await durable()` without another await between them, or a 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -44,6 +45,8 @@ class Store:
         self._world = world
         self._engine = engine
         self._region = world.site
+        # Syncs belong to the site that opened the store, whoever writes: after its crash none may run any more.
+        self._context = contextvars.copy_context()
         self._sync_delay_s = sync_delay_s
         self._clock_ceiling = int(engine.meta("clock") or 0)
         self._clock = HybridClock(self._clock_ceiling)
@@ -200,9 +203,11 @@ class Store:
             self._sync()
             return
         if self._sync_delay_s:
-            self._scheduled = loop.call_later(self._world.chance.uniform(0, self._sync_delay_s), self._sync)
+            self._scheduled = loop.call_later(
+                self._world.chance.uniform(0, self._sync_delay_s), self._sync, context=self._context
+            )
         else:
-            self._scheduled = loop.call_soon(self._sync)
+            self._scheduled = loop.call_soon(self._sync, context=self._context)
 
     def _sync(self) -> None:
         self._scheduled = None
