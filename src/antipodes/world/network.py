@@ -54,12 +54,9 @@ class Partition(msgspec.Struct, frozen=True, tag="partition"):
 
 
 class Down(msgspec.Struct, frozen=True, tag="down"):
-    """A site has no network at all: nothing passes to it, from it or inside it."""
+    """Nothing runs at a site: its machine refuses who dials it, its own dials fail, its streams break."""
 
     site: str
-
-    def applies(self, source: str, target: str) -> bool:
-        return self.site in {source, target}
 
 
 class Slow(msgspec.Struct, frozen=True, tag="slow"):
@@ -88,19 +85,21 @@ class Links:
         self._rules: tuple[Rule, ...] = ()
         # (source, target) -> median delay in seconds, None: dropped. Emptied when the rules change.
         self._delay_s: dict[tuple[str, str], float | None] = {}
+        self._down: tuple[str, ...] = ()
         self._watchers: list[Callable[[], None]] = []
 
     def judge(self, source: str, target: str, draw: Draw) -> Verdict:
         """What happens to one parcel from `source` to `target`, sent now. Raises UnknownPlace."""
         median_s = self.median_s(source, target)
-        if median_s is None:
+        if median_s is None or (self._down and (source in self._down or target in self._down)):
             return LOST
         if median_s == 0.0:
             return AT_ONCE
         return Pass(median_s * (1.0 + _tail(draw())))
 
     def median_s(self, source: str, target: str) -> float | None:
-        """The median delay of one direction in seconds; None when nothing passes."""
+        """The median delay of one direction in seconds; None when it is cut. A site that is down refuses from afar:
+        the distance to it stays."""
         key = (source, target)
         try:
             return self._delay_s[key]
@@ -113,19 +112,27 @@ class Links:
             return 0.0
         delay_s = round_trip_ms(source, target) / 2e3 * self.scale
         for rule in self._rules:
-            if rule.applies(source, target):
-                if not isinstance(rule, Slow):
-                    return None
-                delay_s = delay_s * rule.factor + rule.extra_ms / 1e3 * self.scale
+            if isinstance(rule, Down) or not rule.applies(source, target):
+                continue
+            if isinstance(rule, Partition):
+                return None
+            delay_s = delay_s * rule.factor + rule.extra_ms / 1e3 * self.scale
         return delay_s
 
-    def cut(self, source: str, target: str) -> bool:
-        """Whether at least one direction between the two sites is cut: a stream cannot live on it."""
-        return self.median_s(source, target) is None or self.median_s(target, source) is None
+    def cut(self, one: str, other: str) -> bool:
+        """Whether no stream can live between the two sites: a direction is cut, or one of them is down."""
+        if HERE in {one, other}:
+            return False
+        if self._down and (one in self._down or other in self._down):
+            return True
+        return self.median_s(one, other) is None or self.median_s(other, one) is None
 
-    def refuse_if_down(self, site: str) -> None:
-        """Raises SiteDown when the site has no network."""
-        if Down(site) in self._rules:
+    def is_down(self, site: str) -> bool:
+        return site in self._down
+
+    def check_up(self, site: str) -> None:
+        """Raises SiteDown when nothing runs at the (calling) site."""
+        if site in self._down:
             raise SiteDown(f"{site} is down: the call never left it")
 
     # Rules
@@ -137,6 +144,7 @@ class Links:
     def set_rules(self, rules: Iterable[Rule]) -> None:
         """Replaces all rules. Streams that now cross a cut link break (their world watches)."""
         self._rules = tuple(rules)
+        self._down = tuple(rule.site for rule in self._rules if isinstance(rule, Down))
         self._delay_s.clear()
         for changed in tuple(self._watchers):
             changed()
@@ -157,7 +165,7 @@ class Links:
         self.set_rules(rule for rule in self._rules if not isinstance(rule, Partition))
 
     def down(self, site: str) -> None:
-        """Takes a site off the network."""
+        """Marks a site as one where nothing runs, until `up`."""
         self.add(Down(site))
 
     def up(self, site: str) -> None:

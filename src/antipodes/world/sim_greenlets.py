@@ -26,12 +26,12 @@ def in_handler() -> bool:
 
 
 def await_only(work: Coroutine[Any, Any, T]) -> T:
-    """From synchronous code under `run_sync`: waits for the coroutine. Raises what it raises; RuntimeError elsewhere."""
+    """From code under `run_sync`: waits for the coroutine, raises what it raises. Elsewhere RuntimeError."""
     current = greenlet.getcurrent()
     if not isinstance(current, HandlerGreenlet):
         work.close()
         raise RuntimeError("await_only outside run_sync: nothing could go on while this waits")
-    return cast(T, current.parent.switch(work))
+    return cast("T", current.parent.switch(work))
 
 
 async def run_sync(fn: Callable[..., T], *args: Any) -> T:
@@ -53,4 +53,4 @@ async def run_sync(fn: Callable[..., T], *args: Any) -> T:
             answer = runner.throw(error)
         else:
             answer = runner.switch(value)
-    return cast(T, answer)
+    return cast("T", answer)

@@ -112,7 +112,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._ready.append(call)
         return call
 
-    call_soon_threadsafe = call_soon
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]  # there are no threads here
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -130,7 +130,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(
+    def create_task(  # type: ignore[override]  # coroutines only
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
         task = asyncio.Task(coro, loop=self, name=name, context=context)
@@ -292,7 +292,7 @@ def _unwanted(call: ScheduledCall) -> bool:
 def _close_coroutine(task: asyncio.Task[Any]) -> None:
     coroutine = task.get_coro()
     try:
-        coroutine.close()  # type: ignore[union-attr]
+        coroutine.close()
     except BaseException:  # noqa: S110 - a finally block that awaits or fails: the run is over, nobody is to hear it
         pass
 

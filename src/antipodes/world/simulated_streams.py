@@ -34,7 +34,17 @@ END = b""  # in a pipe: the writer closed
 class Pipe:
     """One direction of a connection."""
 
-    __slots__ = ("_armed", "_last_due_s", "_queue", "connection", "context", "outstanding", "receive", "source", "target")
+    __slots__ = (
+        "_armed",
+        "_last_due_s",
+        "_queue",
+        "connection",
+        "context",
+        "outstanding",
+        "receive",
+        "source",
+        "target",
+    )
 
     def __init__(self, connection: Connection, source: str, target: str, context: Context) -> None:
         self.connection = connection

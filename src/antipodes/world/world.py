@@ -33,7 +33,8 @@ class NetworkError(Exception):
     ├── Refused       the site is there (or its machine is), but nothing listens: a killed process, a closed port
     ├── Unreachable   no answer: a partition, or nothing at that address; comes after the caller's timeout
     ├── SiteDown      the *calling* site is down, so the call never left it
-    └── ConnectionLost  an open stream broke before its end
+    ├── ConnectionLost  an open stream broke before its end; a TLS handshake failed
+    └── PortInUse     a listener could not have its address and port
     """
 
 
@@ -51,6 +52,10 @@ class SiteDown(NetworkError):
 
 class ConnectionLost(NetworkError):
     """An open stream broke before its end."""
+
+
+class PortInUse(NetworkError):
+    """The address and port of a listener belong to somebody else; the message names both."""
 
 
 class WorkerFailed(Exception):
@@ -169,14 +174,17 @@ class World(Protocol):
         """Dials. `tls_name` makes it TLS with that SNI name (the certificate is checked against the planet's CA,
         unless the World was made not to). Takes the round trips that the distance costs: one for TCP, one for TLS.
 
-        Raises Refused, Unreachable, SiteDown.
+        Raises Refused, Unreachable, SiteDown; ConnectionLost when the TLS handshake fails.
         """
         ...
 
     async def serve(
         self, port: int, factory: ProtocolFactory, *, address: str | None = None, tls: Certificates | None = None
     ) -> Server:
-        """Listens on this site's address (or the one given). Each connection gets a protocol from `factory`."""
+        """Listens on this site's address (or the one given). Each connection gets a protocol from `factory`.
+
+        Port 0: any that is free. Raises PortInUse.
+        """
         ...
 
     async def ask(self, address: str, port: int, datagram: bytes, *, timeout_s: float = 2.0) -> bytes:
@@ -184,7 +192,10 @@ class World(Protocol):
         ...
 
     async def serve_datagrams(self, port: int, handler: DatagramHandler, *, address: str | None = None) -> Server:
-        """Answers datagrams: handler(datagram, (client address, port)) gives the answer, or None for silence."""
+        """Answers datagrams: handler(datagram, (client address, port)) gives the answer, or None for silence.
+
+        Raises PortInUse.
+        """
         ...
 
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
