@@ -1,0 +1,212 @@
+"""REST APIs: creating, importing, reading, deleting; account settings; tags come with creation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from antipodes.services.apigateway import openapi
+from antipodes.services.apigateway.catalogue import Catalogue
+from antipodes.services.apigateway.records import Account, Api, Method, Resource, bad_request
+from antipodes.services.apigateway.resources import check_part
+from antipodes.wire.errors import NotSupported
+from antipodes.wire.operation import Request, Result
+
+REFUSED = ("cloneFrom", "policy", "minimumCompressionSize", "disableExecuteApiEndpoint", "endpointAccessMode")
+
+
+async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
+    params = request.params
+    _refuse(params)
+    if not params.get("name"):
+        raise bad_request("API name cannot be null or empty.")
+    root = Resource(id=catalogue.new_id(10))
+    api = Api(
+        id=catalogue.new_id(10),
+        name=params["name"],
+        root_id=root.id,
+        created=catalogue.now(),
+        description=params.get("description") or "",
+        version=params.get("version") or "",
+        endpoint_types=_endpoint_types(params.get("endpointConfiguration")),
+        binary_media_types=tuple(params.get("binaryMediaTypes") or ()),
+        tags=dict(params.get("tags") or {}),
+        resources={root.id: root},
+    )
+    await catalogue.save_api(api)
+    return shown(api)
+
+
+async def import_rest_api(catalogue: Catalogue, request: Request) -> Result:
+    params = request.params
+    document = openapi.imported(openapi.parse(bytes(params["body"])))
+    options = params.get("parameters") or {}
+    root = Resource(id=catalogue.new_id(10))
+    types = options.get("endpointConfigurationTypes")
+    api = Api(
+        id=catalogue.new_id(10),
+        name=document.name or "API",
+        root_id=root.id,
+        created=catalogue.now(),
+        endpoint_types=_endpoint_types({"types": [types]} if types else None),
+        resources={root.id: root},
+    )
+    api = _filled(catalogue, api, document)
+    await catalogue.save_api(api)
+    return shown(api)
+
+
+async def put_rest_api(catalogue: Catalogue, request: Request) -> Result:
+    """Mode overwrite throws the old paths away; merge (AWS's default) keeps what the document does not name."""
+    params = request.params
+    api = catalogue.api(params["restApiId"])
+    document = openapi.imported(openapi.parse(bytes(params["body"])))
+    if params.get("mode") == "overwrite":
+        root = Resource(id=api.root_id)
+        api = msgspec.structs.replace(api, resources={root.id: root}, name=document.name or api.name)
+    api = _filled(catalogue, api, document)
+    await catalogue.save_api(api)
+    return shown(api)
+
+
+async def update_rest_api(catalogue: Catalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["restApiId"])
+    for change in request.params.get("patchOperations") or ():
+        path, value = change.get("path") or "", change.get("value") or ""
+        if change.get("op") == "replace" and path in {"/name", "/description", "/version"}:
+            api = msgspec.structs.replace(api, **{path[1:]: value})
+        elif change.get("op") == "add" and path.startswith("/binaryMediaTypes/"):
+            media = path.removeprefix("/binaryMediaTypes/").replace("~1", "/")
+            api = msgspec.structs.replace(api, binary_media_types=(*api.binary_media_types, media))
+        else:
+            raise NotSupported(f"{change.get('op')} {path} of UpdateRestApi")
+    await catalogue.save_api(api)
+    return shown(api)
+
+
+async def get_rest_api(catalogue: Catalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["restApiId"])
+    await catalogue.settled()
+    return shown(api)
+
+
+async def get_rest_apis(catalogue: Catalogue, request: Request) -> Result:
+    await catalogue.settled()
+    return page([shown(catalogue.apis[key]) for key in sorted(catalogue.apis)], request.params)
+
+
+async def delete_rest_api(catalogue: Catalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["restApiId"])
+    used = sorted(d.name for d in catalogue.domains.values() for m in d.mappings.values() if m.api_id == api.id)
+    if used:
+        raise bad_request(
+            f"Deleting API failed. Please remove all base path mappings related to the API in your domains: {used}"
+        )
+    await catalogue.delete_api(api)
+    return {}
+
+
+async def get_account(catalogue: Catalogue, request: Request) -> Result:
+    await catalogue.settled()
+    return _account(catalogue.account)
+
+
+async def update_account(catalogue: Catalogue, request: Request) -> Result:
+    account = catalogue.account
+    for change in request.params.get("patchOperations") or ():
+        if change.get("path") != "/cloudwatchRoleArn" or change.get("op") not in {"replace", "add"}:
+            raise NotSupported(f"{change.get('op')} {change.get('path')} of UpdateAccount")
+        account = msgspec.structs.replace(account, cloudwatch_role_arn=change.get("value") or "")
+    await catalogue.save_account(account)
+    return _account(account)
+
+
+def page(items: list[dict[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:
+    """One page of a listing: `limit` (25 unless told, at most 500) items from `position` on."""
+    limit = min(int(params.get("limit") or 25), 500)
+    position = str(params.get("position") or "0")
+    if not position.isdigit() or limit < 1:
+        raise bad_request("Invalid position parameter")
+    start = int(position)
+    answer: dict[str, Any] = {"items": items[start : start + limit]}
+    if start + limit < len(items):
+        answer["position"] = str(start + limit)
+    return answer
+
+
+def shown(api: Api) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "id": api.id,
+        "name": api.name,
+        "createdDate": api.created,
+        "apiKeySource": "HEADER",
+        "endpointConfiguration": {"types": list(api.endpoint_types), "ipAddressType": "ipv4"},
+        "disableExecuteApiEndpoint": False,
+        "rootResourceId": api.root_id,
+    }
+    if api.description:
+        answer["description"] = api.description
+    if api.version:
+        answer["version"] = api.version
+    if api.binary_media_types:
+        answer["binaryMediaTypes"] = list(api.binary_media_types)
+    if api.tags:
+        answer["tags"] = dict(api.tags)
+    return answer
+
+
+def _filled(catalogue: Catalogue, api: Api, document: openapi.Imported) -> Api:
+    """The API with the document's paths; missing resources on the way are created."""
+    resources = dict(api.resources)
+    by_path = {resource.path: resource for resource in resources.values()}
+    for path in sorted(document.paths):
+        resource = by_path["/"]
+        for part in [part for part in path.split("/") if part]:
+            below = f"{resource.path.rstrip('/')}/{part}"
+            if below not in by_path:
+                check_part(part, resource.path)
+                made = Resource(id=catalogue.new_id(6), parent_id=resource.id, part=part, path=below)
+                by_path[below] = resources[made.id] = made
+            resource = by_path[below]
+        methods: dict[str, Method] = {**resource.methods, **document.paths[path]}
+        resource = msgspec.structs.replace(resource, methods=methods)
+        by_path[resource.path] = resources[resource.id] = resource
+    return msgspec.structs.replace(
+        api,
+        resources=resources,
+        description=document.description or api.description,
+        version=document.version or api.version,
+        binary_media_types=tuple(dict.fromkeys((*api.binary_media_types, *document.binary_media_types))),
+    )
+
+
+def _endpoint_types(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
+    types = tuple((configuration or {}).get("types") or ("EDGE",))
+    for kind in types:
+        if kind == "PRIVATE":
+            raise NotSupported("PRIVATE REST APIs")
+        if kind not in {"EDGE", "REGIONAL"}:
+            raise bad_request(f"Invalid endpoint type {kind}")
+    # An EDGE API is served like a REGIONAL one: there is no CloudFront in front of it.
+    return types
+
+
+def _refuse(params: Mapping[str, Any]) -> None:
+    for name in REFUSED:
+        if params.get(name):
+            raise NotSupported(f"{name} of REST APIs")
+    if params.get("apiKeySource") not in (None, "HEADER"):
+        raise NotSupported("apiKeySource AUTHORIZER")
+
+
+def _account(account: Account) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "throttleSettings": {"burstLimit": 5000, "rateLimit": 10000.0},
+        "features": ["UsagePlans"],
+        "apiKeyVersion": "4",
+    }
+    if account.cloudwatch_role_arn:
+        answer["cloudwatchRoleArn"] = account.cloudwatch_role_arn
+    return answer

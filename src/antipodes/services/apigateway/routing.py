@@ -1,0 +1,132 @@
+"""From a path and a verb to a method. Pure.
+
+A fixed part beats a variable, a variable beats a greedy variable ({proxy+}), at each level from the left; where the
+better way leads nowhere the next one is tried. The verb decides only after the path: a resource without the verb and
+without ANY is a miss. A slash at the end is ignored, as AWS does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from antipodes.services.apigateway.records import ANY, DEFAULT_TIMEOUT_MS, Integration, Resource
+
+LAMBDA_URI = re.compile(r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(.+)/invocations")
+STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method that can be called."""
+
+    resource_id: str
+    resource_path: str
+    verb: str  # of the method; may be ANY
+    integration: Integration
+    function: str  # ARN or name; "" for MOCK
+    timeout_s: float
+
+
+@dataclass(slots=True)
+class _Node:
+    fixed: dict[str, _Node] = field(default_factory=dict)
+    variable: tuple[str, _Node] | None = None
+    greedy: tuple[str, dict[str, Route]] | None = None
+    routes: dict[str, Route] | None = None  # None: nothing ends here
+
+
+class Table:
+    """The routes of one stage, prepared."""
+
+    def __init__(self, resources: Iterable[Resource], variables: Mapping[str, str]) -> None:
+        self._root = _Node()
+        for resource in resources:
+            routes = {
+                verb: _route(resource, verb, method.integration, variables)
+                for verb, method in resource.methods.items()
+                if method.integration is not None
+            }
+            if routes:
+                self._add([part for part in resource.path.split("/") if part], routes)
+
+    def match(self, verb: str, path: str) -> tuple[Route, dict[str, str] | None] | None:
+        """The route and its path parameters (None: none), still percent-encoded as they came; None: a miss."""
+        parts = path[1:].split("/") if len(path) > 1 else []
+        if parts and not parts[-1]:
+            parts.pop()
+        found = _find(self._root, parts, 0)
+        if found is None:
+            return None
+        routes, parameters = found
+        route = routes.get(verb) or routes.get(ANY)
+        return None if route is None else (route, dict(reversed(parameters)) or None)
+
+    def _add(self, parts: list[str], routes: dict[str, Route]) -> None:
+        node = self._root
+        for part in parts:
+            if part.endswith("+}"):
+                node.greedy = (part[1:-2], routes)
+                return
+            if part.startswith("{"):
+                if node.variable is None:
+                    node.variable = (part[1:-1], _Node())
+                node = node.variable[1]
+            else:
+                node = node.fixed.setdefault(part, _Node())
+        node.routes = routes
+
+
+Found = tuple[dict[str, Route], list[tuple[str, str]]]
+
+
+def _find(node: _Node, parts: list[str], at: int) -> Found | None:
+    if at == len(parts):
+        return None if node.routes is None else (node.routes, [])
+    part = parts[at]
+    fixed = node.fixed.get(part)
+    if fixed is not None:
+        found = _find(fixed, parts, at + 1)
+        if found is not None:
+            return found
+    if node.variable is not None and part:
+        name, below = node.variable
+        found = _find(below, parts, at + 1)
+        if found is not None:
+            found[1].append((name, part))
+            return found
+    if node.greedy is not None:
+        name, routes = node.greedy
+        return routes, [(name, "/".join(parts[at:]))]
+    return None
+
+
+def function_of(uri: str, variables: Mapping[str, str] | None = None) -> str | None:
+    """The function that a Lambda integration's URI names; None for any other URI."""
+    match = LAMBDA_URI.fullmatch(uri)
+    if match is None:
+        return None
+    return STAGE_VARIABLE.sub(lambda found: (variables or {}).get(found[1], ""), match[1])
+
+
+def _route(resource: Resource, verb: str, integration: Integration, variables: Mapping[str, str]) -> Route:
+    return Route(
+        resource_id=resource.id,
+        resource_path=resource.path,
+        verb=verb,
+        integration=integration,
+        function=function_of(integration.uri, variables) or "",
+        timeout_s=(integration.timeout_ms or DEFAULT_TIMEOUT_MS) / 1000,
+    )
+
+
+def longest_mapping(base_paths: Iterable[str], path: str) -> str | None:
+    """Which base path of a custom domain takes the path: the longest that it begins with, by whole parts; "" is the
+    mapping without a base path (facts 3.5). None: no mapping matches."""
+    best: str | None = None
+    for base in base_paths:
+        matches = base == "" or path == f"/{base}" or path.startswith(f"/{base}/")
+        if matches and (best is None or len(base) > len(best)):
+            best = base
+    return best

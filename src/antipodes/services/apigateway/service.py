@@ -1,0 +1,93 @@
+"""Amazon API Gateway in one Region: the control plane's operations and the data plane over one catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from antipodes.services.apigateway import apis, domains, resources, stages
+from antipodes.services.apigateway.catalogue import Catalogue
+from antipodes.services.apigateway.dataplane import DataPlane
+from antipodes.services.contract import Carried, Surroundings
+from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.wire.operation import Operation
+
+
+class ApiGateway:
+    """The service (services.contract.Service), and the HTTP face of the APIs."""
+
+    name = "apigateway"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._catalogue = Catalogue(surroundings)
+        self._data_plane = DataPlane(self._catalogue)
+        families = {
+            "CreateRestApi": apis.create_rest_api,
+            "ImportRestApi": apis.import_rest_api,
+            "PutRestApi": apis.put_rest_api,
+            "UpdateRestApi": apis.update_rest_api,
+            "GetRestApi": apis.get_rest_api,
+            "GetRestApis": apis.get_rest_apis,
+            "DeleteRestApi": apis.delete_rest_api,
+            "GetAccount": apis.get_account,
+            "UpdateAccount": apis.update_account,
+            "CreateResource": resources.create_resource,
+            "GetResource": resources.get_resource,
+            "GetResources": resources.get_resources,
+            "DeleteResource": resources.delete_resource,
+            "PutMethod": resources.put_method,
+            "GetMethod": resources.get_method,
+            "DeleteMethod": resources.delete_method,
+            "PutMethodResponse": resources.put_method_response,
+            "PutIntegration": resources.put_integration,
+            "GetIntegration": resources.get_integration,
+            "DeleteIntegration": resources.delete_integration,
+            "PutIntegrationResponse": resources.put_integration_response,
+            "CreateDeployment": stages.create_deployment,
+            "GetDeployment": stages.get_deployment,
+            "GetDeployments": stages.get_deployments,
+            "DeleteDeployment": stages.delete_deployment,
+            "CreateStage": stages.create_stage,
+            "UpdateStage": stages.update_stage,
+            "GetStage": stages.get_stage,
+            "GetStages": stages.get_stages,
+            "DeleteStage": stages.delete_stage,
+            "CreateDomainName": domains.create_domain_name,
+            "GetDomainName": domains.get_domain_name,
+            "GetDomainNames": domains.get_domain_names,
+            "DeleteDomainName": domains.delete_domain_name,
+            "CreateBasePathMapping": domains.create_base_path_mapping,
+            "GetBasePathMapping": domains.get_base_path_mapping,
+            "GetBasePathMappings": domains.get_base_path_mappings,
+            "UpdateBasePathMapping": domains.update_base_path_mapping,
+            "DeleteBasePathMapping": domains.delete_base_path_mapping,
+        }
+        self._operations: dict[str, Operation] = {
+            name: partial(operation, self._catalogue) for name, operation in families.items()
+        }
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return self._operations
+
+    @property
+    def carried(self) -> Carried | None:
+        return None
+
+    async def start(self) -> None:
+        self._catalogue.load()
+
+    async def stop(self) -> None:
+        """Nothing runs here."""
+
+    def owns_host(self, host: str) -> bool:
+        """Whether requests for this Host (lower case, no port) are API calls: execute-api names, custom domains."""
+        return self._data_plane.owns_host(host)
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answers an API call. Never raises for what a client or a function can do."""
+        return await self._data_plane.respond(request)
+
+    def custom_domains(self) -> Mapping[str, str]:
+        """Custom domain name -> ARN of its certificate: what the TLS listener of this Region serves."""
+        return {domain.name: domain.certificate_arn for domain in self._catalogue.domains.values()}
