@@ -27,7 +27,7 @@ async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
         id=catalogue.new_id(10),
         name=params["name"],
         root_id=root.id,
-        created=catalogue.now(),
+        created=catalogue.surroundings.world.now(),
         description=params.get("description") or "",
         version=params.get("version") or "",
         endpoint_types=_endpoint_types(params.get("endpointConfiguration")),
@@ -49,7 +49,7 @@ async def import_rest_api(catalogue: Catalogue, request: Request) -> Result:
         id=catalogue.new_id(10),
         name=document.name or "API",
         root_id=root.id,
-        created=catalogue.now(),
+        created=catalogue.surroundings.world.now(),
         endpoint_types=_endpoint_types({"types": [types]} if types else None),
         resources={root.id: root},
     )

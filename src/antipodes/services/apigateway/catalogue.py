@@ -15,6 +15,7 @@ from antipodes.services.apigateway import records
 from antipodes.services.apigateway.records import Account, Api, Deployment, Domain, Method, Resource, Stage, not_found
 from antipodes.services.apigateway.routing import Table
 from antipodes.services.contract import Surroundings
+from antipodes.wire.errors import ClientFault
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 Rows = list[tuple[bytes, bytes | None]]
@@ -62,9 +63,7 @@ class Catalogue:
         api = self.apis.get(api_id)
         if api is None:
             account = self.surroundings.settings.account
-            raise records.ClientFault(
-                "NotFoundException", f"Invalid API identifier specified {account}:{api_id}", status=404
-            )
+            raise ClientFault("NotFoundException", f"Invalid API identifier specified {account}:{api_id}", status=404)
         return api
 
     def resource(self, api_id: str, resource_id: str) -> tuple[Api, Resource]:
@@ -122,9 +121,6 @@ class Catalogue:
     def new_id(self, length: int) -> str:
         chance = self.surroundings.world.chance
         return "".join(chance.choice(LETTERS) for _ in range(length))
-
-    def now(self) -> float:
-        return self.surroundings.world.now()
 
     # -- writing -------------------------------------------------------------------------------------------------
 

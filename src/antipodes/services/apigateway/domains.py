@@ -60,7 +60,7 @@ async def create_domain_name(catalogue: Catalogue, request: Request) -> Result:
         regional_id=f"d-{catalogue.new_id(10)}",
         certificate_arn=arn,
         security_policy=params.get("securityPolicy") or "TLS_1_2",
-        created=catalogue.now(),
+        created=catalogue.surroundings.world.now(),
         tags=dict(params.get("tags") or {}),
     )
     await catalogue.save_domain(domain)

@@ -26,7 +26,7 @@ async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
         raise bad_request("The REST API doesn't contain any methods")
     if any(method.integration is None for method in methods):
         raise bad_request("No integration defined for method")
-    now = catalogue.now()
+    now = catalogue.surroundings.world.now()
     deployment = Deployment(
         id=catalogue.new_id(6),
         api_id=api.id,
@@ -83,7 +83,7 @@ async def create_stage(catalogue: Catalogue, request: Request) -> Result:
     _check_name(name)
     if (deployment.api_id, name) in catalogue.stages:
         raise conflict("Stage already exists")
-    now = catalogue.now()
+    now = catalogue.surroundings.world.now()
     stage = Stage(
         api_id=deployment.api_id,
         name=name,
@@ -104,7 +104,7 @@ async def update_stage(catalogue: Catalogue, request: Request) -> Result:
     stage = catalogue.stage(params["restApiId"], params["stageName"])
     for change in params.get("patchOperations") or ():
         stage = _patched(catalogue, stage, change.get("op"), change.get("path") or "", change.get("value"))
-    stage = msgspec.structs.replace(stage, updated=catalogue.now())
+    stage = msgspec.structs.replace(stage, updated=catalogue.surroundings.world.now())
     await catalogue.save_stage(stage)
     return shown(stage)
 
