@@ -1,0 +1,1 @@
+"""AWS CloudFormation: stacks of resources, made only by calling other services."""

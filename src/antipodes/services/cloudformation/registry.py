@@ -1,0 +1,52 @@
+"""The resource types that antipodes carries out. A new type is a file in `resources/` and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from antipodes.services.cloudformation.handler import Handler
+from antipodes.services.cloudformation.resources import (
+    apigateway_domain,
+    apigateway_method,
+    apigateway_restapi,
+    apigateway_stage,
+    cdk_metadata,
+    certificatemanager_certificate,
+    dynamodb_globaltable,
+    dynamodb_table,
+    iam_policy,
+    iam_role,
+    lambda_alias,
+    lambda_function,
+    lambda_permission,
+    lambda_version,
+    route53_healthcheck,
+    route53_hostedzone,
+    route53_recordset,
+    s3_bucket,
+)
+
+HANDLERS: Mapping[str, Handler] = {
+    handler.type: handler
+    for module in (
+        apigateway_domain,
+        apigateway_method,
+        apigateway_restapi,
+        apigateway_stage,
+        cdk_metadata,
+        certificatemanager_certificate,
+        dynamodb_globaltable,
+        dynamodb_table,
+        iam_policy,
+        iam_role,
+        lambda_alias,
+        lambda_function,
+        lambda_permission,
+        lambda_version,
+        route53_healthcheck,
+        route53_hostedzone,
+        route53_recordset,
+        s3_bucket,
+    )
+    for handler in module.HANDLERS
+}

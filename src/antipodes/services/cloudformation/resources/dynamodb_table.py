@@ -1,0 +1,177 @@
+"""AWS::DynamoDB::Table, and what it shares with GlobalTable: creating, waiting, changing and deleting a table here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from antipodes.services.cloudformation.handler import (
+    EXISTS_CODES,
+    Handler,
+    Job,
+    Made,
+    chosen,
+    exists,
+    gone,
+    tags_of,
+)
+from antipodes.services.cloudformation.shapes import shaped
+from antipodes.wire.errors import AwsError, ClientFault, NotSupported
+
+CREATE = (
+    "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "LocalSecondaryIndexes",
+    "ProvisionedThroughput", "StreamSpecification", "TableClass", "DeletionProtectionEnabled",
+)  # fmt: skip
+CHANGED_IN_PLACE = ("BillingMode", "ProvisionedThroughput", "TableClass", "DeletionProtectionEnabled")
+
+
+async def describe(job: Job, name: str) -> Mapping[str, Any] | None:
+    found = await exists(job.call("dynamodb", "DescribeTable", {"TableName": name}))
+    return None if found is None else found["Table"]
+
+
+async def create_table(job: Job, name: str, params: Mapping[str, Any]) -> None:
+    """CreateTable, claimed and waited for. A table of that name that is not ours is AWS's error."""
+    if "KeySchema" not in params or "AttributeDefinitions" not in params:
+        raise ClientFault("InvalidRequest", "KeySchema and AttributeDefinitions are required.")
+    try:
+        await job.call("dynamodb", "CreateTable", shaped("dynamodb", "CreateTable", {"TableName": name, **params}))
+    except AwsError as error:
+        if not (job.resumed and error.code in EXISTS_CODES):
+            raise
+    await job.claim(name)
+    await wait_active(job, name)
+
+
+async def wait_active(job: Job, name: str) -> None:
+    async def active() -> bool:
+        table = await describe(job, name)
+        if table is None:
+            return False
+        busy = [
+            one for one in table.get("GlobalSecondaryIndexes") or () if one.get("IndexStatus", "ACTIVE") != "ACTIVE"
+        ]
+        return table["TableStatus"] == "ACTIVE" and not busy
+
+    await job.until(f"Table {name}", active, every_s=0.2)
+
+
+async def update_table(job: Job, name: str, params: Mapping[str, Any]) -> None:
+    if params:
+        await job.call("dynamodb", "UpdateTable", shaped("dynamodb", "UpdateTable", {"TableName": name, **params}))
+        await wait_active(job, name)
+
+
+async def update_indexes(job: Job, name: str) -> None:
+    """Global secondary indexes come and go one an UpdateTable."""
+
+    def by_name(properties: Mapping[str, Any]) -> dict[str, Any]:
+        return {one["IndexName"]: one for one in properties.get("GlobalSecondaryIndexes") or ()}
+
+    old, new = by_name(job.before), by_name(job.properties)
+    for index in old:
+        if index not in new:
+            await update_table(job, name, {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": index}}]})
+    for index, wanted in new.items():
+        if index not in old:
+            params = {
+                "AttributeDefinitions": job.properties["AttributeDefinitions"],
+                "GlobalSecondaryIndexUpdates": [{"Create": wanted}],
+            }
+            await update_table(job, name, params)
+        elif wanted != old[index]:
+            if {**wanted, "ProvisionedThroughput": None} != {**old[index], "ProvisionedThroughput": None}:
+                raise ClientFault(
+                    "InvalidRequest", f"Cannot update GSI {index}'s properties other than Provisioned Throughput."
+                )
+            change = {"IndexName": index, "ProvisionedThroughput": wanted["ProvisionedThroughput"]}
+            await update_table(job, name, {"GlobalSecondaryIndexUpdates": [{"Update": change}]})
+
+
+async def update_stream(job: Job, name: str) -> None:
+    if job.changed("StreamSpecification"):
+        if job.before.get("StreamSpecification"):
+            await update_table(job, name, {"StreamSpecification": {"StreamEnabled": False}})
+        if job.properties.get("StreamSpecification"):
+            await update_table(job, name, {"StreamSpecification": stream_of(job.properties)})
+
+
+def stream_of(properties: Mapping[str, Any]) -> dict[str, Any]:
+    given = properties["StreamSpecification"]
+    if "ResourcePolicy" in given:
+        raise NotSupported("StreamSpecification.ResourcePolicy")
+    return {"StreamEnabled": True, **given}
+
+
+async def put_time_to_live(job: Job, name: str) -> None:
+    given = job.properties.get("TimeToLiveSpecification")
+    if given and job.changed("TimeToLiveSpecification"):
+        params = shaped(
+            "dynamodb", "UpdateTimeToLive",
+            {"TableName": name, "TimeToLiveSpecification": chosen(given, "AttributeName", "Enabled")},
+        )  # fmt: skip
+        await job.call("dynamodb", "UpdateTimeToLive", params)
+
+
+async def made(job: Job, name: str) -> Made:
+    table = await describe(job, name)
+    if table is None:
+        raise ClientFault("NotFound", f"Table {name} disappeared.")
+    attributes = {"Arn": table["TableArn"], "TableId": table.get("TableId", "")}
+    if table.get("LatestStreamArn"):
+        attributes["StreamArn"] = table["LatestStreamArn"]
+    return Made(name, attributes)
+
+
+async def delete_table(job: Job, name: str) -> None:
+    async def absent() -> bool:
+        return await describe(job, name) is None
+
+    await gone(job.call("dynamodb", "DeleteTable", {"TableName": name}))
+    await job.until(f"Deletion of table {name}", absent, every_s=0.2)
+
+
+async def create(job: Job) -> Made:
+    name = job.name("TableName", limit=255)
+    params = chosen(job.properties, *CREATE)
+    if "StreamSpecification" in params:
+        params["StreamSpecification"] = stream_of(job.properties)
+    tags = tags_of(job.properties, job.tags)
+    if tags:
+        params["Tags"] = tags
+    await create_table(job, name, params)
+    await put_time_to_live(job, name)
+    return await made(job, name)
+
+
+async def update(job: Job) -> Made:
+    name = job.physical_id
+    if job.changed("Tags"):
+        raise NotSupported("changing the Tags of AWS::DynamoDB::Table")
+    if job.changed(*CHANGED_IN_PLACE):
+        names = [one for one in CHANGED_IN_PLACE if job.changed(one)]
+        if "ProvisionedThroughput" in names and "BillingMode" not in names:
+            names.append("BillingMode")
+        await update_table(job, name, chosen(job.properties, *names))
+    await update_stream(job, name)
+    await update_indexes(job, name)
+    await put_time_to_live(job, name)
+    return await made(job, name)
+
+
+async def delete(job: Job) -> None:
+    await delete_table(job, job.physical_id)
+
+
+HANDLERS = (
+    Handler(
+        "AWS::DynamoDB::Table",
+        frozenset({*CREATE, "TableName", "Tags", "TimeToLiveSpecification"}),
+        create,
+        delete,
+        update,
+        replaced_by=frozenset({"TableName", "KeySchema", "LocalSecondaryIndexes"}),
+        name_property="TableName",
+        required=("KeySchema",),
+    ),
+)

@@ -1,0 +1,76 @@
+"""AWS::Route53::HealthCheck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from antipodes.services.cloudformation.handler import Handler, Job, Made, gone, tags_of
+from antipodes.services.cloudformation.shapes import shaped
+from antipodes.wire.errors import ClientFault
+
+IMMUTABLE = ("Type", "RequestInterval", "MeasureLatency", "RoutingControlArn")
+
+
+def config_of(properties: Mapping[str, Any]) -> dict[str, Any]:
+    config = properties.get("HealthCheckConfig")
+    if not isinstance(config, Mapping) or "Type" not in config:
+        raise ClientFault("InvalidRequest", "HealthCheckConfig with a Type is required.")
+    return dict(config)
+
+
+def replaced_when(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    before, after = config_of(old), config_of(new)
+    return any(before.get(name) != after.get(name) for name in IMMUTABLE)
+
+
+async def put_tags(job: Job, check: str) -> None:
+    new = tags_of({"Tags": job.properties.get("HealthCheckTags")}, job.tags)
+    names = [one["Key"] for one in new]
+    old = [one["Key"] for one in job.before.get("HealthCheckTags") or () if one["Key"] not in names]
+    if not new and not old:
+        return
+    params: dict[str, Any] = {"ResourceType": "healthcheck", "ResourceId": check}
+    if new:
+        params["AddTags"] = new
+    if old:
+        params["RemoveTagKeys"] = old
+    await job.globally("route53", "ChangeTagsForResource", params)
+
+
+async def create(job: Job) -> Made:
+    params = {
+        # The same in every attempt: Route 53 then gives the check that is there. At most 64 characters.
+        "CallerReference": f"{job.region}-{job.token}-{job.stack_id.rpartition('/')[2]}"[:64],
+        "HealthCheckConfig": config_of(job.properties),
+    }
+    found = await job.globally("route53", "CreateHealthCheck", shaped("route53", "CreateHealthCheck", params))
+    check = str(found["HealthCheck"]["Id"])
+    await job.claim(check)
+    await put_tags(job, check)
+    return Made(check, {"HealthCheckId": check})
+
+
+async def update(job: Job) -> Made:
+    config = {key: value for key, value in config_of(job.properties).items() if key not in IMMUTABLE}
+    params = shaped("route53", "UpdateHealthCheck", {"HealthCheckId": job.physical_id, **config})
+    await job.globally("route53", "UpdateHealthCheck", params)
+    await put_tags(job, job.physical_id)
+    return Made(job.physical_id, {"HealthCheckId": job.physical_id})
+
+
+async def delete(job: Job) -> None:
+    await gone(job.globally("route53", "DeleteHealthCheck", {"HealthCheckId": job.physical_id}))
+
+
+HANDLERS = (
+    Handler(
+        "AWS::Route53::HealthCheck",
+        frozenset({"HealthCheckConfig", "HealthCheckTags"}),
+        create,
+        delete,
+        update,
+        replaced_when=replaced_when,
+        required=("HealthCheckConfig",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""AWS IAM, thin: roles and policies are kept and described, not enforced."""

@@ -1,0 +1,1 @@
+"""Amazon S3, thin: buckets and whole objects."""

@@ -1,0 +1,1 @@
+"""AWS STS, thin: who am I."""
