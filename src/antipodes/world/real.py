@@ -1,0 +1,364 @@
+"""The real world: this machine's clock, chance, sockets, files and processes.
+
+A RealWorld is one site's view. Views made by `at` share the links, the tasks and the open streams of the one they came
+from. The dialling side puts in the distance and obeys the links' rules (real_streams.py); listeners are plain sockets,
+so that clients from outside pay no distance.
+
+What it decides: a dial waits half a round trip before the socket connects, and the rest after; an address that is no
+site's on the planet, and this process's own listeners on 127.0.0.1, have no distance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from antipodes.world import geography
+from antipodes.world.disk import Disk
+from antipodes.world.network import Links, Pass
+from antipodes.world.real_datagrams import AnsweringProtocol, AskingProtocol
+from antipodes.world.real_streams import RealStream
+from antipodes.world.real_tls import dialling_context, listening_context
+from antipodes.world.trace import Sink, trace_line
+from antipodes.world.world import (
+    HERE,
+    Certificates,
+    ConnectionLost,
+    DatagramHandler,
+    NetworkError,
+    PortInUse,
+    ProtocolFactory,
+    Refused,
+    Server,
+    Unreachable,
+    Worker,
+    WorkerSpec,
+)
+
+T = TypeVar("T")
+log = logging.getLogger("antipodes.world")
+
+OnFailure = Callable[[str, str, BaseException], None]  # (site, task's name, exception)
+
+
+def _log_failure(site: str, name: str, error: BaseException) -> None:
+    log.error("%s at %s failed", name, site, exc_info=error)
+
+
+@dataclass(slots=True)
+class _Machine:
+    """What all views of one world share."""
+
+    links: Links
+    chance: random.Random
+    ca_pem: str | None
+    verify: bool
+    on_failure: OnFailure
+    sink: Sink | None
+    tasks: dict[asyncio.Task[Any], None] = field(default_factory=dict)
+    streams: dict[RealStream, None] = field(default_factory=dict)
+    servers: dict[_RealServer, None] = field(default_factory=dict)
+    endpoints: list[tuple[str, int]] = field(default_factory=list)  # of these servers
+    dialling: ssl.SSLContext | None = None
+
+    def sever_what_is_cut(self) -> None:
+        for stream in list(self.streams):
+            if self.links.cut(stream.site, stream.target):
+                stream.doom()
+
+    def dialling_context(self) -> ssl.SSLContext:
+        if self.dialling is None:
+            self.dialling = dialling_context(self.ca_pem, verify=self.verify)
+        return self.dialling
+
+    def listens(self, address: str, port: int) -> bool:
+        return (address, port) in self.endpoints
+
+
+class _RealServer:
+    """Fulfils `world.Server`: a listening socket, or a datagram endpoint."""
+
+    def __init__(self, machine: _Machine, endpoint: tuple[str, int], close: Callable[[], None]) -> None:
+        self.endpoint = endpoint
+        self._machine = machine
+        self._close = close
+        machine.servers[self] = None
+        machine.endpoints.append(endpoint)
+
+    @property
+    def port(self) -> int:
+        return self.endpoint[1]
+
+    def close(self) -> None:
+        if self in self._machine.servers:
+            del self._machine.servers[self]
+            self._machine.endpoints.remove(self.endpoint)
+            self._close()
+
+
+class RealWorld:
+    """The World of one site on this machine."""
+
+    def __init__(
+        self,
+        site: str,
+        *,
+        links: Links,
+        disk: Disk | None,
+        address: str | None = None,
+        ca_pem: str | None = None,
+        verify: bool = True,
+        seed: int | None = None,
+        on_failure: OnFailure = _log_failure,
+        sink: Sink | None = None,
+    ) -> None:
+        """`address`: where it listens, the site's own by default. `verify=False` dials TLS without checking
+        certificates (a health checker does not). `sink` gets the trace's lines; without it notes are dropped."""
+        geography.place_of(site)
+        chance = random.Random(seed)
+        self._machine = _Machine(links, chance, ca_pem, verify, on_failure, sink)
+        links.watch(self._machine.sever_what_is_cut)
+        self._take_place(site, disk, address)
+
+    def _take_place(self, site: str, disk: Disk | None, address: str | None) -> None:
+        self.site = site
+        self.address = address or geography.address_of(site)
+        self.chance = self._machine.chance
+        self._disk = disk
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.site}: {name}")
+        self._machine.tasks[task] = None
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._machine.tasks.pop(task, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._machine.on_failure(self.site, task.get_name(), error)
+
+    def trace(self, kind: str, **facts: object) -> None:
+        if self._machine.sink is not None:
+            self._machine.sink(trace_line(self.now(), self.site, kind, facts))
+
+    def at(self, site: str) -> RealWorld:
+        geography.place_of(site)
+        view = object.__new__(RealWorld)
+        view._machine = self._machine
+        view._take_place(site, None, None)
+        return view
+
+    def disk(self) -> Disk:
+        """Raises LookupError: no disk was given to this site here."""
+        if self._disk is None:
+            raise LookupError(f"{self.site} has no disk in this process")
+        return self._disk
+
+    # Streams
+
+    async def connect(
+        self, address: str, port: int, *, tls_name: str | None = None, timeout_s: float = 4.0
+    ) -> RealStream:
+        links, loop = self._machine.links, asyncio.get_running_loop()
+        links.check_up(self.site)
+        target = self._target(address, port)
+        tls = None if tls_name is None else self._machine.dialling_context()
+        stream = RealStream(links, self.chance.random, self.site, target, loop)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._half_way(self.site, target)
+                if links.is_down(target):
+                    await self._half_way(target, self.site)
+                    raise Refused(f"{address} port {port}: connection refused")
+                await self._open(stream, address, port, tls, tls_name)
+        except TimeoutError:
+            stream.sever()
+            raise Unreachable(f"{address} port {port}: no answer within {timeout_s:g} s") from None
+        except BaseException:
+            stream.sever()
+            raise
+        return stream
+
+    async def _open(
+        self, stream: RealStream, address: str, port: int, tls: ssl.SSLContext | None, tls_name: str | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(lambda: stream, address, port, ssl=tls, server_hostname=tls_name)
+        except ConnectionRefusedError as error:
+            await self._half_way(stream.target, self.site)
+            raise Refused(f"{address} port {port}: connection refused") from error
+        except (ssl.SSLError, ConnectionError) as error:
+            raise ConnectionLost(f"{address} port {port}: TLS handshake failed: {error}") from error
+        except OSError as error:
+            raise Unreachable(f"{address} port {port}: {error.strerror or error}") from error
+        self._machine.streams[stream] = None
+        stream.on_over(lambda over: self._machine.streams.pop(over, None))
+        await self._half_way(stream.target, self.site)
+        if tls is not None:
+            await self._half_way(self.site, stream.target)
+            await self._half_way(stream.target, self.site)
+
+    async def _half_way(self, source: str, target: str) -> None:
+        """Waits one way; for ever where the parcel is lost (the caller has a timeout)."""
+        links = self._machine.links
+        verdict = links.judge(source, target, self.chance.random)
+        if isinstance(verdict, Pass):
+            delay_s: float | None = verdict.delay_s
+        else:
+            # A machine on which nothing runs still refuses: only distance and cuts count for it.
+            delay_s = links.median_s(source, target) if links.is_down(source) or links.is_down(target) else None
+        if delay_s is None:
+            await asyncio.get_running_loop().create_future()
+        elif delay_s > 0:
+            await asyncio.sleep(delay_s)
+
+    def _target(self, address: str, port: int) -> str:
+        """The site at an address. Without distance: this process's own listeners, and what is not on the planet."""
+        if address == geography.GLOBE_ADDRESS and self._machine.listens(address, port):
+            return HERE
+        return geography.site_of(address) or HERE
+
+    async def serve(
+        self, port: int, factory: ProtocolFactory, *, address: str | None = None, tls: Certificates | None = None
+    ) -> Server:
+        where = address or self.address
+        context = None if tls is None else listening_context(tls)
+        accepted = _Accepted()
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(lambda: _Greeter(factory(), accepted), where, port, ssl=context)
+        except OSError as error:
+            raise _not_listening(error, where, port) from error
+        found: int = server.sockets[0].getsockname()[1]
+
+        def close() -> None:
+            server.close()
+            accepted.close()
+
+        return _RealServer(self._machine, (where, found), close)
+
+    # Datagrams
+
+    async def ask(self, address: str, port: int, datagram: bytes, *, timeout_s: float = 2.0) -> bytes:
+        links, loop = self._machine.links, asyncio.get_running_loop()
+        links.check_up(self.site)
+        target = self._target(address, port)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._half_way(self.site, target)
+                transport, protocol = await loop.create_datagram_endpoint(
+                    lambda: AskingProtocol(loop), remote_addr=(address, port)
+                )
+                try:
+                    transport.sendto(datagram)
+                    answer = await protocol.answer
+                except ConnectionRefusedError as error:
+                    await self._half_way(target, self.site)
+                    raise Refused(f"{address} port {port}: nothing takes datagrams") from error
+                finally:
+                    transport.close()
+                await self._half_way(target, self.site)
+                return answer
+        except TimeoutError:
+            raise Unreachable(f"{address} port {port}: no answer within {timeout_s:g} s") from None
+        except OSError as error:
+            raise Unreachable(f"{address} port {port}: {error.strerror or error}") from error
+
+    async def serve_datagrams(self, port: int, handler: DatagramHandler, *, address: str | None = None) -> Server:
+        where = address or self.address
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.create_datagram_endpoint(
+                lambda: AnsweringProtocol(handler), local_addr=(where, port)
+            )
+        except OSError as error:
+            raise _not_listening(error, where, port) from error
+        return _RealServer(self._machine, (where, transport.get_extra_info("sockname")[1]), transport.close)
+
+    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
+        from antipodes.world import real_workers  # noqa: PLC0415 - only Regions with functions need it
+
+        return await real_workers.start(self, spec, output)
+
+    async def close(self) -> None:
+        """The end of this world and all its views: servers and streams closed, tasks cancelled and awaited."""
+        machine = self._machine
+        machine.links.unwatch(machine.sever_what_is_cut)
+        for server in list(machine.servers):
+            server.close()
+        tasks = list(machine.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in list(machine.streams):
+            stream.sever()
+        await asyncio.sleep(0)  # lets the transports say good-bye
+
+
+class _Accepted:
+    """The transports that a listener accepted and that may still be open."""
+
+    def __init__(self) -> None:
+        self._transports: list[asyncio.Transport] = []
+        self._prune_at = 64
+
+    def add(self, transport: asyncio.Transport) -> None:
+        self._transports.append(transport)
+        if len(self._transports) >= self._prune_at:
+            self._transports = [one for one in self._transports if not one.is_closing()]
+            self._prune_at = max(64, 2 * len(self._transports))
+
+    def close(self) -> None:
+        for transport in self._transports:
+            transport.close()
+
+
+class _Greeter(asyncio.Protocol):
+    """Stands at the door: notes the transport, then leaves it to the protocol proper and is gone."""
+
+    def __init__(self, protocol: asyncio.Protocol, accepted: _Accepted) -> None:
+        self._protocol = protocol
+        self._accepted = accepted
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._accepted.add(cast("asyncio.Transport", transport))
+        transport.set_protocol(self._protocol)
+        self._protocol.connection_made(transport)
+
+
+def _not_listening(error: OSError, address: str, port: int) -> NetworkError | OSError:
+    if error.errno == errno.EADDRINUSE:
+        return PortInUse(f"{address} port {port} is in use by another program")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return OSError(
+            error.errno, f"{address} is not an address of this machine (on macOS: sudo ifconfig lo0 alias {address} up)"
+        )
+    return OSError(error.errno, f"cannot listen on {address} port {port}: {error.strerror or error}")
+
+
+def run_real(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Runs `main()` on uvloop where it is installed, else on asyncio's own loop; its result."""
+    try:
+        import uvloop  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        return asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
