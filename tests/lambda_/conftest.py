@@ -1,0 +1,129 @@
+"""A Region with nothing but Lambda in it, in both worlds."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from antipodes.services.contract import Settings, Surroundings
+from antipodes.services.lambda_.service import Lambda
+from antipodes.store.store import Store
+from antipodes.wire.errors import ClientFault
+from antipodes.wire.operation import Request
+from antipodes.world.disk import MemoryDisk
+from antipodes.world.network import Links
+from antipodes.world.real import RealWorld
+from antipodes.world.simulated import Simulation
+from antipodes.world.world import World
+
+REGION = "us-west-2"
+ROLE = "arn:aws:iam::000000000000:role/r"
+
+
+def archive(**modules: str) -> bytes:
+    """A zip archive: module name -> source."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for name, source in modules.items():
+            opened.writestr(name.replace("__", "/") + ".py", source)
+    return buffer.getvalue()
+
+
+@dataclass
+class Room:
+    """The Region under test. `objects` stands for S3: (bucket, key) -> bytes."""
+
+    world: World
+    options: Mapping[str, str] = field(default_factory=dict)
+    port: int = 4566
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    async def start(self) -> None:
+        self.store = Store.open(self.world, "store")
+        settings = Settings(regions=(REGION,), options=self.options, port=self.port)
+        self.service = Lambda(Surroundings(REGION, self.world, self.store, self._call, settings))
+        await self.service.start()
+
+    async def stop(self) -> None:
+        await self.service.stop()
+        await self.world.sleep(0.2)
+        self.store.close()
+
+    async def ask(self, operation: str, **params: Any) -> dict[str, Any]:
+        request = Request(service="lambda", operation=operation, params=params, region=REGION)
+        answer = await self.service.operations[operation](request)
+        assert isinstance(answer, Mapping)
+        return dict(answer)
+
+    async def create(self, name: str, source: str, **params: Any) -> None:
+        """A function of one module, Active."""
+        given = {"Runtime": "python3.12", "Handler": "app.handler", "Role": ROLE, **params}
+        await self.ask("CreateFunction", FunctionName=name, Code={"ZipFile": archive(app=source)}, **given)
+        await self.active(name)
+
+    async def active(self, name: str) -> None:
+        for _ in range(200):
+            shown = await self.ask("GetFunctionConfiguration", FunctionName=name)
+            if shown["State"] == "Active" and shown["LastUpdateStatus"] == "Successful":
+                return
+            await self.world.sleep(0.02)
+        raise AssertionError(f"{name} never became Active")
+
+    def log(self, name: str) -> list[str]:
+        return [line.text for line in self.service.logs(name)]
+
+    async def _call(
+        self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
+    ) -> Mapping[str, Any]:
+        assert (service, operation) == ("s3", "GetObject")
+        body = self.objects.get((params["Bucket"], params["Key"]))
+        if body is None:
+            raise ClientFault("NoSuchKey", "The specified key does not exist.", status=404)
+        return {"Body": body}
+
+
+Story = Callable[[Room], Coroutine[Any, Any, None]]
+Play = Callable[..., None]
+
+
+def play_real(story: Story, **options: Any) -> None:
+    async def main() -> None:
+        world = RealWorld(REGION, links=Links(), disk=MemoryDisk())
+        room = Room(world, **options)
+        await room.start()
+        try:
+            await story(room)
+        finally:
+            await room.stop()
+            await world.close()
+
+    asyncio.run(main())
+
+
+def play_simulated(story: Story, seed: int = 7, **options: Any) -> str:
+    """The trace's digest."""
+    simulation = Simulation(seed)
+
+    async def region() -> None:
+        room = Room(simulation.world(REGION), **options)
+        await room.start()
+        await story(room)
+        await room.stop()
+
+    async def main() -> None:
+        await simulation.boot(REGION, region)
+
+    simulation.run(main())
+    return simulation.trace_digest
+
+
+@pytest.fixture(params=["real", "simulated"])
+def play(request: pytest.FixtureRequest) -> Play:
+    """`play(story)` runs the story with a Room in one of the worlds."""
+    return play_real if request.param == "real" else play_simulated
