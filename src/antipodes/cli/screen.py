@@ -7,11 +7,13 @@ taken for markup.
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +22,17 @@ from antipodes.gameday.teller import Tone
 
 WIDTH = 80
 STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "red", "quiet": "dim"}
-NUMERIC = (" ms", " s", " %", "during", "after", "Requests", "Failed")  # endings of titles over columns of numbers
+NUMERIC = (
+    " ms",
+    " s",
+    " %",
+    "Calls",
+    "Failed",
+    "Stranded",
+    "Overwritten",
+    "Lost",
+)  # endings of titles over columns of numbers
+MARGIN = "   "
 
 
 class Screen:
@@ -36,26 +48,27 @@ class Screen:
         self.progress("")
         self.console.print()
         self.console.print(Text(f"{number}. {title}", style="bold"))
-        self.console.print(Text(f"   {text}", style="dim"))
+        self.console.print(Text(MARGIN + text, style="dim"))
 
     def line(self, text: str, tone: Tone = "plain", *, at_s: float | None = None) -> None:
-        margin = "   " if at_s is None else f"   {at_s:+6.1f} s  "
-        grid = Table.grid(padding=0)
-        grid.add_column(width=len(margin), no_wrap=True)
-        grid.add_column()
-        grid.add_row(Text(margin, style="dim"), Text(text, style=STYLES[tone]))
-        self.console.print(grid)
+        margin = MARGIN if at_s is None else f"{MARGIN}{at_s:+6.1f} s  "
+        rest = textwrap.wrap(text, self.console.width - len(margin), break_on_hyphens=False) or [""]
+        for number, part in enumerate(rest):
+            before = " " * len(margin) if number else margin
+            self.console.print(Text(before, style="dim") + Text(part, style=STYLES[tone]), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1))
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1), show_edge=False)
         for title in columns:
             numeric = title.endswith(NUMERIC)
-            table.add_column(title, justify="right" if numeric else "left")
+            table.add_column(title, justify="right" if numeric else "left", no_wrap=title == columns[0])
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self.console.print(table)
-        if note:
-            self.console.print(Text("\n".join(f"   {part}" for part in note.splitlines()), style="dim"))
+        self.console.print()
+        self.console.print(Padding(table, (0, 0, 0, len(MARGIN)), expand=False))
+        for part in textwrap.wrap(note, self.console.width - len(MARGIN)):
+            self.console.print(Text(MARGIN + part, style="dim"))
+        self.console.print()
 
     def progress(self, text: str) -> None:
         if not self.console.is_terminal:

@@ -138,18 +138,26 @@ class Drama:
         self._tell.progress("")
 
     async def _catch_up(self) -> None:
-        """Scans until what was stranded is back everywhere, or the deadline comes."""
+        """Scans until what was stranded is back everywhere (from a destroyed disk nothing will be: then until the
+        empty Region has what the others had), or the deadline comes."""
         stage = self._stage
         end = stage.clock() + stage.plan.converged_s
         while True:
             self._after += await scan_all(stage.globe, stage.plan.app, stage.globe.regions, stage.clock)
             stranded = self._audit(self._after[-len(stage.globe.regions) :]).stranded_writes
             missing = sum(one.exposed_s is None for one in stranded)
-            if not missing or stage.clock() > end:
+            refilled = self._disaster.destroys and self._refilled()
+            if not missing or refilled or stage.clock() > end:
                 break
             await stage.here.sleep(SCAN_S)
         if stranded:
             self._say(telling.stranded_back(stranded, self._disaster), "bad" if missing else "good")
+
+    def _refilled(self) -> bool:
+        """Whether the newest scan of the victim has every item that its peers had while it was down."""
+        had = sorted({item for scan in self._during for item in scan.items})
+        mine = next((scan for scan in reversed(self._after) if scan.region == self._disaster.region), None)
+        return mine is not None and all(item in mine.items for item in had)
 
     # -- act five ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from antipodes.gameday.audit import Audit, Stranded
 from antipodes.gameday.disaster import Disaster
 from antipodes.gameday.history import DnsChange, Flip, Outcome
 from antipodes.gameday.teller import Teller, Tone
-from antipodes.gameday.verdict import CityVerdict, Verdict
+from antipodes.gameday.verdict import CityVerdict, Phase, Verdict
 
 __all__ = [
     "Tone",
@@ -103,26 +103,15 @@ def stranded_back(stranded: Sequence[Stranded], disaster: Disaster) -> str:
 def tell_verdict(tell: Teller, verdict: Verdict) -> None:
     """Act five: tables, the audit, and the one sentence."""
     tell.table(
-        ("City", "Before", "During", "After", "p50 ms before", "during", "after"),
-        [
-            (
-                city.city,
-                city.before.region or "-",
-                city.during.region or "-",
-                city.after.region or "-",
-                _ms(city.before.p50_ms),
-                _ms(city.during.p50_ms),
-                _ms(city.after.p50_ms),
-            )
-            for city in verdict.cities
-        ],
-        note="Who served the users of each city, and how long a request took.",
+        ("City", "Before", "During", "After"),
+        [(city.city, _phase(city.before), _phase(city.during), _phase(city.after)) for city in verdict.cities],
+        note="Who served the users of each city in the end, and the median request.",
     )
     tell.table(
-        ("City", "Requests", "Failed", "Available %", "RTO s", "Detected s", "DNS s", "Cached s"),
+        ("City", "Calls", "Failed", "Served %", "RTO s", "Found s", "DNS s", "Cache s"),
         [_recovery(city) for city in verdict.cities],
-        note="RTO: first to last failed request. Detected: disaster to health flip; DNS:\n"
-        f"to the changed answer; cached: to the last failure (TTL {verdict.dns_ttl_s:.0f} s).",
+        note="RTO: first to last failed request. Its parts: found, until the health check turned; until the DNS answer "
+        f"changed; cache, until the last failure while old answers were kept (TTL {verdict.dns_ttl_s:.0f} s).",
     )
     for text, tone in audit_lines(verdict.rpo):
         tell.line(text, tone)
@@ -178,8 +167,11 @@ def _recovery(city: CityVerdict) -> tuple[str, ...]:
     )
 
 
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
+def _phase(phase: Phase) -> str:
+    """'us-west-2 26 ms'."""
+    if phase.region is None or phase.p50_ms is None:
+        return "nobody"
+    return f"{phase.region} {phase.p50_ms:.0f} ms"
 
 
 def _s(value: float | None) -> str:

@@ -20,6 +20,7 @@ Region was served by another one while it was down, and got it back after (not a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -192,7 +193,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     if not values:
         return None
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * int(share * 100) // 100) - 1))]
+    return ordered[max(0, math.ceil(len(ordered) * share - 1e-9) - 1)]
 
 
 def _city(run: Run, city: str) -> CityVerdict:

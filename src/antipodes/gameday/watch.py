@@ -92,6 +92,7 @@ class Watch:
         if before is not None and before != addresses:
             change = DnsChange(self._clock(), city, before, addresses, region_of(addresses))
             self.dns_changes.append(change)
+            await self._look_at_health()  # the flip that caused it is told first
             self._tell(change)
 
 
