@@ -10,6 +10,7 @@ cannot compile are not checked. DynamoDB has words of its own for parts of this,
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -92,7 +93,9 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:
 @lru_cache(maxsize=2048)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
-        return re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "[[a-z]": a set within a set, in Java and some day in Python
+            return re.compile(pattern)
     except re.error:
         return None
 
