@@ -155,7 +155,7 @@ def _joined(request: HttpRequest) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in request.headers:
         lowered = name.lower()
-        headers[lowered] = f"{headers[lowered]},{value}" if lowered in headers else value
+        headers[lowered] = f"{headers[lowered].strip()},{value.strip()}" if lowered in headers else value
     return headers
 
 
