@@ -33,6 +33,7 @@ from antipodes.replica.messages import (
     Copy,
     Follow,
     Holding,
+    Taken,
     Welcome,
     part_decoder,
     to_follower,
@@ -206,11 +207,8 @@ class Follower:
             self._welcomed = False
             try:
                 await self._session()
-            except (NetworkError, TimeoutError, StoreError) as error:
-                self._problem = f"{type(error).__name__}: {error}"
-            except Exception as error:  # a defect in a merge must not end replication for ever: it shows in status
-                self._problem = f"{type(error).__name__}: {error}"
-                self._world.trace("replica.defect", peer=self.peer, error=self._problem)
+            except Exception as error:
+                self._note(error)
             finally:
                 self._hang_up()
             if self._welcomed:
@@ -219,6 +217,12 @@ class Follower:
             self._load()  # a failed commit took back what memory thinks was done
             await self._world.sleep(backoff_s * self._world.chance.uniform(0.5, 1.0))
             backoff_s = min(backoff_s * 2, BACKOFF_MOST_S)
+
+    def _note(self, error: Exception) -> None:
+        """Remembers why a session ended. A defect in a merge must not end replication for ever, nor go unseen."""
+        self._problem = f"{type(error).__name__}: {error}"
+        if not isinstance(error, NetworkError | TimeoutError | StoreError):
+            self._world.trace("replica.defect", peer=self.peer, error=self._problem)
 
     def _hang_up(self) -> None:
         channel, self._channel = self._channel, None
@@ -303,8 +307,8 @@ class Follower:
                 continue
             try:
                 await self._copy_missing(incarnation)
-            except (NetworkError, TimeoutError, StoreError) as error:
-                self._problem = f"copying: {type(error).__name__}: {error}"
+            except Exception as error:
+                self._note(error)
                 self._hang_up()  # ends the session; the next one goes on
                 return
 
@@ -314,28 +318,31 @@ class Follower:
         )
         try:
             while (topic := self._next_topic()) is not None:
-                if topic not in self._progress:
-                    self._save_progress(topic, Progress())
-                if not await self._copy_part(channel, topic, incarnation):
+                if not await self._copy_topic(channel, topic, incarnation):
                     return
         finally:
             channel.close()
 
-    async def _copy_part(self, channel: Channel, topic: str, incarnation: str) -> bool:
-        """The next records of a topic. False: the peer does not share it (now)."""
-        progress = self._progress[topic]
-        channel.send(Copy(topic, progress.after))
-        async with asyncio.timeout(3 * SILENCE_S):
-            part = await channel.receive(part_decoder)
-        if part.incarnation != incarnation:
-            raise ConnectionLost("the peer is another one now")
-        if self._progress.get(topic) is not progress:
-            return True  # begun anew while we waited
-        if part.refused:
-            await self._world.sleep(REFUSED_S)  # the stream is about to say so too, or the peer changes its mind
-            return False
-        self._merge(part.changes)
-        after = part.changes[-1].key if part.changes else progress.after
-        self._save_progress(topic, Progress(part.last, after))
-        await self._store.durable()
-        return True
+    async def _copy_topic(self, channel: Channel, topic: str, incarnation: str) -> bool:
+        """Copies a topic from where its progress stands. False: it could not be finished on this connection."""
+        if topic not in self._progress:
+            self._save_progress(topic, Progress())
+        channel.send(Copy(topic, self._progress[topic].after))
+        while True:
+            progress = self._progress.get(topic)
+            async with asyncio.timeout(3 * SILENCE_S):
+                part = await channel.receive(part_decoder)
+            if part.incarnation != incarnation:
+                raise ConnectionLost("the peer is another one now")
+            if progress is None or self._progress.get(topic) is not progress:
+                return False  # to be begun anew
+            if part.refused:
+                await self._world.sleep(REFUSED_S)  # the stream is about to say so too, or the peer changes its mind
+                return False
+            self._merge(part.changes)
+            after = part.changes[-1].key if part.changes else progress.after
+            self._save_progress(topic, Progress(part.last, after))
+            await self._store.durable()
+            channel.send(Taken())
+            if part.last:
+                return True

@@ -25,14 +25,15 @@ from antipodes.replica.messages import (
     Ack,
     Batch,
     Carrying,
+    Copy,
     Follow,
     Part,
     Welcome,
     bare,
-    copy_decoder,
     follow_decoder,
     site_decoder,
     size_bytes,
+    to_copier,
     to_leader,
 )
 from antipodes.services.contract import Carried
@@ -43,6 +44,8 @@ from antipodes.world.world import ConnectionLost, World
 
 BATCH_CHANGES = 128  # a follower applies a batch in one turn of its loop
 BATCH_BYTES = 256 << 10
+COPY_CHANGES = 16  # records asked of a snapshot at a time: they may be large
+PARTS_AHEAD = 32  # of a copy, sent and not yet taken: 8 MiB
 WINDOW_BYTES = 16 << 20  # sent and not acknowledged: 2 s at 8 MB/s, more than any link's round trip
 HEARTBEAT_S = 1.0
 SILENCE_S = 10.0  # a follower acknowledges every heartbeat: silence means that it is gone
@@ -217,25 +220,37 @@ class Leader:
         return carried is not None and site in carried.holders(topic)
 
     async def serve_snapshot(self, channel: Channel, hello: msgspec.Raw) -> None:
-        """Answers one follower's requests for copies, until it has enough."""
+        """Copies topics for one follower, one after the other, until it has enough."""
         site = site_decoder.decode(hello)
         while True:
-            copy = await channel.receive(copy_decoder)
+            message = await channel.receive(to_copier)
+            if not isinstance(message, Copy):
+                return
+            try:
+                await self._copy(channel, site, message)
+            except StoreError:
+                return  # what was just read may not have happened: the follower asks again
+
+    async def _copy(self, channel: Channel, site: str, copy: Copy) -> None:
+        """Sends a topic part by part, a bounded number of parts ahead of what the follower has taken."""
+        after, ahead, last = copy.after, 0, False
+        while not last:
             if not self._shared(copy.topic, site):
                 channel.send(Part(self._store.incarnation, [], last=True, refused=True))
-                continue
-            part = self._part(copy.topic, copy.after)
-            try:
-                await self._store.durable()  # a copy must not know what a crash here could still undo
-            except StoreError:
-                return  # what was just read did not happen: the follower asks again
+                return
+            part = self._part(copy.topic, after)
+            await self._store.durable()  # a copy must not know what a crash here could still undo
             channel.send(part)
             await channel.drain()
+            after, last, ahead = (part.changes[-1].key if part.changes else after), part.last, ahead + 1
+            while ahead > (0 if last else PARTS_AHEAD):
+                await channel.receive(to_copier)
+                ahead -= 1
 
     def _part(self, topic: str, after: bytes) -> Part:
         carried = self._carried[topic.partition("/")[0]]
         changes: list[Change] = []
-        total_bytes, limit = 0, 16
+        total_bytes, limit = 0, min(COPY_CHANGES, BATCH_CHANGES)
         while total_bytes < BATCH_BYTES and len(changes) < BATCH_CHANGES:
             found = carried.snapshot(topic, after, limit)
             changes += map(bare, found)

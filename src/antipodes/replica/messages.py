@@ -8,7 +8,11 @@
     Holding (topics changed)  ────▶
                               ◀────   Carrying     which topics the stream carries from here on
 
-A second connection ("snapshot") backfills: Copy asks for the next records of a topic, Part answers.
+A second connection ("snapshot") backfills, one topic after the other:
+
+    Copy (a topic, from a key on)  ────▶
+                                   ◀────   Part ...     records in key order; a bounded number of parts ahead
+    Taken (a part is durable here) ────▶
 """
 
 from __future__ import annotations
@@ -68,11 +72,15 @@ class Holding(msgspec.Struct, frozen=True, array_like=True, tag="holding"):
     topics: tuple[str, ...]
 
 
-class Copy(msgspec.Struct, frozen=True, array_like=True):
-    """Asks for the next records of a topic with key > after."""
+class Copy(msgspec.Struct, frozen=True, array_like=True, tag="copy"):
+    """Asks for the records of a topic with key > after (b"": all)."""
 
     topic: str
     after: bytes
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
+    """A part is merged and durable: one more may be sent."""
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
@@ -86,7 +94,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 
 follow_decoder = msgspec.msgpack.Decoder(Follow)
 site_decoder = msgspec.msgpack.Decoder(str)
-copy_decoder = msgspec.msgpack.Decoder(Copy)
+to_copier = msgspec.msgpack.Decoder(Copy | Taken)
 part_decoder = msgspec.msgpack.Decoder(Part)
 to_leader = msgspec.msgpack.Decoder(Ack | Holding)
 to_follower = msgspec.msgpack.Decoder(Welcome | Carrying | Batch)
