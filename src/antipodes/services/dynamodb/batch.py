@@ -13,7 +13,7 @@ import orjson
 from antipodes.services.dynamodb import rows
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
 from antipodes.services.dynamodb.expressions.projection import Tree, pick
-from antipodes.services.dynamodb.items import SILENT, key_of, plan_delete, plan_put, read_projection
+from antipodes.services.dynamodb.items import SILENT, key_of, plan_delete, plan_put, read_tree
 from antipodes.services.dynamodb.parameters import CAPACITY, Constraints, Params, capacity, read_units, write_units
 from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, measure_item
 from antipodes.wire.errors import ValidationException
@@ -30,15 +30,19 @@ async def batch_get_item(database: Database, request: Request) -> Payload:
     params = request.params
     wanted: Any = params.get("RequestItems")
     _check(params, wanted)
-    if sum(len(one.get("Keys") or ()) for one in wanted.values()) > MAX_GETS:
+    constraints = Constraints()
+    for name, one in wanted.items():
+        constraints.required(one.get("Keys"), f"requestItems.{name}.member.keys")
+    constraints.settle()
+    if sum(len(one["Keys"]) for one in wanted.values()) > MAX_GETS:
         raise ValidationException("Too many items requested for the BatchGetItem call")
     plans: list[tuple[str, Table, Any, list[bytes], Tree | None]] = []
     for name, one in wanted.items():
-        tree = read_projection(database, {**one, "TableName": name})
-        for key in one.get("Keys") or ():
+        tree = read_tree(database, one)
+        for key in one["Keys"]:
             measure_item(key)
         table = database.table(name)
-        raw_keys = [key_of(table, key) for key in one.get("Keys") or ()]
+        raw_keys = [key_of(table, key) for key in one["Keys"]]
         if len(set(raw_keys)) != len(raw_keys):
             raise ValidationException(DUPLICATES)
         plans.append((name, table, one, raw_keys, tree))
@@ -114,16 +118,19 @@ def _check(params: Params, wanted: Any) -> None:
 def _measured(one: Any) -> int:
     """Checks one write request; the size of the item to put."""
     if len(one) != 1:
-        raise (
-            ValidationException("Supplied AttributeValue has more than one datatypes set")
-            if len(one) > 1
-            else ValidationException("Supplied WriteRequest is empty")
-        )  # wording from memory
+        raise ValidationException(
+            "Supplied WriteRequest must contain exactly one of PutRequest and DeleteRequest"  # wording from memory
+        )
+    constraints = Constraints()
     if "PutRequest" in one:
+        constraints.required(one["PutRequest"].get("Item"), "requestItems.member.putRequest.item")
+        constraints.settle()
         size = measure_item(one["PutRequest"]["Item"])
         if size > MAX_ITEM_BYTES:
             raise ValidationException("Item size has exceeded the maximum allowed size")
         return size
+    constraints.required(one["DeleteRequest"].get("Key"), "requestItems.member.deleteRequest.key")
+    constraints.settle()
     return measure_item(one["DeleteRequest"]["Key"])
 
 

@@ -9,7 +9,8 @@ Store keys, all under b"dynamodb/":
     index/<space>/<index>/<key>      an index entry; its value is the item's key
     gone/<space>                     rows of a dropped copy that are still to be deleted
     left/<group>                     the version at which this Region left a global table
-    news/<group>/<region>            a Shared that another Region has not confirmed yet (global_tables.py)
+    news/<region>/<group>            a Shared that another Region has not confirmed yet (replicas.py)
+    token/<token>                    a transaction that was carried out (transactions.py)
 
 ItemCount and TableSizeBytes live in memory: after a restart a task counts behind every table, key by key, while writes
 before its cursor adjust the count and writes after it are yet to be counted.
@@ -123,6 +124,7 @@ class Database:
         self.store = surroundings.store
         self.expressions = Expressions()
         self.state_s = float(surroundings.settings.options.get("dynamodb.table_state_s", "0.2"))
+        self.token_expiry = 0.0  # when expired transaction tokens are looked for next
         self.tables: dict[str, Table] = {}
         self.by_topic: dict[str, Table] = {}
         self.reload()
@@ -215,9 +217,12 @@ class Database:
         found = self.store.get(table.rows_prefix + key)
         return None if found is None or found[1] == rows.TOMBSTONE else found
 
-    def write(self, *writes: ItemWrite) -> None:
-        """Writes items, their index entries and change records in one transaction. The caller awaits `settle`."""
-        changed: list[tuple[bytes, bytes | None]] = []
+    def write(self, *writes: ItemWrite, also: Iterable[tuple[bytes, bytes | None]] = ()) -> None:
+        """Writes items, their index entries and change records in one transaction, and other rows with them.
+
+        The caller awaits `settle`, without another await between.
+        """
+        changed: list[tuple[bytes, bytes | None]] = list(also)
         changes: list[Change] = []
         for one in writes:
             version = self.store.stamp()

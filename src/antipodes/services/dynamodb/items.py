@@ -290,8 +290,11 @@ def read_update(database: Database, params: Params, terms: Terms | None) -> tupl
 
 def read_projection(database: Database, params: Params) -> Tree | None:
     """ProjectionExpression or AttributesToGet of a read by key; None: the whole item."""
-    if len(params) == 2:
-        return None
+    return None if len(params) == 2 else read_tree(database, params)
+
+
+def read_tree(database: Database, params: Params) -> Tree | None:
+    """The ProjectionExpression of one member of a batch or transaction."""
     terms = terms_of(params, ("ProjectionExpression",), ("AttributesToGet",))
     if terms is None:
         names = params.get("AttributesToGet")

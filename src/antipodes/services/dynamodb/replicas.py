@@ -93,7 +93,11 @@ class Replicas:
     async def update(self, table: Table, updates: Sequence[Mapping[str, Any]]) -> None:
         """ReplicaUpdates of UpdateTable. Returns when the change is durable here; it is carried out from there on."""
         for update in updates:
+            if len(update) != 1:
+                raise ValidationException("Each of ReplicaUpdates must contain exactly one of Create, Update, Delete")
             ((kind, detail),) = update.items()
+            if not detail.get("RegionName"):
+                raise ValidationException("RegionName is required in each of ReplicaUpdates")
             if detail["RegionName"] == self.region:
                 raise ValidationException(LOCAL_REGION)
             if kind == "Update":

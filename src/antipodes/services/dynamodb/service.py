@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import batch, items, queries, tables, tags
+from antipodes.services.dynamodb import batch, items, queries, tables, tags, transactions
 from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database
@@ -26,6 +26,8 @@ _ITEM_OPERATIONS = {
     "Scan": queries.scan,
     "BatchGetItem": batch.batch_get_item,
     "BatchWriteItem": batch.batch_write_item,
+    "TransactGetItems": transactions.transact_get_items,
+    "TransactWriteItems": transactions.transact_write_items,
     "TagResource": tags.tag_resource,
     "UntagResource": tags.untag_resource,
     "ListTagsOfResource": tags.list_tags_of_resource,

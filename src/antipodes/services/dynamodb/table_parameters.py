@@ -38,10 +38,16 @@ def check_create(params: Params) -> str:
     for number, one in enumerate(params.get("AttributeDefinitions") or (), 1):
         place = f"attributeDefinitions.{number}.member"
         constraints.required(one.get("AttributeName"), f"{place}.attributeName")
+        constraints.required(one.get("AttributeType"), f"{place}.attributeType")
         constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
     for member in ("localSecondaryIndexes", "globalSecondaryIndexes"):
         for number, one in enumerate(params.get(member[0].upper() + member[1:]) or (), 1):
+            for needed in ("IndexName", "KeySchema", "Projection"):
+                constraints.required(one.get(needed), f"{member}.{number}.member.{needed[0].lower()}{needed[1:]}")
             check_schema(constraints, one.get("KeySchema"), f"{member}.{number}.member.keySchema")
+            check_throughput(
+                constraints, one.get("ProvisionedThroughput"), f"{member}.{number}.member.provisionedThroughput"
+            )
             projection = (one.get("Projection") or {}).get("ProjectionType")
             constraints.one_of(
                 projection, f"{member}.{number}.member.projection.projectionType", ("ALL", "INCLUDE", "KEYS_ONLY")
@@ -72,6 +78,7 @@ def check_schema(constraints: Constraints, schema: Any, member: str) -> None:
         constraints.note("[]", member, "Member must have length greater than or equal to 1")
     for number, one in enumerate(schema, 1):
         constraints.required(one.get("AttributeName"), f"{member}.{number}.member.attributeName")
+        constraints.required(one.get("KeyType"), f"{member}.{number}.member.keyType")
         constraints.one_of(one.get("KeyType"), f"{member}.{number}.member.keyType", ("HASH", "RANGE"))
 
 
