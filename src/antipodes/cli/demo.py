@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,10 @@ from antipodes.cli.up import DEFAULT_REGIONS, DnsPort, HttpsPort, Port, Regions,
 from antipodes.gameday.teller import Teller
 from antipodes.gameday.verdict import Verdict
 from antipodes.globe import planet as planets
+from antipodes.globe.globe import Globe
+
+if TYPE_CHECKING:
+    from antipodes.globe.manifest import Manifest
 
 END_TIMEOUT_S = 20.0
 TRAFFIC_S = 8.0  # of steady traffic before the Region dies
@@ -54,31 +58,33 @@ def demo(
     names = tuple(name.strip() for name in regions.split(",") if name.strip())
     if victim not in names:
         raise fail(f"--victim {victim} is not one of the planet's Regions: {', '.join(names)}", 2)
+    manifest = load_manifest(app or find_example())
     ports = {"port": port, "https_port": https_port, "dns_port": dns_port}
     teller = make_teller(as_json)
     with contextlib.ExitStack() as stack:
+        stack.callback(teller.progress, "")
         if data_dir is None:
-            data_dir = (
-                DEFAULT_DATA_DIR
-                if keep
-                else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antipodes-demo-")))
-            )
+            data_dir = DEFAULT_DATA_DIR if keep else temporary_folder(stack)
         began = time.monotonic()
         teller.progress(f"a planet of {len(names)} Regions starts")
         planet = stack.enter_context(start_planet(data_dir, names, ports, keep=keep))
+        teller.progress("")
         teller.line(f"{', '.join(names)} are up ({time.monotonic() - began:.1f} s)")
         try:
-            verdict = asyncio.run(play(planet, app or find_example(), victim, destroy, teller))
+            verdict = asyncio.run(play(planet, manifest, victim, destroy, teller))
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        finally:
-            teller.progress("")
     if as_json:
         sys.stdout.buffer.write(to_json(verdict))
     if keep:
         where = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {data_dir}"
         teller.line(f"The planet goes on: antipodes status{where}, antipodes down{where}")
     raise typer.Exit(0 if verdict.holds else 1)
+
+
+def temporary_folder(stack: contextlib.ExitStack) -> Path:
+    """A folder that goes when the stack closes."""
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antipodes-demo-")))
 
 
 def make_teller(as_json: bool) -> Teller:
@@ -95,6 +101,16 @@ def find_example() -> Path:
         if (root / EXAMPLE / "antipodes.toml").exists():
             return root / EXAMPLE
     raise fail(f"There is no {EXAMPLE} here. Run this in a clone of antipodes, or name an app: --app FOLDER", 2)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """The app's manifest; ends the command with the reason if it is broken."""
+    from antipodes.globe import manifest as manifests
+
+    try:
+        return manifests.load(folder)
+    except manifests.ManifestError as error:
+        raise fail(str(error), 2) from None
 
 
 @contextlib.contextmanager
@@ -135,7 +151,7 @@ def end_planet(data_dir: Path) -> None:
             return
 
 
-async def play(planet: planets.Planet, app: Path, victim: str, destroy: bool, teller: Teller) -> Verdict:
+async def play(planet: planets.Planet, manifest: Manifest, victim: str, destroy: bool, teller: Teller) -> Verdict:
     """Deploys the app and plays the story on a running planet."""
     from antipodes.gameday.disaster import Disaster
     from antipodes.gameday.stage import StoryPlan
@@ -145,23 +161,18 @@ async def play(planet: planets.Planet, app: Path, victim: str, destroy: bool, te
     globe = RemoteGlobe(planet)
     try:
         began = time.monotonic()
-        await deploy(app, globe, teller)
-        teller.line(f"{app} is deployed to all of them ({time.monotonic() - began:.1f} s)")
+        await deploy(manifest, globe, teller)
+        teller.line(f"{manifest.name} is deployed ({time.monotonic() - began:.1f} s)")
         disaster = Disaster("destroy" if destroy else "crash", victim, TRAFFIC_S, DOWN_S)
-        return await run_story(globe, StoryPlan(disaster), teller, lambda: deploy(app, globe, teller))
+        return await run_story(globe, StoryPlan(disaster), teller, lambda: deploy(manifest, globe, teller))
     finally:
         globe.close()
 
 
-async def deploy(app: Path, globe: object, teller: Teller) -> None:
-    """Deploys the app's manifest; ends the command with the reason if that fails."""
+async def deploy(manifest: Manifest, globe: Globe, teller: Teller) -> None:
+    """Deploys the app; ends the command with the reason if that fails."""
     from antipodes.globe import deploy as deployer
-    from antipodes.globe import manifest as manifests
 
-    try:
-        manifest = manifests.load(app)
-    except manifests.ManifestError as error:
-        raise fail(str(error), 2) from None
     report = await deployer.deploy(manifest, globe, teller.progress)
     teller.progress("")
     if not report.ok:
