@@ -89,10 +89,10 @@ class Room:
 
 
 Story = Callable[[Room], Coroutine[Any, Any, None]]
-Play = Callable[..., None]
+Play = Callable[..., str]
 
 
-def play_real(story: Story, **options: Any) -> None:
+def play_real(story: Story, **options: Any) -> str:
     async def main() -> None:
         world = RealWorld(REGION, links=Links(), disk=MemoryDisk())
         room = Room(world, **options)
@@ -104,6 +104,7 @@ def play_real(story: Story, **options: Any) -> None:
             await world.close()
 
     asyncio.run(main())
+    return ""
 
 
 def play_simulated(story: Story, seed: int = 7, **options: Any) -> str:

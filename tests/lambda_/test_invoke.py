@@ -91,7 +91,9 @@ def test_handler_that_raises_answers_an_error_and_keeps_its_environment(play: Pl
 
 
 def test_handler_that_never_returns_times_out_and_its_environment_is_gone(play: Play) -> None:
-    source = "import time\ndef handler(e, c):\n    while True:\n        try:\n            time.sleep(1)\n        except Exception: pass\n"
+    source = (
+        "import time\ndef handler(e, c):\n    while True:\n        try: time.sleep(1)\n        except Exception: pass\n"
+    )
 
     async def story(room: Room) -> None:
         await room.create("stuck", source, Timeout=1)

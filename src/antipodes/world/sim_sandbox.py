@@ -287,6 +287,7 @@ _real_time = types.SimpleNamespace(
     time=time.time, monotonic=time.monotonic, gmtime=time.gmtime, strftime=time.strftime, sleep=time.sleep
 )
 _real_urandom = os.urandom
+_real_create_loader = botocore.session.create_loader
 _real_random = random.Random()  # for a module that kept a replacement and uses it outside of any handler
 
 
@@ -338,17 +339,21 @@ def _drawing(name: str) -> Callable[..., Any]:
 
 
 class _RealInstances(type):
-    """isinstance(x, datetime) holds for what was made before the replacement."""
+    """isinstance(x, datetime) holds for what was made before the replacement; subclasses mean themselves."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.__mro__[1])
+        real = cls.__dict__.get("_stands_for")
+        return type.__instancecheck__(cls, instance) if real is None else isinstance(instance, real)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, cls.__mro__[1])
+        real = cls.__dict__.get("_stands_for")
+        return type.__subclasscheck__(cls, subclass) if real is None else issubclass(subclass, real)
 
 
 class VirtualDatetime(datetime.datetime, metaclass=_RealInstances):
     """datetime.datetime whose present is virtual; the local time zone is UTC, as in Lambda."""
+
+    _stands_for = _real_datetime
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
@@ -366,6 +371,8 @@ class VirtualDatetime(datetime.datetime, metaclass=_RealInstances):
 
 class VirtualDate(datetime.date, metaclass=_RealInstances):
     """datetime.date whose today is virtual."""
+
+    _stands_for = _real_date
 
     @classmethod
     def today(cls) -> Any:
@@ -390,7 +397,7 @@ def _abort() -> NoReturn:
 @functools.cache
 def _loader() -> Any:
     """One loader of service models for all sessions: reading them is most of what a client costs."""
-    return botocore.session.create_loader()
+    return _real_create_loader()
 
 
 def _create_loader(search_path: str | None = None) -> Any:
