@@ -8,9 +8,25 @@ from functools import partial
 from antipodes.services.apigateway import apis, domains, resources, stages
 from antipodes.services.apigateway.catalogue import Catalogue
 from antipodes.services.apigateway.dataplane import DataPlane
+from antipodes.services.apigateway.records import bad_request
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.wire.errors import ValidationException
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.wire.operation import Operation
+from antipodes.wire.operation import Operation, Request, Result
+from antipodes.wire.validation import validate
+
+
+def _checked(operation: Operation) -> Operation:
+    """The operation, after the checks that the service model alone decides; API Gateway calls them BadRequest."""
+
+    async def checked(request: Request) -> Result:
+        try:
+            validate("apigateway", request.operation, request.params)
+        except ValidationException as error:
+            raise bad_request(error.message) from error
+        return await operation(request)
+
+    return checked
 
 
 class ApiGateway:
@@ -63,7 +79,7 @@ class ApiGateway:
             "DeleteBasePathMapping": domains.delete_base_path_mapping,
         }
         self._operations: dict[str, Operation] = {
-            name: partial(operation, self._catalogue) for name, operation in families.items()
+            name: _checked(partial(operation, self._catalogue)) for name, operation in families.items()
         }
 
     @property

@@ -10,7 +10,11 @@ from antipodes.services.contract import Carried, Surroundings
 from antipodes.services.lambda_ import functions, invoke, limits, permissions, versions
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.logs import Line
-from antipodes.wire.operation import Operation
+from antipodes.wire.operation import Operation, Request, Result
+from antipodes.wire.validation import validate
+
+# Invoke checks its own parameters: it is the hot path. TailLogs is not in AWS's model.
+UNCHECKED = frozenset({"Invoke", "TailLogs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,16 @@ class FunctionStats:
     invocations: int  # since the Region started
     errors: int
     cold_starts: int
+
+
+def _checked(operation: Operation) -> Operation:
+    """The operation, after the checks that the service model alone decides."""
+
+    async def checked(request: Request) -> Result:
+        validate("lambda", request.operation, request.params)
+        return await operation(request)
+
+    return checked
 
 
 class Lambda:
@@ -61,7 +75,10 @@ class Lambda:
             "TailLogs": invoke.tail_logs,  # antipodes' own: not in AWS's model, so the HTTP door refuses it
         }
         self._operations: dict[str, Operation] = {
-            name: partial(operation, self._catalogue) for name, operation in families.items()
+            name: partial(operation, self._catalogue)
+            if name in UNCHECKED
+            else _checked(partial(operation, self._catalogue))
+            for name, operation in families.items()
         }
 
     @property
