@@ -1,3 +1,5 @@
 """Fixtures of all rooms."""
 
-from tests.worlds import both_worlds as both_worlds
+from tests.worlds import both_worlds
+
+__all__ = ["both_worlds"]

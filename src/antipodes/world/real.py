@@ -14,6 +14,7 @@ import asyncio
 import errno
 import logging
 import random
+import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine
@@ -285,13 +286,16 @@ class RealWorld:
     async def serve_datagrams(self, port: int, handler: DatagramHandler, *, address: str | None = None) -> Server:
         where = address or self.address
         loop = asyncio.get_running_loop()
+        # Bound here and not by the loop: uvloop's error would not say what is wrong.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.setblocking(False)
         try:
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: AnsweringProtocol(handler), local_addr=(where, port)
-            )
+            listener.bind((where, port))
         except OSError as error:
+            listener.close()
             raise _not_listening(error, where, port) from error
-        return _RealServer(self._machine, (where, transport.get_extra_info("sockname")[1]), transport.close)
+        transport, _ = await loop.create_datagram_endpoint(lambda: AnsweringProtocol(handler), sock=listener)
+        return _RealServer(self._machine, (where, listener.getsockname()[1]), transport.close)
 
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
         from antipodes.world import real_workers  # noqa: PLC0415 - only Regions with functions need it

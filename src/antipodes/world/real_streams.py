@@ -11,6 +11,7 @@ not: a stream with a hole in it is not a stream. A killed process resets its soc
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from antipodes.world.world import ConnectionLost
 
 SEVER_AFTER_S = 1.0
 WINDOW_BYTES = 4 * 1024 * 1024  # waiting in one direction: beyond it the writer is told to wait
+TIMER_STEP_S = 0.001  # uvloop's timers know whole milliseconds; what is due within half of one is due
 
 END = b""  # in a queue: the writer closed
 
@@ -40,21 +42,22 @@ class DelayLine:
         if delay_s == 0.0 and not self._queue:
             self._deliver(data)
             return
-        due_s = self._last_due_s = max(self._loop.time() + delay_s, self._last_due_s)
+        now_s = time.monotonic()  # not the loop's time, which uvloop keeps in whole, stale milliseconds
+        due_s = self._last_due_s = max(now_s + delay_s, self._last_due_s)
         self._queue.append((due_s, data))
         self.waiting += len(data) if data else 0
         if self._timer is None:
-            self._timer = self._loop.call_at(due_s, self._due)
+            self._timer = self._loop.call_later(due_s - now_s, self._due)
 
     def _due(self) -> None:
         self._timer = None
-        queue, now_s = self._queue, self._loop.time()
-        while queue and queue[0][0] <= now_s:
+        queue, now_s = self._queue, time.monotonic()
+        while queue and queue[0][0] <= now_s + TIMER_STEP_S / 2:
             data = queue.popleft()[1]
             self.waiting -= len(data) if data else 0
             self._deliver(data)
         if queue and self._timer is None:
-            self._timer = self._loop.call_at(queue[0][0], self._due)
+            self._timer = self._loop.call_later(queue[0][0] - now_s, self._due)
 
     def clear(self) -> None:
         self._queue.clear()
