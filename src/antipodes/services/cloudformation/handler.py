@@ -54,6 +54,12 @@ class Job:
     physical_id: str = ""  # "" before creation
     attributes: Mapping[str, Any] = field(default_factory=dict)
     resumed: bool = False
+    adopt: bool = False  # what is there already under the same name is to be taken over: see labour.ADOPT
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether a thing found under the resource's own name is no error."""
+        return self.resumed or self.adopt
 
     def name(self, property_name: str, *, limit: int = 64) -> str:
         """The name given in the properties, or AWS's kind of generated one: stack-logical-TOKEN."""

@@ -17,6 +17,10 @@ from antipodes.wire.errors import AwsError
 from antipodes.world.world import NetworkError
 
 ATTEMPTS = 5
+# A ClientRequestToken that begins so lets a creation take over what it finds under its own name. `antipodes deploy`
+# gives it when a Region has lost its disk, and with it its stacks: what they had made elsewhere (a replica, a record in
+# the hosted zone) is still there. Nothing on AWS corresponds to it, because Regions there do not lose their stacks.
+ADOPT = "antipodes-adopt"
 BETWEEN_ATTEMPTS_S = 3.0
 
 Claimed = Callable[[str, str, str], Awaitable[None]]
@@ -91,6 +95,7 @@ class Labour:
             token=token,
             tags=stack.wanted.tags,
             claim=claim,
+            adopt=(stack.token or "").startswith(ADOPT),
         )
 
     async def _attempt(self, work: Callable[[Job], Awaitable[Any]], job: Job) -> Any:

@@ -41,7 +41,7 @@ async def create_domain(job: Job) -> Made:
     except AwsError as error:
         # API Gateway says BadRequestException when the name is taken (seen on AWS: "The domain name you provided
         # already exists."), so on a second attempt ask whether it is there.
-        if not (job.resumed and error.code in (*EXISTS_CODES, "BadRequestException")):
+        if not (job.may_exist and error.code in (*EXISTS_CODES, "BadRequestException")):
             raise
         found = await job.call("apigateway", "GetDomainName", {"domainName": given["DomainName"]})
     return made(found)
@@ -80,7 +80,7 @@ async def create_mapping(job: Job) -> Made:
     try:
         await job.call("apigateway", "CreateBasePathMapping", params)
     except AwsError as error:
-        if not (job.resumed and error.code in EXISTS_CODES):
+        if not (job.may_exist and error.code in EXISTS_CODES):
             raise
     return Made(f"{params['domainName']}|{params['basePath']}")
 

@@ -37,7 +37,7 @@ async def create_table(job: Job, name: str, params: Mapping[str, Any]) -> None:
     try:
         await job.call("dynamodb", "CreateTable", shaped("dynamodb", "CreateTable", {"TableName": name, **params}))
     except AwsError as error:
-        if not (job.resumed and error.code in EXISTS_CODES):
+        if not (job.may_exist and error.code in EXISTS_CODES):
             raise
     await job.claim(name)
     await wait_active(job, name)

@@ -83,7 +83,7 @@ async def create(job: Job) -> Made:
     try:
         await job.call("lambda", "CreateFunction", shaped("lambda", "CreateFunction", params))
     except AwsError as error:
-        if not (job.resumed and error.code in EXISTS_CODES):
+        if not (job.may_exist and error.code in EXISTS_CODES):
             raise
     await job.claim(name)
     await put_concurrency(job, name)

@@ -19,6 +19,11 @@ async def create(job: Job) -> Made:
         # The same in every attempt: Route 53 then answers that the zone is there instead of making a second one.
         "CallerReference": f"{job.stack_id}/{job.logical_id}/{job.token}"[-128:],
     }
+    if job.adopt:
+        name = str(job.properties["Name"]).rstrip(".").lower() + "."
+        for zone in (await job.globally("route53", "ListHostedZones", {}))["HostedZones"]:
+            if zone["Name"] == name:
+                return made(await job.globally("route53", "GetHostedZone", {"Id": zone["Id"]}))
     comment = (job.properties.get("HostedZoneConfig") or {}).get("Comment")
     if comment:
         params["HostedZoneConfig"] = {"Comment": comment}

@@ -76,7 +76,7 @@ def reference(job: Job) -> str:
 
 async def create(job: Job) -> Made:
     zone = await zone_of(job, job.properties)
-    action = "UPSERT" if job.resumed else "CREATE"
+    action = "UPSERT" if job.may_exist else "CREATE"
     await change(job, zone, [(action, one) for one in records_of(job.properties)])
     return Made(reference(job))
 

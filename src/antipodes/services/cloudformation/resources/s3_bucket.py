@@ -12,7 +12,7 @@ async def create(job: Job) -> Made:
     try:
         await job.call("s3", "CreateBucket", {"Bucket": name, **place})
     except AwsError as error:
-        if not (job.resumed and error.code in EXISTS_CODES):
+        if not (job.may_exist and error.code in EXISTS_CODES):
             raise
     return Made(
         name,
