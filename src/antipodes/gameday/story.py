@@ -16,7 +16,7 @@ from antipodes.gameday.history import DnsChange, Flip, Lag, Outcome, Snapshot
 from antipodes.gameday.overture import act_one, act_two
 from antipodes.gameday.replicas import equal, scan_all
 from antipodes.gameday.stage import Stage, StoryPlan
-from antipodes.gameday.teller import Teller
+from antipodes.gameday.teller import Teller, Tone
 from antipodes.gameday.traffic import Traffic
 from antipodes.gameday.verdict import SETTLED_REQUESTS, Run, Verdict, judge, lag_verdicts
 from antipodes.gameday.watch import Watch
@@ -65,6 +65,7 @@ class Drama:
         self._during: list[Snapshot] = []
         self._after: list[Snapshot] = []
         self._is_broken = False
+        self._deployed = not self._disaster.destroys  # whether the victim has the app after its return
 
     # -- act three -----------------------------------------------------------------------------------------------
 
@@ -111,16 +112,18 @@ class Drama:
         stage, disaster = self._stage, self._disaster
         self._tell.act(4, *telling.act_four(disaster))
         self._tell.progress(telling.mending(disaster))
+        began = stage.clock()
         if disaster.kills:
             await stage.globe.restore(disaster.region)
         else:
             await stage.globe.heal()
-        self._mended = stage.clock()
+        took_s, self._mended = stage.clock() - began, stage.clock()
         self._tell.progress("")
-        self._say(telling.mended(disaster), "good")
+        self._say(telling.mended(disaster, took_s), "good")
         if disaster.destroys and redeploy is not None:
             self._tell.progress("the app is deployed again")
             await redeploy()
+            self._deployed = True
             self._tell.progress("")
             self._say(f"the app is deployed to {disaster.region} again")
         self._tell.progress("catching up")
@@ -138,25 +141,30 @@ class Drama:
         self._tell.progress("")
 
     async def _catch_up(self) -> None:
-        """Scans until what was stranded is back everywhere (from a destroyed disk nothing will be: then until the
-        empty Region has what the others had), or the deadline comes."""
-        stage = self._stage
-        end = stage.clock() + stage.plan.converged_s
+        """Scans until a Region that was down has what its peers had meanwhile and what was stranded is back (from a
+        destroyed disk nothing will be), or the deadline comes."""
+        stage, disaster = self._stage, self._disaster
+        regions, end = stage.globe.regions, stage.clock() + stage.plan.converged_s
         while True:
-            self._after += await scan_all(stage.globe, stage.plan.app, stage.globe.regions, stage.clock)
-            stranded = self._audit(self._after[-len(stage.globe.regions) :]).stranded_writes
+            scans = await scan_all(stage.globe, stage.plan.app, regions, stage.clock)
+            self._after += scans
+            stranded = self._audit(scans).stranded_writes
             missing = sum(one.exposed_s is None for one in stranded)
-            refilled = self._disaster.destroys and self._refilled()
-            if not missing or refilled or stage.clock() > end:
+            caught_up = not disaster.kills or self._refilled(scans)
+            if caught_up and (not missing or disaster.destroys):
+                break
+            if stage.clock() > end:
                 break
             await stage.here.sleep(SCAN_S)
+        if disaster.kills:
+            self._say(telling.caught_up(disaster, scans, caught_up), "good" if caught_up else "bad")
         if stranded:
-            self._say(telling.stranded_back(stranded, self._disaster), "bad" if missing else "good")
+            self._say(telling.stranded_back(stranded, disaster), "bad" if missing else "good")
 
-    def _refilled(self) -> bool:
-        """Whether the newest scan of the victim has every item that its peers had while it was down."""
+    def _refilled(self, scans: Sequence[Snapshot]) -> bool:
+        """Whether the victim has every item that its peers had while it was down."""
         had = sorted({item for scan in self._during for item in scan.items})
-        mine = next((scan for scan in reversed(self._after) if scan.region == self._disaster.region), None)
+        mine = next((scan for scan in scans if scan.region == self._disaster.region), None)
         return mine is not None and all(item in mine.items for item in had)
 
     # -- act five ------------------------------------------------------------------------------------------------
@@ -236,8 +244,8 @@ class Drama:
         )
 
     def _users_settled(self) -> bool:
-        """Everybody is served; those that had left the Region are back (one that lost its disk need not win them)."""
-        back = () if self._disaster.destroys else self._dependents()
+        """Everybody is served; those that had left the Region are back (not if it lost its disk and its app)."""
+        back = self._dependents() if self._deployed else []
         for city in self._stage.plan.cities:
             last = self._last_served(city, self._mended)
             if len(last) < SETTLED_REQUESTS or not all(one.ok for one in last):
@@ -266,5 +274,5 @@ class Drama:
         if self._is_broken:
             self._say(*telling.change(change), at=change.at)
 
-    def _say(self, text: str, tone: telling.Tone = "plain", *, at: float | None = None) -> None:
+    def _say(self, text: str, tone: Tone = "plain", *, at: float | None = None) -> None:
         self._tell.line(text, tone, at_s=(self._stage.clock() if at is None else at) - self._broken)

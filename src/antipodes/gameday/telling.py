@@ -9,22 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from antipodes.gameday.audit import Audit, Stranded
 from antipodes.gameday.disaster import Disaster
-from antipodes.gameday.history import DnsChange, Flip, Outcome
+from antipodes.gameday.history import DnsChange, Flip, Outcome, Snapshot
 from antipodes.gameday.teller import Teller, Tone
 from antipodes.gameday.verdict import CityVerdict, Phase, Verdict
-
-__all__ = [
-    "Tone",
-    "act_four",
-    "act_three",
-    "before",
-    "change",
-    "mended",
-    "mending",
-    "stranded_back",
-    "struck",
-    "tell_verdict",
-]
 
 
 def act_three(disaster: Disaster) -> tuple[str, str]:
@@ -62,8 +49,18 @@ def mending(disaster: Disaster) -> str:
     return "the partition ends" if disaster.other else f"{disaster.region} starts from its disk"
 
 
-def mended(disaster: Disaster) -> str:
-    return "the partition is over" if disaster.other else f"{disaster.region} is up again"
+def mended(disaster: Disaster, took_s: float) -> str:
+    return "the partition is over" if disaster.other else f"{disaster.region} is up again (started in {took_s:.1f} s)"
+
+
+def caught_up(disaster: Disaster, scans: Sequence[Snapshot], done: bool) -> str:
+    """What the Region that was down holds, beside what its peers hold."""
+    counts = {scan.region: len(scan.items) for scan in scans}
+    mine = counts.get(disaster.region)
+    if mine is None:
+        return f"the table in {disaster.region} cannot be read"
+    most = max(counts.values())
+    return f"{disaster.region} has caught up: {mine} items" if done else f"{disaster.region} has {mine} of {most} items"
 
 
 def change(seen: Flip | DnsChange) -> tuple[str, Tone]:
