@@ -1,0 +1,208 @@
+"""Tables: their states, their descriptions, what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from antipodes.services.dynamodb.database import TABLE
+from tests.dynamodb.conftest import Planet, active, ask, make_table, refused, until
+
+Run = Callable[[Callable[[Planet], Awaitable[None]]], None]
+INVALID = "One or more parameter values were invalid: "
+NAME = {"TableName": "Things"}
+
+
+def create(**more: Any) -> dict[str, Any]:
+    return {
+        "TableName": "Things",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6},
+        **more,
+    }
+
+
+def test_a_table_is_creating_then_active_then_deleting_then_gone(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        made = (await ask(service, "CreateTable", create()))["TableDescription"]
+        assert made["TableStatus"] == "CREATING"
+        assert "BillingModeSummary" not in made
+        assert made["ProvisionedThroughput"] == {
+            "NumberOfDecreasesToday": 0,
+            "ReadCapacityUnits": 5,
+            "WriteCapacityUnits": 6,
+        }
+        put = {"TableName": "Things", "Item": {"pk": {"S": "a"}}}
+        assert (await refused(service, "PutItem", put))[0] == "ResourceNotFoundException"
+        assert (await refused(service, "CreateTable", create())) == (
+            "ResourceInUseException",
+            "Table already exists: Things",
+        )
+        assert (await refused(service, "DeleteTable", NAME))[0] == "ResourceInUseException"
+        await active(service)
+        await ask(service, "PutItem", put)
+        gone = (await ask(service, "DeleteTable", NAME))["TableDescription"]
+        assert gone["TableStatus"] == "DELETING"
+        assert gone["ItemCount"] == 1
+        assert (await refused(service, "GetItem", {**NAME, "Key": {"pk": {"S": "a"}}}))[0] == (
+            "ResourceNotFoundException"
+        )
+        await until(lambda: not service.table_sizes())
+        assert await refused(service, "DescribeTable", NAME) == (
+            "ResourceNotFoundException",
+            "Requested resource not found: Table: Things not found",
+        )
+
+    run(story)
+
+
+def test_a_new_table_of_the_same_name_is_empty_and_old_rows_go(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        for number in range(1200):
+            await ask(service, "PutItem", {"TableName": "Things", "Item": {"pk": {"S": str(number)}}})
+        await ask(service, "DeleteTable", NAME)
+        await until(lambda: not service.table_sizes())
+        await make_table(service)
+        assert (await ask(service, "Scan", NAME))["Count"] == 0
+        store = service.database.store
+        await until(lambda: not list(store.range(b"dynamodb/item/", b"dynamodb/item0")))
+        assert not list(store.range(b"dynamodb/gone/", b"dynamodb/gone0"))
+
+    run(story)
+
+
+@pytest.mark.parametrize("state", ["CREATING", "DELETING"])
+def test_what_was_under_way_is_resumed_after_a_restart(run: Run, state: str) -> None:
+    async def story(planet: Planet) -> None:
+        planet.options = {"dynamodb.table_state_s": "1000"}
+        service = await planet.start("us-east-1")
+        planet.worlds["us-east-1"].sleep = lambda delay_s: _never()  # type: ignore[method-assign]
+        await ask(service, "CreateTable", create())
+        if state == "DELETING":
+            service.database.keep(_with_status(service.database.tables["Things"].description, "ACTIVE"))
+            await ask(service, "DeleteTable", NAME)
+        assert (await ask(service, "DescribeTable", NAME))["Table"]["TableStatus"] == state
+        await planet.stop("us-east-1")
+        service = await planet.start("us-east-1")
+        if state == "CREATING":
+            await active(service)
+        else:
+            await until(lambda: not service.table_sizes())
+
+    run(story)
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
+def _with_status(description: Any, status: str) -> Any:
+    return msgspec.structs.replace(description, status=status)
+
+
+def test_tables_are_listed_in_pages(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        for name in ("ccc", "aaa", "bbb"):
+            await make_table(service, name)
+        assert await ask(service, "ListTables", {}) == {"TableNames": ["aaa", "bbb", "ccc"]}
+        first = await ask(service, "ListTables", {"Limit": 2})
+        assert first == {"TableNames": ["aaa", "bbb"], "LastEvaluatedTableName": "bbb"}
+        assert await ask(service, "ListTables", {"ExclusiveStartTableName": "bbb"}) == {"TableNames": ["ccc"]}
+
+    run(story)
+
+
+def test_update_table_changes_what_it_is_told(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await ask(service, "CreateTable", create())
+        await active(service)
+        changed = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 8}
+        await ask(service, "UpdateTable", {**NAME, "ProvisionedThroughput": changed})
+        code, told = await refused(service, "UpdateTable", {**NAME, "ProvisionedThroughput": changed})
+        assert code == "ValidationException"
+        assert told.startswith("The provisioned throughput for the table will not change.")
+        await ask(service, "UpdateTable", {**NAME, "BillingMode": "PAY_PER_REQUEST"})
+        stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        await ask(service, "UpdateTable", {**NAME, "StreamSpecification": stream, "DeletionProtectionEnabled": True})
+        found = (await ask(service, "DescribeTable", NAME))["Table"]
+        assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        assert found["StreamSpecification"] == stream
+        assert found["LatestStreamArn"].endswith("/stream/" + found["LatestStreamLabel"])
+        assert (await refused(service, "DeleteTable", NAME))[0] == "ValidationException"
+        await ask(service, "UpdateTable", {**NAME, "DeletionProtectionEnabled": False})
+        await ask(service, "DeleteTable", NAME)
+
+    run(story)
+
+
+def test_tags_are_kept(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await ask(service, "CreateTable", create(Tags=[{"Key": "a", "Value": "1"}]))
+        await active(service)
+        arn = {"ResourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/Things"}
+        await ask(service, "TagResource", {**arn, "Tags": [{"Key": "b", "Value": "2"}]})
+        await ask(service, "UntagResource", {**arn, "TagKeys": ["a"]})
+        assert await ask(service, "ListTagsOfResource", arn) == {"Tags": [{"Key": "b", "Value": "2"}]}
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"TableName": "ab"}, "TableName must be at least 3 characters long and at most 255 characters long"),
+        (
+            {"ProvisionedThroughput": None},
+            INVALID + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
+        ),
+        (
+            {"BillingMode": "PAY_PER_REQUEST"},
+            INVALID + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
+            "PAY_PER_REQUEST",
+        ),
+        (
+            {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "pk", "KeyType": "RANGE"}]},
+            "Invalid KeySchema: Some index key attribute have no definition",
+        ),
+        (
+            {"KeySchema": [{"AttributeName": "other", "KeyType": "HASH"}]},
+            INVALID + "Some index key attributes are not defined in AttributeDefinitions. Keys: [other], "
+            "AttributeDefinitions: [pk]",
+        ),
+        (
+            {"KeySchema": [{"AttributeName": "pk", "KeyType": "RANGE"}]},
+            "Invalid KeySchema: The first KeySchemaElement is not a HASH key type",
+        ),
+        (
+            {"KeySchema": [{"AttributeName": "pk", "KeyType": "INVALID"}]},
+            "1 validation error detected: Value 'INVALID' at 'keySchema.1.member.keyType' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [HASH, RANGE]",
+        ),
+        (
+            {"LocalSecondaryIndexes": [{"IndexName": "abc", "KeySchema": [], "Projection": {}}]},
+            "1 validation error detected: Value '[]' at 'localSecondaryIndexes.1.member.keySchema' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 1",
+        ),
+    ],
+)
+def test_a_bad_schema_is_refused_in_awss_words_and_leaves_nothing(
+    run: Run, change: dict[str, Any], message: str
+) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        params = {name: value for name, value in create(**change).items() if value is not None}
+        assert await refused(service, "CreateTable", params) == ("ValidationException", message)
+        assert not list(service.database.store.range(TABLE, TABLE + b"\xff"))
+
+    run(story)
