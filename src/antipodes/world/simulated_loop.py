@@ -201,19 +201,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def _advance(self, main: asyncio.Future[Any]) -> None:
         """Jumps to the next timer that somebody still wants, and makes all of that moment ready."""
-        timers, ready = self._timers, self._ready
-        while True:
-            while timers and _unwanted(timers[0][2]):
-                heapq.heappop(timers)
+        timers, ready, pop = self._timers, self._ready, heapq.heappop
+        while not ready:
             if not timers:
                 self._deadlock(main)
-            self._now_s = max(self._now_s, timers[0][0])
-            while timers and timers[0][0] <= self._now_s:
-                call = heapq.heappop(timers)[2]
+            moment_s = timers[0][0]
+            while timers and timers[0][0] <= moment_s:
+                call = pop(timers)[2]
                 if not _unwanted(call):
                     ready.append(call)
-            if ready:
-                return
+        self._now_s = max(self._now_s, moment_s)
 
     def _deadlock(self, main: asyncio.Future[Any]) -> NoReturn:
         waiting = [describe_task(task) for task in self.live_tasks()]
