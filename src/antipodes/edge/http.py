@@ -159,7 +159,9 @@ class HttpConnection(asyncio.Protocol):
             self._local = str(own[0])
         self._parser = httptools.HttpRequestParser(self)
         self._active_at = loop.time()
-        self._timer = loop.call_later(self._limits.idle_s, self._check_slowness)
+        limits = self._limits
+        self._look_s = min(limits.head_s, limits.body_s, limits.idle_s)  # no deadline is missed by more than this
+        self._timer = loop.call_later(self._look_s, self._check_slowness)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -368,7 +370,7 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.abort()
                 return
         elif self._busy or self._queue:
-            deadline = now + min(self._limits.head_s, self._limits.idle_s)
+            deadline = now + self._look_s
         elif self._in_message:
             deadline = (
                 self._message_at + self._limits.head_s if self._in_head else self._active_at + self._limits.body_s
@@ -382,9 +384,8 @@ class HttpConnection(asyncio.Protocol):
                 self._ending = True
                 self._transport.close()
                 return
-            # A request may begin, and be slow, before the idle deadline: look again in time for its own.
-            deadline = min(deadline, now + self._limits.head_s)
-        self._timer = self._loop.call_later(max(deadline - now, 0.001), self._check_slowness)
+        # The state may change before this deadline, to one with an earlier deadline.
+        self._timer = self._loop.call_later(max(min(deadline - now, self._look_s), 0.001), self._check_slowness)
 
 
 async def _settle(work: Awaitable[HttpResponse]) -> HttpResponse:
