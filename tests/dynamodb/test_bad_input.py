@@ -22,8 +22,15 @@ leaf = st.one_of(
     st.builds(lambda kind, text: {kind: text}, st.sampled_from(["S", "N", "B", "BOOL", "NULL", "X"]), junk),
     st.builds(lambda kind, found: {kind: found}, st.sampled_from(["SS", "NS", "BS"]), st.lists(texts, max_size=3)),
 )
+plain = (
+    st.sampled_from(
+        [{"S": "a"}, {"N": "1"}, {"N": "-2.50"}, {"B": "AQID"}, {"BOOL": True}, {"SS": ["b", "a"]}, {"L": [{"N": "1"}]}]
+    )
+    .map(orjson.dumps)
+    .map(orjson.loads)
+)  # a fresh one each time: operations make values canonical in place
 values = st.recursive(
-    leaf,
+    st.one_of(plain, plain, plain, leaf),
     lambda inner: st.one_of(
         st.builds(lambda found: {"L": found}, st.lists(inner, max_size=3)),
         st.builds(lambda found: {"M": found}, st.dictionaries(texts, inner, max_size=3)),
@@ -32,7 +39,7 @@ values = st.recursive(
 )
 good_keys = st.builds(lambda pk, sk: {"pk": {"S": pk}, "sk": {"N": sk}}, st.sampled_from("ab"), st.sampled_from("123"))
 items = st.one_of(good_keys, st.builds(lambda key, more: {**more, **key}, good_keys, st.dictionaries(texts, values)))
-items = st.one_of(items, st.dictionaries(texts, values, max_size=3), junk)
+items = st.one_of(items, items, items, st.one_of(st.dictionaries(texts, values, max_size=3), junk))
 WORDS = (
     "pk sk a #n :v :w = <> < AND OR NOT ( ) [0] . , SET REMOVE ADD DELETE + - BETWEEN IN size( contains( "
     "attribute_exists( begins_with( if_not_exists( list_append("
@@ -49,9 +56,9 @@ usual = st.sampled_from(
         "a, #n[0].x",
     ]
 )
-expression = st.one_of(usual, expressions, junk)
+expression = st.one_of(usual, usual, usual, st.one_of(expressions, junk))
 members: dict[str, st.SearchStrategy[Any]] = {
-    "TableName": st.one_of(st.just("Things"), st.just("Things"), junk),
+    "TableName": st.sampled_from(["Things"] * 20 + ["Nothing", "", None]),
     "Item": items,
     "Key": items,
     "ExclusiveStartKey": items,
@@ -63,9 +70,9 @@ members: dict[str, st.SearchStrategy[Any]] = {
     "ExpressionAttributeNames": st.one_of(st.just({"#n": "a"}), st.dictionaries(texts, texts, max_size=2), junk),
     "ExpressionAttributeValues": st.one_of(
         st.builds(lambda one, two: {":v": one, ":w": two}, values, values),
+        st.builds(lambda one: {":v": one}, values),
         st.just({":v": {"S": "a"}, ":w": {"N": "1"}}),
-        st.dictionaries(texts, values, max_size=2),
-        junk,
+        st.one_of(st.dictionaries(texts, values, max_size=2), junk),
     ),
     "ReturnValues": st.sampled_from(["NONE", "ALL_OLD", "ALL_NEW", "UPDATED_NEW", "UPDATED_OLD", "x"]),
     "ReturnConsumedCapacity": st.sampled_from(["TOTAL", "INDEXES", "NONE", "x"]),
@@ -118,11 +125,28 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+RECIPES: dict[str, list[dict[str, str]]] = {
+    "UpdateItem": [
+        {"UpdateExpression": text}
+        for text in ("SET a = :v", "ADD a :v", "DELETE a :v", "SET a = list_append(a, :v)", "SET b[2] = :v REMOVE a")
+    ],
+    "Query": [
+        {"KeyConditionExpression": "pk = :v"},
+        {"KeyConditionExpression": "a = :v", "IndexName": "by-a"},
+        {"KeyConditionExpression": "pk = :v", "FilterExpression": "a <> :v"},
+    ],
+}
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, bytes]:
     operation = draw(st.sampled_from([*WANTED, *OTHERS]))
     if operation in OTHERS:
         return operation, orjson.dumps(draw(OTHERS[operation]))
+    if operation in RECIPES and draw(st.booleans()):
+        recipe = {**draw(st.sampled_from(RECIPES[operation])), "TableName": "Things"}
+        key = {} if operation == "Query" else {"Key": draw(good_keys)}
+        return operation, orjson.dumps({**recipe, **key, "ExpressionAttributeValues": {":v": draw(values)}})
     names = [*WANTED[operation], *draw(st.lists(st.sampled_from(sorted(members)), max_size=3, unique=True))]
     return operation, orjson.dumps({name: draw(members[name]) for name in dict.fromkeys(names)})
 

@@ -53,7 +53,7 @@ def become_active(database: Database, name: str, space: str) -> None:
             database.keep(msgspec.structs.replace(table.description, status="ACTIVE"))
             await database.settle()
 
-    database.world.spawn(wait(), f"dynamodb: {name} becomes active")
+    database.spawn(wait(), f"{name} becomes active")
 
 
 def disappear(database: Database, name: str, space: str) -> None:
@@ -70,7 +70,7 @@ def disappear(database: Database, name: str, space: str) -> None:
         await database.settle()
         await database.sweep()
 
-    database.world.spawn(wait(), f"dynamodb: {name} disappears")
+    database.spawn(wait(), f"{name} disappears")
 
 
 def resume(database: Database) -> None:
@@ -86,4 +86,4 @@ def resume(database: Database) -> None:
         await database.sweep()
         await database.count()
 
-    database.world.spawn(tidy(), "dynamodb: sweep and count")
+    database.spawn(tidy(), "sweep and count")

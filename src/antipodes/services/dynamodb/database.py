@@ -20,8 +20,10 @@ The change record is written when somebody reads it: a replica or a stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -127,7 +129,23 @@ class Database:
         self.token_expiry = 0.0  # when expired transaction tokens are looked for next
         self.tables: dict[str, Table] = {}
         self.by_topic: dict[str, Table] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self.reload()
+
+    # Tasks
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Starts a task that ends with the service."""
+        self._tasks = [task for task in self._tasks if not task.done()]
+        task = self.world.spawn(work, f"dynamodb: {name}")
+        self._tasks.append(task)
+        return task
+
+    def stop(self) -> None:
+        """Ends what `spawn` started."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
 
     # Tables
 
@@ -280,6 +298,7 @@ class Database:
             await self.store.durable()
         except StoreError as error:
             self.reload()
+            self.spawn(self.count(), "count")
             raise ServerFault("InternalServerError", str(error), happened=False) from error
 
 

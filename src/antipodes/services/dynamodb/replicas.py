@@ -246,18 +246,13 @@ class Replicas:
         for region in self._others:
             task = self._tasks.get(region)
             if (task is None or task.done()) and self._next_news(region) is not None:
-                self._tasks[region] = self.world.spawn(self._tell(region), f"dynamodb: news for {region}")
+                self._tasks[region] = self.database.spawn(self._tell(region), f"news for {region}")
 
     def start(self) -> None:
         """Tells what is still to be told, and asks every other Region once."""
         self.changed()
         for region in self._others:
-            self._tasks[f"ask {region}"] = self.world.spawn(self._ask(region), f"dynamodb: asks {region}")
-
-    def stop(self) -> None:
-        for name in sorted(self._tasks):
-            self._tasks[name].cancel()
-        self._tasks.clear()
+            self.database.spawn(self._ask(region), f"asks {region}")
 
     def _next_news(self, region: str) -> tuple[bytes, bytes] | None:
         prefix = _news_key(region, "")

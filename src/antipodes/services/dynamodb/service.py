@@ -79,4 +79,4 @@ class DynamoDB:
         self.replicas.start()
 
     async def stop(self) -> None:
-        self.replicas.stop()
+        self.database.stop()
