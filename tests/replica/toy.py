@@ -81,11 +81,11 @@ class Toy:
 class ToySite:
     """One life of a site: store, backbone, replicator."""
 
-    def __init__(self, world: World, sites: Iterable[str], *, keep_entries: int = 1000) -> None:
+    def __init__(self, world: World, sites: Iterable[str], *, keep_entries: int = 1000, port: int = PORT) -> None:
         self.world = world
         self.store = Store.open(world, "toy")
         self.toy = Toy(self.store)
-        self.backbone = Backbone(world, PORT, "secret")
+        self.backbone = Backbone(world, port, "secret")
         self.replicator = Replicator(
             world,
             self.store,
@@ -93,7 +93,7 @@ class ToySite:
             [site for site in sites if site != world.site],
             backbone=self.backbone,
             address_of=lambda site: world.at(site).address,
-            port=PORT,
+            port=port,
             keep_entries=keep_entries,
             keep_at_least=0,
         )

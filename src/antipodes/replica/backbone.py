@@ -14,7 +14,7 @@ import asyncio
 import hmac
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -123,8 +123,7 @@ class _Accepted(Channel, asyncio.Protocol):
         self._frames = FrameDecoder()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are of no asyncio class
         self._start(self)
 
     def data_received(self, data: bytes) -> None:

@@ -1,0 +1,157 @@
+"""Replication between whole sites, in both worlds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from antipodes.replica.follower import Following
+from antipodes.store.records import Change
+from antipodes.world.geography import round_trip_ms
+from antipodes.world.world import World
+from tests.replica.planet import SITES, ToyPlanet, story
+from tests.replica.toy import ToySite
+from tests.worlds import Worlds
+
+T = "toy/t"
+
+
+async def settle(world: World, sites: list[ToySite]) -> None:
+    for _ in range(600):
+        cells = [site.toy.cells(T) for site in sites]
+        if all(one == cells[0] for one in cells) and not any(site.replicator.missing(T) for site in sites):
+            return
+        await world.sleep(0.05)
+    raise AssertionError([site.replicator.status() for site in sites])
+
+
+async def start(worlds: Worlds, port: int) -> list[ToySite]:
+    sites = [ToySite(worlds.world(site), SITES, port=port) for site in SITES]
+    for site in sites:
+        site.share(T, SITES)
+        await site.start()
+    return sites
+
+
+def test_three_sites_agree_over_a_partition_and_a_restart(both_worlds: Worlds) -> None:
+    async def tell() -> None:
+        port = both_worlds.free_port()
+        us, eu, ap = sites = await start(both_worlds, port)
+        for n in range(40):
+            await sites[n % 3].toy.put(T, b"%d" % (n % 7), b"%d" % n)
+        await settle(us.world, sites)
+        both_worlds.links.partition(SITES[0], SITES[1])
+        await us.toy.put(T, b"0", b"us says")
+        await eu.toy.put(T, b"0", b"eu says")
+        await ap.stop()
+        for n in range(300):
+            await us.toy.put(T, b"%d" % n, bytes(n))
+        both_worlds.links.heal()
+        ap = ToySite(both_worlds.world(SITES[2]), SITES, port=port)
+        await ap.start()
+        sites = [us, eu, ap]
+        await settle(us.world, sites)
+        assert len(us.toy.cells(T)) == 300
+        for site in sites:
+            await site.stop()
+
+    both_worlds.run(tell)
+
+
+def test_status_tells_of_lag_and_connection(both_worlds: Worlds) -> None:
+    async def tell() -> None:
+        sites = await start(both_worlds, both_worlds.free_port())
+        us, eu = sites[:2]
+        await us.toy.put(T, b"k", b"first")
+        await settle(us.world, sites)
+        for n in range(20):
+            await us.toy.put(T, b"k", b"%d" % n)
+        await settle(us.world, sites)
+
+        def at_eu() -> Following:
+            return next(status for status in eu.replicator.status() if status.peer == SITES[0])
+
+        status = at_eu()
+        one_way_ms = round_trip_ms(SITES[0], SITES[1]) / 2 * both_worlds.scale
+        assert status.connected
+        assert status.behind == 0
+        assert status.position <= us.store.end
+        assert status.applied >= 20
+        assert status.lag_ms is not None
+        assert status.lag_ms >= one_way_ms
+        assert status.lag_p50_ms is not None
+        assert status.lag_p99_ms is not None
+        assert status.lag_p50_ms <= status.lag_p99_ms
+        both_worlds.links.partition(SITES[0], SITES[1])
+        while at_eu().connected:
+            await us.world.sleep(0.1)
+        assert at_eu().behind == -1
+        for site in sites:
+            await site.stop()
+
+    both_worlds.run(tell)
+
+
+def test_a_change_arrives_one_link_delay_after_its_commit() -> None:
+    """In virtual time, where distance is exact: beyond the link (and its jitter) only the two syncs take time."""
+
+    async def tell(planet: ToyPlanet, chance: object) -> None:
+        await planet.share(T, *SITES)
+        world = planet.simulation.world(SITES[0])
+        await world.sleep(3)
+        for _ in range(50):
+            planet.put(SITES[0], T, b"k", b"v")
+            await world.sleep(0.01)
+        await world.sleep(1)
+        for site in SITES[1:]:
+            status = next(s for s in planet.up[site].replicator.status() if s.peer == SITES[0])
+            one_way_ms = round_trip_ms(SITES[0], site) / 2
+            assert status.lag_p50_ms is not None
+            assert one_way_ms <= status.lag_p50_ms <= one_way_ms * 1.05 + 4
+
+    story(3, tell)
+
+
+def test_acknowledged_positions_survive_a_restart_and_let_the_log_be_trimmed() -> None:
+    async def tell(planet: ToyPlanet, chance: object) -> None:
+        await planet.share(T, *SITES)
+        world = planet.simulation.world(SITES[0])
+        us = planet.up[SITES[0]]
+        for n in range(300):
+            await planet.at(SITES[0], planet._put(SITES[0], T, b"%d" % n, b"v"))
+        await world.sleep(10)
+        assert us.replicator.safe_position() == us.store.end
+        assert us.store.begin == us.store.end, "everybody has it"
+        end = us.store.end
+        planet.crash(SITES[1])
+        planet.crash(SITES[0])
+        await planet.boot(SITES[0])
+        us = planet.up[SITES[0]]
+        assert us.replicator.safe_position() >= end - 1
+        for n in range(20):
+            await planet.at(SITES[0], planet._put(SITES[0], T, b"%d" % n, b"w"))
+        await world.sleep(10)
+        assert us.store.begin <= end, "one of the peers lacks the rest"
+
+    story(4, tell, keep_entries=100)
+
+
+def test_a_merge_that_raises_stops_nothing_but_shows(both_worlds: Worlds) -> None:
+    async def tell() -> None:
+        sites = await start(both_worlds, both_worlds.free_port())
+        us, eu = sites[:2]
+        await us.toy.put(T, b"k", b"v")
+        await settle(us.world, sites)
+        merge = eu.toy.merge
+
+        def broken(topic: str, change: Change) -> None:
+            raise IndexError("a defect")
+
+        eu.toy.merge = broken  # type: ignore[method-assign]
+        await us.toy.put(T, b"k", b"w")
+        while not any("IndexError" in status.problem for status in eu.replicator.status()):
+            await us.world.sleep(0.05)
+        eu.toy.merge = merge  # type: ignore[method-assign]
+        await settle(us.world, sites)
+        await asyncio.gather(*(site.stop() for site in sites))
+
+    both_worlds.run(tell)
