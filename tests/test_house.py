@@ -76,6 +76,8 @@ DOORS = {
     "edge/": "the listeners",
     "cli/": "the terminal, files the user names and child processes live here",
     "globe/processes.py": "starts and ends the Region processes",
+    "globe/region_process.py": "is one of them",
+    "globe/supervisor.py": "is their parent; writes the planet's record",
     "world/handler_": "runs inside the Lambda worker process",
 }
 # module -> imports allowed there beyond the rule

@@ -11,6 +11,11 @@ from antipodes.globe import planet as planets
 from antipodes.globe import supervisor
 
 
+def mark(ready: Path) -> None:
+    """Tells whoever started us that the planet serves."""
+    ready.write_text(str(os.getpid()))
+
+
 def main(data_dir: Path) -> int:
     lock = pidfile.take(data_dir)
     if lock is None:
@@ -24,7 +29,7 @@ def main(data_dir: Path) -> int:
                 data_dir,
                 planets.read(data_dir),
                 announce=lambda line: print(line, flush=True),
-                ready=lambda: ready.write_text(str(os.getpid())),
+                ready=lambda: mark(ready),
             )
     finally:
         ready.unlink(missing_ok=True)

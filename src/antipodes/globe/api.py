@@ -7,6 +7,7 @@ from typing import Any
 
 from antipodes.edge.client import HttpClient
 from antipodes.wire import client as wire_client
+from antipodes.wire.sigv4 import Credentials
 from antipodes.world import geography
 from antipodes.world.world import World
 
@@ -29,7 +30,7 @@ class ApiCaller:
             params,
             region=region,
             host=f"{geography.address_of(region)}:{self._port}",
-            credentials=wire_client.Credentials("test", "test"),
+            credentials=Credentials("test", "test"),
             now=self._world.now(),
         )
         response = await self._client.send(geography.address_of(region), self._port, request, timeout_s=API_TIMEOUT_S)

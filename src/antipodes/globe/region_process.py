@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -53,6 +54,6 @@ async def serve(name: str, data_dir: Path, planet: Planet) -> None:
 
 def stdin_says(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
     """The supervisor never writes: readable means closed, which means that it is gone."""
-    if not sys.stdin.buffer.read1(64):
+    if not os.read(sys.stdin.fileno(), 64):
         loop.remove_reader(sys.stdin.fileno())
         ended.set()

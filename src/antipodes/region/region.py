@@ -109,7 +109,7 @@ class Region:
         functions = tuple(
             FunctionReport(f.name, f.environments, f.busy, f.invocations, f.errors) for f in self._lambda.stats()
         )
-        return RegionReport(peers, functions, self._dynamodb.item_counts())
+        return RegionReport(peers, functions, self._dynamodb.table_sizes())
 
     async def call(
         self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
