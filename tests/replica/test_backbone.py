@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from antipodes.replica.backbone import Backbone, Channel
+from antipodes.replica.backbone import Backbone, Channel, Hello
+from antipodes.wire.framing import FrameDecoder, encode_frame
 from antipodes.world.world import ConnectionLost, World
 from tests.worlds import Worlds
 
@@ -78,6 +79,29 @@ def test_nonsense_is_hung_up_on_and_harms_nobody(both_worlds: Worlds, nonsense: 
         good.send(17)  # not what the handler expects
         with pytest.raises(ConnectionLost):
             await good.receive(TEXT)
+        server.close()
+
+    both_worlds.run(story)
+
+
+def test_what_comes_in_one_piece_with_the_hello_is_not_lost(both_worlds: Worlds) -> None:
+    async def story() -> None:
+        world, far = both_worlds.world("us-east-1"), both_worlds.world("eu-west-1")
+        server = await listen(far)
+        stream = await world.connect(far.address, server.port)
+        body = msgspec.Raw(msgspec.msgpack.encode("us"))
+        long = encode_frame("y" * 2_000_000)  # longer than a stranger's frame may be
+        stream.write(encode_frame(Hello(1, "secret", "shout", body)) + encode_frame("one") + long[:700_000])
+        await world.sleep(0.3)
+        stream.write(long[700_000:])
+        answers = FrameDecoder()
+        taken: list[bytes] = []
+        while len(taken) < 3:
+            answers.feed(await stream.read())
+            while (payload := answers.take()) is not None:
+                taken.append(payload)
+        assert [TEXT.decode(one)[:8] for one in taken] == ["hello us", "ONE", "YYYYYYYY"]
+        stream.close()
         server.close()
 
     both_worlds.run(story)

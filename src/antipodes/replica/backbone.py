@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
 import msgspec
 
-from antipodes.wire.framing import FrameDecoder, FrameError, encode_frame
+from antipodes.wire.framing import MAX_FRAME_BYTES, FrameDecoder, FrameError, encode_frame
 from antipodes.world.world import ConnectionLost, Server, Stream, World
 
 PROTOCOL = 1
@@ -44,9 +43,8 @@ _hello = msgspec.msgpack.Decoder(Hello)
 class Channel:
     """One end of an open connection: messages in order, or ConnectionLost. One receiver at a time."""
 
-    def __init__(self, max_frame_bytes: int | None = None) -> None:
-        self._frames = FrameDecoder() if max_frame_bytes is None else FrameDecoder(max_frame_bytes)
-        self._payloads: deque[bytes] = deque()
+    def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._frames = FrameDecoder(max_frame_bytes)
 
     def send(self, message: object) -> None:
         """Queues a message. Raises ConnectionLost when the connection is known to be broken; FrameError: too long."""
@@ -55,9 +53,9 @@ class Channel:
     async def receive(self, decoder: msgspec.msgpack.Decoder[T]) -> T:
         """The next message. Raises ConnectionLost: ended, broken, or what came is not of that kind."""
         try:
-            while not self._payloads:
-                self._payloads.extend(self._frames.feed(await self._more()))
-            return decoder.decode(self._payloads.popleft())
+            while (payload := self._frames.take()) is None:
+                self._frames.feed(await self._more())
+            return decoder.decode(payload)
         except (FrameError, msgspec.MsgspecError) as error:
             self.close()
             raise ConnectionLost(f"malformed: {error}") from error
@@ -120,7 +118,7 @@ class _Accepted(Channel, asyncio.Protocol):
 
     def trust(self) -> None:
         """The token was right: frames may be long from now on."""
-        self._frames = FrameDecoder()
+        self._frames.max_bytes = MAX_FRAME_BYTES
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are of no asyncio class

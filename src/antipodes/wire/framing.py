@@ -29,28 +29,31 @@ def encode_frame(message: object) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a byte stream into the payloads of its frames."""
+    """Cuts a byte stream into the payloads of its frames. `max_bytes` may be changed between frames."""
 
-    __slots__ = ("_buffer", "_max_bytes")
+    __slots__ = ("_buffer", "_start", "max_bytes")
 
     def __init__(self, max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self.max_bytes = max_bytes
         self._buffer = bytearray()
-        self._max_bytes = max_bytes
+        self._start = 0  # where the next frame begins
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Takes the next bytes; returns the payloads which they complete. Raises FrameError: one is too long."""
-        buffer = self._buffer
-        buffer += data
-        payloads = []
-        start = 0
-        while len(buffer) - start >= _HEADER_BYTES:
-            size = int.from_bytes(buffer[start : start + _HEADER_BYTES], "big")
-            if size > self._max_bytes:
-                raise FrameError(f"a frame of {size} bytes announced; at most {self._max_bytes} are allowed")
-            end = start + _HEADER_BYTES + size
-            if len(buffer) < end:
-                break
-            payloads.append(bytes(buffer[start + _HEADER_BYTES : end]))
-            start = end
-        del buffer[:start]
-        return payloads
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes."""
+        if self._start:
+            del self._buffer[: self._start]
+            self._start = 0
+        self._buffer += data
+
+    def take(self) -> bytes | None:
+        """The next payload, or None while it is not complete. Raises FrameError: a frame longer than max_bytes."""
+        begin = self._start + _HEADER_BYTES
+        if len(self._buffer) < begin:
+            return None
+        size = int.from_bytes(self._buffer[self._start : begin], "big")
+        if size > self.max_bytes:
+            raise FrameError(f"a frame of {size} bytes announced; at most {self.max_bytes} are allowed")
+        if len(self._buffer) < begin + size:
+            return None
+        self._start = begin + size
+        return bytes(self._buffer[begin : begin + size])
