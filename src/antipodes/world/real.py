@@ -74,6 +74,9 @@ class _Machine:
             if self.links.cut(stream.site, stream.target):
                 stream.doom()
 
+    def forget(self, stream: RealStream) -> None:
+        self.streams.pop(stream, None)
+
     def dialling_context(self) -> ssl.SSLContext:
         if self.dialling is None:
             self.dialling = dialling_context(self.ca_pem, verify=self.verify)
@@ -160,6 +163,8 @@ class RealWorld:
             self._machine.sink(trace_line(self.now(), self.site, kind, facts))
 
     def at(self, site: str) -> RealWorld:
+        if site == self.site:
+            return self
         geography.place_of(site)
         view = object.__new__(RealWorld)
         view._machine = self._machine
@@ -182,6 +187,8 @@ class RealWorld:
         target = self._target(address, port)
         tls = None if tls_name is None else self._machine.dialling_context()
         stream = RealStream(links, self.chance.random, self.site, target, loop)
+        stream.on_over(self._machine.forget)
+        self._machine.streams[stream] = None
         try:
             async with asyncio.timeout(timeout_s):
                 await self._half_way(self.site, target)
@@ -189,11 +196,11 @@ class RealWorld:
                     await self._half_way(target, self.site)
                     raise Refused(f"{address} port {port}: connection refused")
                 await self._open(stream, address, port, tls, tls_name)
-        except TimeoutError:
+        except BaseException as error:
+            self._machine.forget(stream)
             stream.sever()
-            raise Unreachable(f"{address} port {port}: no answer within {timeout_s:g} s") from None
-        except BaseException:
-            stream.sever()
+            if isinstance(error, TimeoutError):
+                raise Unreachable(f"{address} port {port}: no answer within {timeout_s:g} s") from None
             raise
         return stream
 
@@ -210,8 +217,6 @@ class RealWorld:
             raise ConnectionLost(f"{address} port {port}: TLS handshake failed: {error}") from error
         except OSError as error:
             raise Unreachable(f"{address} port {port}: {error.strerror or error}") from error
-        self._machine.streams[stream] = None
-        stream.on_over(lambda over: self._machine.streams.pop(over, None))
         await self._half_way(stream.target, self.site)
         if tls is not None:
             await self._half_way(self.site, stream.target)

@@ -137,18 +137,31 @@ class SimulatedNetwork:
         if listener is None or self._links.is_down(site or ""):
             await self._travel(site, dialler.site, started_s, timeout_s, endpoint)
             raise Refused(f"{address} port {port}: connection refused")
+        if tls_name is not None or listener.tls is not None:
+            await self._travel(site, dialler.site, started_s, timeout_s, endpoint)
+            await self._travel(dialler.site, site, started_s, timeout_s, endpoint)
+            listener = self._shake_hands(endpoint, tls_name)
         connection = self._join(dialler, listener, endpoint, tls_name)
         try:
             await self._travel(listener.site, dialler.site, started_s, timeout_s, endpoint)
-            if tls_name is not None:
-                await self._travel(dialler.site, listener.site, started_s, timeout_s, endpoint)
-                await self._travel(listener.site, dialler.site, started_s, timeout_s, endpoint)
-                self._shake_hands(listener, tls_name, endpoint)
         except BaseException:
             connection.transport.abort()
             connection.stream.close()
             raise
         return connection.stream
+
+    def _shake_hands(self, endpoint: Endpoint, tls_name: str | None) -> Listener:
+        listener = self._streams.get(endpoint)
+        place = f"{endpoint[0]} port {endpoint[1]}"
+        if listener is None:
+            raise ConnectionLost(f"{place}: gone during the TLS handshake")
+        if listener.tls is None:
+            raise ConnectionLost(f"{place} does not speak TLS")
+        if tls_name is None:
+            raise ConnectionLost(f"{place} speaks TLS only")
+        if listener.context.copy().run(listener.tls.certificate_for, tls_name) is None:
+            raise ConnectionLost(f"{place} has no certificate for {tls_name}")
+        return listener
 
     def _join(self, dialler: Dialler, listener: Listener, endpoint: Endpoint, tls_name: str | None) -> Connection:
         context = contextvars.copy_context()
@@ -167,12 +180,6 @@ class SimulatedNetwork:
         self._connections[connection] = listener
         self._loop.call_soon(connection.transport.accept, listener.factory, facts, context=listener.context)
         return connection
-
-    def _shake_hands(self, listener: Listener, tls_name: str, endpoint: Endpoint) -> None:
-        if listener.tls is None:
-            raise ConnectionLost(f"{endpoint[0]} port {endpoint[1]} does not speak TLS")
-        if listener.context.copy().run(listener.tls.certificate_for, tls_name) is None:
-            raise ConnectionLost(f"{endpoint[0]} port {endpoint[1]} has no certificate for {tls_name}")
 
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection, None)
