@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb.values import measure_item
 from antipodes.wire.errors import AwsError, ClientFault
 from antipodes.wire.operation import Request
 from antipodes.wire.protocols.json import parse_body
@@ -30,7 +31,7 @@ plain = (
     .map(orjson.loads)
 )  # a fresh one each time: operations make values canonical in place
 values = st.recursive(
-    st.one_of(plain, plain, plain, leaf),
+    st.one_of(*[plain] * 9, leaf),
     lambda inner: st.one_of(
         st.builds(lambda found: {"L": found}, st.lists(inner, max_size=3)),
         st.builds(lambda found: {"M": found}, st.dictionaries(texts, inner, max_size=3)),
@@ -128,7 +129,17 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
 RECIPES: dict[str, list[dict[str, str]]] = {
     "UpdateItem": [
         {"UpdateExpression": text}
-        for text in ("SET a = :v", "ADD a :v", "DELETE a :v", "SET a = list_append(a, :v)", "SET b[2] = :v REMOVE a")
+        for text in (
+            "SET c = :v",
+            "ADD c :v",
+            "SET c = if_not_exists(c, :v)",
+            "REMOVE a, c SET d = :v",
+            "SET a = :v",
+            "ADD a :v",
+            "DELETE a :v",
+            "SET a = list_append(a, :v)",
+            "SET b[2] = :v REMOVE a",
+        )
     ],
     "Query": [
         {"KeyConditionExpression": "pk = :v"},
@@ -175,6 +186,7 @@ def test_every_request_is_answered_or_refused_and_the_counts_hold(found: list[tu
             table = service.database.tables["Things"]
             stored = [row for _, row in service.database.store.range(table.rows_prefix, table.rows_end)]
             assert table.items == len(stored)
+            assert all(rows.size_of(row) == measure_item(rows.item_of(row)) for row in stored)
             assert table.size_bytes == sum(rows.size_of(row) for row in stored)
             indexed = await ask(service, "Scan", {"TableName": "Things", "IndexName": "by-a"})
             assert indexed["Count"] == sum("a" in rows.item_of(row) for row in stored)

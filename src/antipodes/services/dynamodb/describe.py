@@ -21,7 +21,7 @@ def table_arn(region: str, account: str, name: str) -> str:
     return f"arn:aws:dynamodb:{region}:{account}:table/{name}"
 
 
-def status_of(description: Description, region: str) -> str:
+def status_of(description: Description) -> str:
     """TableStatus: an active table whose replicas are changing is UPDATING."""
     changing = any(one.state in {"joining", "leaving"} for one in description.shared.members.values())
     return "UPDATING" if description.status == "ACTIVE" and changing else description.status
@@ -40,7 +40,7 @@ def table_description(
         ],
         "TableName": shared.name,
         "KeySchema": key_schema(shared.hash, shared.range),
-        "TableStatus": status_of(description, region),
+        "TableStatus": status_of(description),
         "CreationDateTime": description.since,
         "ProvisionedThroughput": throughput(shared.settings.read_units, shared.settings.write_units),
         "TableSizeBytes": size_bytes,

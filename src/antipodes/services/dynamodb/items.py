@@ -225,18 +225,28 @@ def plan_update(
     old = live(row)
     item = rows.item_of(old) if old is not None else {}
     guard.check(condition, old, item)
-    if old is None:
-        if update is not None and not update.assigns and not update.adds:
-            return UpdatePlan(None, None)
+    if old is not None:
+        size = rows.size_of(old)
+    elif update is not None and not update.assigns and not update.adds:
+        return UpdatePlan(None, None)
+    else:
         item = dict(key)
+        size = measure_item(key)
     if update is not None:
+        # What the update does not touch is measured already: only the rest is walked.
+        touched = dict.fromkeys(str(path.parts[0]) for path in update.paths())
+        size -= _size_of_some(item, touched)
         updates.apply(update, item)
-    size = measure_item(item)
+        size += _size_of_some(item, touched)
     if size > MAX_ITEM_BYTES:
         raise ValidationException("Item size to update has exceeded the maximum allowed size")
     if shared.indexes:
         check_index_keys(shared.indexes, item)
     return UpdatePlan(ItemWrite(table, raw, row, item, size, orjson.dumps(item)), old)
+
+
+def _size_of_some(item: Item, names: dict[str, None]) -> int:
+    return measure_item({name: item[name] for name in names if name in item})
 
 
 def check_paths(table: Table, update: Update) -> None:

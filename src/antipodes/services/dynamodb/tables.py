@@ -144,7 +144,7 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
         if params.get(parameter):
             raise NotSupported(f"the UpdateTable parameter {parameter}")
     table = known(database, params)
-    status = status_of(table.description, database.region)
+    status = status_of(table.description)
     if status != "ACTIVE":
         raise in_use(
             "Attempt to change a resource which is still in use: "
