@@ -170,6 +170,8 @@ def test_conditions_hold_as_on_aws(text: str, wanted: bool) -> None:
     [
         ("", "The expression can not be empty;"),
         ("a = ", 'Syntax error; token: "<EOF>", near: "="'),
+        ("  ", "The expression can not be empty;"),
+        ("_a = :one", 'Syntax error; token: "_", near: "_a"'),
         ("a-b = :one", 'Syntax error; token: "-", near: "a-b"'),
         ("a AND b", 'Syntax error; token: "AND", near: "a AND b"'),
         ("!!! a", 'Syntax error; token: "!", near: "!!"'),

@@ -140,7 +140,10 @@ def _measure_list(value: Value, content: Any, depth: int) -> int:
 
 def _check_depth(depth: int) -> None:
     if depth >= MAX_DEPTH:
-        raise ValidationException("Nesting Levels have exceeded supported limits")
+        raise ValidationException(
+            "Nesting Levels have exceeded supported limits: "
+            "Attributes in the item have nested levels beyond supported limit"
+        )
 
 
 def _measure_strings(value: Value, content: Any, depth: int) -> int:

@@ -23,7 +23,7 @@ class Cursor:
     """A place in one text. `at` is the next token; `faults` has the first fault of each kind."""
 
     def __init__(self, text: str) -> None:
-        if not text:
+        if not text or text.isspace():
             raise ExpressionFault("The expression can not be empty;")
         size = len(text.encode())
         if size > MAX_TEXT_BYTES:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from antipodes.services.dynamodb.expressions.ast import ExpressionFault
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<name>\#[A-Za-z0-9_]+)|(?P<value>:[A-Za-z0-9_]+)"""
+    r"""\s*(?:(?P<word>[A-Za-z][A-Za-z0-9_]*)|(?P<name>\#[A-Za-z0-9_]+)|(?P<value>:[A-Za-z0-9_]+)"""
     r"""|(?P<number>[0-9]+)|(?P<sign><=|>=|<>|[=<>+\-(),.\[\]])|(?P<other>\S))""",
     re.VERBOSE | re.ASCII,
 )
