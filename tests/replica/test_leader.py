@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from antipodes.replica import leader
+from antipodes.replica.backbone import Backbone
 from antipodes.replica.leader import beginning, cut
-from antipodes.replica.messages import Follow
+from antipodes.replica.messages import SNAPSHOT, Copy, Follow, Taken, part_decoder
 from antipodes.replica.replicator import trim_position
 from antipodes.store.records import Change, Logged, Version
+from antipodes.store.store import Store
+from antipodes.world.simulated import Simulation
+from tests.replica.toy import Toy
 
 
 def entry(position: int, topic: str = "toy/t", region: str = "a", size: int = 10) -> Logged:
@@ -53,3 +57,34 @@ def test_the_log_is_kept_for_who_lacks_it_up_to_a_bound() -> None:
     assert trim(safe=3000) == 3000
     assert trim(safe=0) == 3000, "beyond the bound the absent are backfilled"
     assert trim(safe=0, end=1000) == 100, "never back"
+
+
+def test_a_copy_waits_until_what_it_holds_is_durable() -> None:
+    """Otherwise a crash here would leave the follower with a write that its origin has forgotten."""
+    simulation = Simulation(5)
+    world, far = simulation.world("us-east-1"), simulation.world("eu-west-1")
+
+    async def main() -> None:
+        store = Store.open(world, "toy", sync_delay_s=60.0)
+        toy = Toy(store)
+        toy.share("toy/t", ("us-east-1", "eu-west-1"))
+        backbone = Backbone(world, 7, "secret")
+        backbone.on(SNAPSHOT, leader.Leader(world, store, {"toy": toy}).serve_snapshot)
+        await backbone.start()
+        await store.durable()
+        put = world.spawn(put_one(toy), "put")
+        channel = await Backbone(far, 7, "secret").dial(world.address, 7, SNAPSHOT, "eu-west-1")
+        channel.send(Copy("toy/t", b""))
+        part = await channel.receive(part_decoder)
+        assert [change.key for change in part.changes] == [b"k"]
+        assert store.end == 1
+        assert simulation.elapsed_s > 1, "the sync took its time"
+        channel.send(Taken())
+        channel.send(Copy("toy/private", b""))
+        assert (await channel.receive(part_decoder)).refused
+        await put
+
+    async def put_one(toy: Toy) -> None:
+        await toy.put("toy/t", b"k", b"v")
+
+    simulation.run(main())
