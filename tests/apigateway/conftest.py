@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import zipfile
 from collections.abc import Callable, Coroutine, Mapping
@@ -20,7 +19,7 @@ from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.operation import Request
 from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
-from antipodes.world.real import RealWorld
+from antipodes.world.real import RealWorld, run_real
 from antipodes.world.simulated import Simulation
 from antipodes.world.world import World
 
@@ -134,7 +133,7 @@ def play_real(story: Story) -> None:
             await room.stop()
             await world.close()
 
-    asyncio.run(main())
+    run_real(main)
 
 
 def play_simulated(story: Story) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import zipfile
 from collections.abc import Callable, Coroutine, Mapping
@@ -18,7 +17,7 @@ from antipodes.wire.errors import ClientFault
 from antipodes.wire.operation import Request
 from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
-from antipodes.world.real import RealWorld
+from antipodes.world.real import RealWorld, run_real
 from antipodes.world.simulated import Simulation
 from antipodes.world.world import World
 
@@ -103,7 +102,7 @@ def play_real(story: Story, **options: Any) -> str:
             await room.stop()
             await world.close()
 
-    asyncio.run(main())
+    run_real(main)
     return ""
 
 

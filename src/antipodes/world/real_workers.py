@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from antipodes.world.archive import BadArchive, entries_of
 from antipodes.world.disk import FileDisk
@@ -104,8 +105,7 @@ class _WorkerProtocol(asyncio.SubprocessProtocol):
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.SubprocessTransport", transport)  # uvloop's does not inherit from it
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self._output(data)

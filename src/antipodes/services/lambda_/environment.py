@@ -126,6 +126,9 @@ class Environment:
                     break
         except (WorkerFailed, OSError) as error:
             self._fail_init(outcomes.not_started(self._request_id(), str(error)))
+        except Exception:
+            self.end()  # nobody waits for ever; the World reports what went wrong
+            raise
         finally:
             self._end()
 
