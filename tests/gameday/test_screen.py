@@ -125,3 +125,10 @@ def test_the_table_of_many_fits_80_columns() -> None:
     worst = ("12345", "part ap-southeast-2 | ap-northeast-1", "123.4", "100.00", "1234", "1234", "1234", "yes", "yes")
     Screen(file).table(campaign.COLUMNS, [worst])
     assert max(len(line) for line in file.getvalue().splitlines()) <= 80
+
+
+def test_a_row_of_a_usual_campaign_takes_one_line() -> None:
+    file = io.StringIO()
+    row = ("1234", "us-west-2 | us-east-1", "123.4", "100.00", "1234", "1234", "1234", "yes", "yes")
+    Screen(file).table(campaign.COLUMNS, [row])
+    assert len(file.getvalue().strip().splitlines()) == 3

@@ -115,11 +115,21 @@ def test_a_destroyed_disk_loses_what_it_alone_held_and_the_verdict_says_so() -> 
 def test_a_destroyed_region_is_deployed_to_again() -> None:
     deployed: list[str] = []
 
-    async def redeploy() -> None:
+    async def redeploy() -> str:
         deployed.append("again")
+        return ""
 
-    on_paper(1, lambda globe: run_story(globe, StoryPlan(DESTROY), Silent(), redeploy))
+    verdict, _ = on_paper(1, lambda globe: run_story(globe, StoryPlan(DESTROY), Silent(), redeploy))
     assert deployed == ["again"]
+    assert [city.after.region for city in verdict.cities if city.depended] == ["us-west-2", "us-west-2"]
+
+
+def test_a_failed_redeployment_is_said_in_the_verdict() -> None:
+    async def redeploy() -> str:
+        return "no such stack"
+
+    verdict, _ = on_paper(1, lambda globe: run_story(globe, StoryPlan(DESTROY), Silent(), redeploy))
+    assert verdict.notes[0] == "the app could not be deployed again: no such stack"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -61,6 +61,8 @@ def demo(
     manifest = load_manifest(app or find_example())
     ports = {"port": port, "https_port": https_port, "dns_port": dns_port}
     teller = make_teller(as_json)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does, they end the planet too
+        signal.signal(number, interrupted)
     with contextlib.ExitStack() as stack:
         stack.callback(teller.progress, "")
         if data_dir is None:
@@ -80,6 +82,11 @@ def demo(
         where = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {data_dir}"
         teller.line(f"The planet goes on: antipodes status{where}, antipodes down{where}")
     raise typer.Exit(0 if verdict.holds else 1)
+
+
+def interrupted(number: int, frame: object) -> NoReturn:
+    """Ends the command by way of every `finally`."""
+    raise SystemExit(128 + number)
 
 
 def temporary_folder(stack: contextlib.ExitStack) -> Path:
@@ -161,7 +168,8 @@ async def play(planet: planets.Planet, manifest: Manifest, victim: str, destroy:
     globe = RemoteGlobe(planet)
     try:
         began = time.monotonic()
-        await deploy(manifest, globe, teller)
+        if failure := await deploy(manifest, globe, teller):
+            raise fail(failure)
         teller.line(f"{manifest.name} is deployed ({time.monotonic() - began:.1f} s)")
         disaster = Disaster("destroy" if destroy else "crash", victim, TRAFFIC_S, DOWN_S)
         return await run_story(globe, StoryPlan(disaster), teller, lambda: deploy(manifest, globe, teller))
@@ -169,11 +177,10 @@ async def play(planet: planets.Planet, manifest: Manifest, victim: str, destroy:
         globe.close()
 
 
-async def deploy(manifest: Manifest, globe: Globe, teller: Teller) -> None:
-    """Deploys the app; ends the command with the reason if that fails."""
+async def deploy(manifest: Manifest, globe: Globe, teller: Teller) -> str:
+    """Deploys the app; why it failed, or ""."""
     from antipodes.globe import deploy as deployer
 
     report = await deployer.deploy(manifest, globe, teller.progress)
     teller.progress("")
-    if not report.ok:
-        raise fail(report.reason)
+    return "" if report.ok else report.reason

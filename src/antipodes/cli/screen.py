@@ -22,16 +22,8 @@ from antipodes.gameday.teller import Tone
 
 WIDTH = 80
 STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "red", "quiet": "dim"}
-NUMERIC = (
-    " ms",
-    " s",
-    " %",
-    "Calls",
-    "Failed",
-    "Stranded",
-    "Overwritten",
-    "Lost",
-)  # endings of titles over columns of numbers
+# Endings of titles over columns of numbers.
+NUMERIC = (" ms", " s", " %", "Calls", "Failed", "Strand", "Over", "Lost")
 MARGIN = "   "
 
 
@@ -58,7 +50,7 @@ class Screen:
             self.console.print(Text(before, style="dim") + Text(part, style=STYLES[tone]), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1), show_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0), show_edge=False)
         for title in columns:
             numeric = title.endswith(NUMERIC)
             table.add_column(title, justify="right" if numeric else "left", no_wrap=title == columns[0])

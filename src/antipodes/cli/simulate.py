@@ -111,14 +111,14 @@ def play(
     manifest = manifests.load(folder)
     tell = teller or Silent()
 
-    async def deploy(globe: Globe) -> None:
+    async def deploy(globe: Globe) -> str:
         report = await deployer.deploy(manifest, globe, tell.progress)
         tell.progress("")
-        if not report.ok:
-            raise RuntimeError(f"the app could not be deployed: {report.reason}")
+        return "" if report.ok else report.reason
 
     async def main(globe: Globe) -> Verdict:
-        await deploy(globe)
+        if failure := await deploy(globe):
+            raise RuntimeError(f"the app could not be deployed: {failure}")
         tell.line(f"{folder} is deployed to {', '.join(globe.regions)}")
         return await run_story(globe, plan_of(seed, globe.regions, kind), tell, lambda: deploy(globe))
 

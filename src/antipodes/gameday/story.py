@@ -22,7 +22,7 @@ from antipodes.gameday.verdict import SETTLED_REQUESTS, Run, Verdict, judge, lag
 from antipodes.gameday.watch import Watch
 from antipodes.globe.globe import Globe
 
-Redeploy = Callable[[], Awaitable[None]]  # what an operator does after a disk is gone: deploys the app again
+Redeploy = Callable[[], Awaitable[str]]  # what an operator does after a disk is gone; why it failed, or ""
 
 DRAIN_S = 30.0  # requests under way end by their own timeouts long before
 SCAN_S = 0.5  # between two scans while stranded writes are on their way back
@@ -65,6 +65,7 @@ class Drama:
         self._during: list[Snapshot] = []
         self._after: list[Snapshot] = []
         self._is_broken = False
+        self._notes: list[str] = []
         self._deployed = not self._disaster.destroys  # whether the victim has the app after its return
 
     # -- act three -----------------------------------------------------------------------------------------------
@@ -122,10 +123,14 @@ class Drama:
         self._say(telling.mended(disaster, took_s), "good")
         if disaster.destroys and redeploy is not None:
             self._tell.progress("the app is deployed again")
-            await redeploy()
-            self._deployed = True
+            failure = await redeploy()
             self._tell.progress("")
-            self._say(f"the app is deployed to {disaster.region} again")
+            self._deployed = not failure
+            if failure:
+                self._notes.append(f"the app could not be deployed again: {failure}")
+                self._say(self._notes[-1], "bad")
+            else:
+                self._say("the app is deployed again")
         self._tell.progress("catching up")
         await self._catch_up()
         self._tell.progress("users return as health checks and DNS allow")
@@ -207,6 +212,7 @@ class Drama:
                 lags=lag_verdicts(lags, reported),
                 audit=self._audit(final),
                 unread=unread,
+                notes=tuple(self._notes),
             )
         )
 

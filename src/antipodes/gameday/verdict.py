@@ -133,6 +133,7 @@ class Run:
     dns_ttl_s: float
     lags: Sequence[LagVerdict]
     audit: Audit
+    notes: tuple[str, ...] = ()  # what the story wants said
     unread: tuple[str, ...] = ()  # Regions whose replica could not be read at the end
 
 
@@ -284,7 +285,7 @@ def _served_again(run: Run, city: str) -> bool:
 
 def _notes(run: Run) -> list[str]:
     audit, disaster = run.audit, run.disaster
-    notes = []
+    notes = list(run.notes)
     if disaster.destroys and audit.lost:
         notes.append(
             f"{audit.lost} acknowledged writes are lost: only the destroyed disk of {disaster.region} held them "
