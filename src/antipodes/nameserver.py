@@ -98,7 +98,7 @@ class NameServer:
             self._load_check(key.decode())
 
     async def start(self) -> None:
-        """Follows the control plane and begins to probe. Raises OSError: the backbone's port is in use."""
+        """Follows the control plane and begins to probe. Raises PortInUse: the backbone's port."""
         self._running = True
         for check_id in sorted(self._checks):
             self._fleet.follow(self._checks[check_id].check)

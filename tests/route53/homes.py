@@ -21,11 +21,11 @@ from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.operation import Payload, Request
 from antipodes.world import geography
 from antipodes.world.simulated import Simulation
-from antipodes.world.world import GLOBE, HERE, NetworkError
+from antipodes.world.world import GLOBE, HERE, NetworkError, Server, World
+from tests.worlds import Worlds
 
 HOME = "us-east-1"
 SETTINGS = Settings(regions=(HOME, "us-west-2", "eu-west-1"))
-PORT = geography.backbone_port(SETTINGS.port)
 TOKEN = "token"
 
 T = TypeVar("T")
@@ -34,29 +34,36 @@ T = TypeVar("T")
 class Planet53:
     """us-east-1's Route 53, the globe's name server, and HTTP targets that live and die."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, worlds: Worlds | None = None) -> None:
         self.simulation = Simulation(seed)
+        self.world: Callable[[str], World] = worlds.world if worlds else self.simulation.world
+        self.settings = SETTINGS
+        if worlds is not None and worlds.name == "real":
+            ports = [worlds.free_port() for _ in range(3)]
+            self.settings = Settings(SETTINGS.regions, port=ports[0], https_port=ports[1], dns_port=ports[2])
+        self.backbone_port = geography.backbone_port(self.settings.port)
         self.events: list[tuple[float, str, str]] = []
         self.service: Route53 | None = None
         self.nameserver: NameServer | None = None
         self.bodies: dict[str, HttpResponse] = {}
         self.requests: list[HttpRequest] = []
+        self.targets: dict[str, Server] = {}
 
     async def start(self) -> None:
         await self.boot_home()
         await self.boot_globe()
 
     async def boot_home(self) -> None:
-        await self.simulation.boot(HOME, self._home)
+        await self.simulation.boot(HOME, self.home)
 
     async def boot_globe(self) -> None:
-        await self.simulation.boot(GLOBE, self._globe)
+        await self.simulation.boot(GLOBE, self.globe)
 
-    async def _home(self) -> None:
-        world = self.simulation.world(HOME)
+    async def home(self) -> None:
+        world = self.world(HOME)
         store = Store.open(world, "region")
-        backbone = Backbone(world, PORT, TOKEN)
-        client = CallClient(world, backbone, geography.address_of, PORT)
+        backbone = Backbone(world, self.backbone_port, TOKEN)
+        client = CallClient(world, backbone, geography.address_of, self.backbone_port)
 
         async def call(
             service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
@@ -71,7 +78,7 @@ class Planet53:
             result: Mapping[str, Any] = answer["result"]
             return result
 
-        self.service = Route53(Surroundings(HOME, world, store, call, SETTINGS))
+        self.service = Route53(Surroundings(HOME, world, store, call, self.settings))
         replicator = Replicator(
             world,
             store,
@@ -79,34 +86,34 @@ class Planet53:
             (GLOBE,),
             backbone=backbone,
             address_of=geography.address_of,
-            port=PORT,
+            port=self.backbone_port,
         )
         await backbone.start()
         replicator.start()
         if self.bodies.get(HOME):
-            await self._serve_target(HOME)
+            await self.serve_target(HOME)
 
-    async def _globe(self) -> None:
-        world = self.simulation.world(GLOBE)
+    async def globe(self) -> None:
+        world = self.world(GLOBE)
 
         def note(kind: str, subject: str, detail: str) -> None:
             self.events.append((world.monotonic(), kind, detail))
 
-        self.nameserver = NameServer(world, SETTINGS, token=TOKEN, on_event=note)
-        await serve_dns(world, SETTINGS.dns_port, self.nameserver.answer)
+        self.nameserver = NameServer(world, self.settings, token=TOKEN, on_event=note)
+        await serve_dns(world, self.settings.dns_port, self.nameserver.answer)
         await self.nameserver.start()
 
     async def boot_target(self, site: str, response: HttpResponse | None = None) -> None:
         """An HTTP server at a Region's address."""
         self.bodies[site] = response or HttpResponse(200, (), b"fine")
-        await self.simulation.boot(site, lambda: self._serve_target(site))
+        await self.simulation.boot(site, lambda: self.serve_target(site))
 
-    async def _serve_target(self, site: str) -> None:
+    async def serve_target(self, site: str) -> None:
         async def answer(request: HttpRequest) -> HttpResponse:
             self.requests.append(request)
             return self.bodies[site]
 
-        await serve_http(self.simulation.world(site), SETTINGS.port, answer)
+        self.targets[site] = await serve_http(self.world(site), self.settings.port, answer)
 
     async def do(self, operation: str, **params: Any) -> dict[str, Any]:
         assert self.service is not None
@@ -133,9 +140,9 @@ class Planet53:
 
     async def ask(self, name: str, city: str = "New York", kind: str = "A") -> dns_client.Answer:
         place = geography.city(city)
-        world = self.simulation.world(HERE)
+        world = self.world(HERE)
         question = dns_client.build_query(name, kind, 7, f"{place.prefix}.0/24")
-        return dns_client.parse_answer(await world.ask(SETTINGS.dns_address, SETTINGS.dns_port, question))
+        return dns_client.parse_answer(await world.ask(self.settings.dns_address, self.settings.dns_port, question))
 
     async def values(self, name: str, city: str = "New York", kind: str = "A") -> list[str]:
         return [one.value for one in (await self.ask(name, city, kind)).answers]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Protocol
+from typing import Protocol, cast
 
-from antipodes.world.world import Server, World
+from antipodes.world.world import PortInUse, Server, World
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Answerer(Protocol):
 async def serve_dns(
     world: World, port: int, answer: Answerer, *, address: str | None = None, raw_socket: bool = False
 ) -> Server:
-    """Listens on UDP and TCP. port 0: one that is free for both. Raises OSError: in use."""
+    """Listens on UDP and TCP. port 0: one that is free for both. Raises PortInUse."""
     tcp = await world.serve(port, lambda: _Connection(world, answer), address=address)
     try:
         udp: Server
@@ -40,7 +40,7 @@ async def serve_dns(
             udp = _RawUdp(address or world.address, tcp.port, answer)
         else:
             udp = await world.serve_datagrams(tcp.port, _datagrams(answer), address=address)
-    except OSError:
+    except PortInUse:
         tcp.close()
         raise
     return _Both(udp, tcp)
@@ -82,9 +82,9 @@ class _RawUdp:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
             self._socket.bind((address, port))
-        except OSError:
+        except OSError as error:
             self._socket.close()
-            raise
+            raise PortInUse(f"{address} UDP port {port}: {error.strerror}") from error
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._drain)
 
@@ -129,8 +129,7 @@ class _Connection(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are of no asyncio class
         peer = transport.get_extra_info("peername")
         self._client_ip = peer[0] if peer else ""
         self._wait()
