@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from antipodes.wire.errors import ClientFault
-from tests.lambda_.conftest import Play, Room
+from tests.lambda_.conftest import ROLE, Play, Room
 
 ECHO = """
 import os
@@ -266,3 +267,22 @@ def test_new_code_is_run_after_an_update(play: Play) -> None:
 
 async def _ignore(work: Any) -> None:
     await work
+
+
+def test_folder_is_used_in_place_and_read_anew_by_each_environment(play: Play, tmp_path: Path) -> None:
+    async def story(room: Room) -> None:
+        (tmp_path / "app.py").write_text("import part\ndef handler(e, c):\n    return part.N\n")
+        (tmp_path / "part.py").write_text("N = 1\n")
+        code = {"S3Bucket": "antipodes-folder", "S3Key": str(tmp_path)}
+        await room.ask(
+            "CreateFunction", FunctionName="f", Code=code, Runtime="python3.12", Handler="app.handler", Role=ROLE
+        )
+        await room.active("f")
+        assert (await invoked(room, "f"))[1] == 1
+        (tmp_path / "part.py").write_text("N = 22\n")
+        await room.ask("UpdateFunctionCode", FunctionName="f", **code)
+        await room.active("f")
+        assert (await invoked(room, "f"))[1] == 22
+
+    play(story)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["app.py", "part.py"]

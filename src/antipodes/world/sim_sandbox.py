@@ -32,8 +32,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import boto3
+import botocore.hooks
 import botocore.httpsession
 import botocore.session
+import botocore.useragent
 import greenlet
 
 from antipodes.world import sim_boto
@@ -108,18 +110,23 @@ class Sandbox:
         try:
             return work()
         finally:
-            self._leave()
+            if _running is self:
+                self._leave()
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """From the function's code: lets virtual time pass until the coroutine has ended."""
         if self.killed:
             work.close()
             raise greenlet.GreenletExit
+        if _running is not self:  # frames of a crashed site, unwinding while another handler runs
+            work.close()
+            raise greenlet.GreenletExit
         self._leave()
         try:
             return await_only(work)
         finally:
-            self._enter()
+            if nobody_runs():
+                self._enter()
 
     def load(self, name: str) -> types.ModuleType:
         return importlib.import_module(name)
@@ -154,6 +161,11 @@ class Sandbox:
             place, name, value = self._outside.pop()
             setattr(place, name, value)
         _running = None
+
+
+def nobody_runs() -> bool:
+    """Whether no handler's code is in place."""
+    return _running is None
 
 
 class _Output(io.TextIOBase):
@@ -287,6 +299,7 @@ _real_time = types.SimpleNamespace(
     time=time.time, monotonic=time.monotonic, gmtime=time.gmtime, strftime=time.strftime, sleep=time.sleep
 )
 _real_urandom = os.urandom
+_real_alias_event_name = botocore.hooks.EventAliaser._alias_event_name
 _real_create_loader = botocore.session.create_loader
 _real_random = random.Random()  # for a module that kept a replacement and uses it outside of any handler
 
@@ -404,6 +417,15 @@ def _create_loader(search_path: str | None = None) -> Any:
     return _loader()
 
 
+@functools.lru_cache(maxsize=8192)
+def _alias(name: str) -> Any:
+    return _real_alias_event_name(botocore.hooks.EventAliaser(botocore.hooks.HierarchicalEmitter()), name)
+
+
+def _alias_event_name(aliaser: Any, name: str) -> Any:
+    return _alias(name)
+
+
 def _send(session: Any, request: Any) -> Any:
     assert _running is not None, "only in place while a handler runs"
     return _running.wait(sim_boto.send(_running.asker, session, request))
@@ -445,5 +467,12 @@ def _replacements() -> tuple[tuple[Any, str, Any], ...]:
         (socket, "create_connection", _refusing("sockets")),
         (socket, "getaddrinfo", _refusing("sockets")),
         (botocore.session, "create_loader", _create_loader),
+        # Pure functions of botocore that take much of a client's and a call's time, remembered.
+        (botocore.hooks.EventAliaser, "_alias_event_name", _alias_event_name),
+        (
+            botocore.useragent,
+            "sanitize_user_agent_string_component",
+            functools.lru_cache(maxsize=8192)(botocore.useragent.sanitize_user_agent_string_component),
+        ),
         (botocore.httpsession.URLLib3Session, "send", _send),
     )
