@@ -42,7 +42,8 @@ def shape_faults(action: str, shape: Mapping[str, Any]) -> str:
         if plain:
             return f"Missing field '{missing}' {where}"
         return f"Expected exactly one of {content}, but found none {where}"
-    policies = [member for member in _POLICY_FIELDS if shape.get(member) not in (None, False)]
+    # MultiValueAnswer=false is no policy; a Weight of 0 is one.
+    policies = [member for member in _POLICY_FIELDS if shape.get(member) is not None and shape[member] is not False]
     if len(policies) > 1:
         return f"Expected at most one of [{', '.join(_POLICY_FIELDS)}], but found {', '.join(policies)} {where}"
     if policies and not set_id:
