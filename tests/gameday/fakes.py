@@ -67,7 +67,7 @@ class PaperGlobe:
         self._flaws = flaws
         self._data = {name: PaperRegion() for name in REGIONS}
         self._health = dict.fromkeys(REGIONS, (True, 0.0))
-        self._cut: tuple[str, str] | None = None
+        self._cuts: list[tuple[str, str]] = []
         self.calls = 0
 
     async def start(self) -> None:
@@ -115,7 +115,7 @@ class PaperGlobe:
         way_s = geography.round_trip_ms(source, target) / 2000
         await self.world(HERE).sleep(way_s)
         up = self._simulation.is_up(source) and self._simulation.is_up(target)
-        if not up or (self._cut is not None and {source, target} == set(self._cut)):
+        if not up or (source, target) in self._cuts or (target, source) in self._cuts:
             return
         data, other = self._data[source], self._data[target]
         for item, stamp, content in data.log[data.sent.get(target, 0) :]:
@@ -193,10 +193,10 @@ class PaperGlobe:
                     self.world(HERE).spawn(self._ship(source, target), "ship")
 
     async def partition(self, one: str, other: str) -> None:
-        self._cut = (one, other)
+        self._cuts.append((one, other))
 
     async def heal(self) -> None:
-        self._cut = None
+        self._cuts.clear()
         self._ship_all()
 
     async def status(self) -> GlobeStatus:

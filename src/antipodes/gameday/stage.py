@@ -32,7 +32,7 @@ class StoryPlan:
     world: str = "real"  # or "simulated": said in the verdict
     seed: int | None = None  # said in the verdict
     calls: int = 5  # of each kind, in the first act
-    last_writes: int = 6  # made at the victim right before it dies, one after the other
+    last_writes: int = 6  # that the victim takes, its links to the other Regions down, right before it dies
     interval_s: float = 0.5  # between two looks at DNS and at health
     moved_s: float = 90.0  # deadlines: users have moved away,
     returned_s: float = 90.0  # ... and returned,

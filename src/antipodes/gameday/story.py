@@ -101,10 +101,22 @@ class Drama:
             self._broken, self._is_broken = stage.clock(), True
             await stage.globe.partition(disaster.region, disaster.other)
             return
-        for number in range(stage.plan.last_writes):
-            await stage.write_at(disaster.region, f"last-{number + 1}")
+        # What a Region has sent arrives though it dies: only what it could not send any more is stranded. So its links
+        # fail a moment before it does, while it still takes writes, as in many real outages.
+        if stage.plan.last_writes:
+            for peer in stage.globe.regions:
+                if peer != disaster.region:
+                    await stage.globe.partition(disaster.region, peer)
+        said = 0
+        while said < stage.plan.last_writes and await stage.write_at(disaster.region, f"last-{said + 1}") is not None:
+            said += 1
+        if said:
+            self._notes.append(telling.last_writes(disaster, said))
+            self._tell.line(self._notes[-1], "quiet")
         self._broken, self._is_broken = stage.clock(), True
         await stage.globe.kill(disaster.region, destroy=disaster.destroys)
+        if stage.plan.last_writes:
+            await stage.globe.heal()
 
     # -- act four ------------------------------------------------------------------------------------------------
 

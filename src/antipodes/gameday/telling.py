@@ -39,6 +39,10 @@ def before(regions: Mapping[str, str | None], outcomes: Sequence[Outcome]) -> st
     return f"{served} of {len(outcomes)} requests served ({who})"
 
 
+def last_writes(disaster: Disaster, count: int) -> str:
+    return f"the links of {disaster.region} fail; cut off, it acknowledges {count} more writes"
+
+
 def struck(disaster: Disaster) -> str:
     if disaster.other:
         return f"{disaster.region} and {disaster.other} are parted"
