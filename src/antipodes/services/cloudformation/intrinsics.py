@@ -175,7 +175,7 @@ def _split(value: Any, scope: Scope) -> list[str]:
 
 def _find_in_map(value: Any, scope: Scope) -> Any:
     name, top, second = (evaluate(one, scope) for one in _pair(value, "Fn::FindInMap", 3))
-    if name not in scope.mappings:
+    if not isinstance(name, str) or name not in scope.mappings:
         raise validation_error(
             f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of template."
         )

@@ -137,7 +137,7 @@ def read_template(raw: Mapping[str, Any]) -> Template:
         *(("resource", r.logical_id, r.condition) for r in template.resources.values()),
         *(("output", o.name, o.condition) for o in template.outputs.values()),
     ]:
-        if condition is not None and condition not in template.conditions:
+        if condition is not None and (not isinstance(condition, str) or condition not in template.conditions):
             raise validation_error(
                 f"Template format error: Unresolved condition dependency {condition} of {kind} {name}"
             )
@@ -179,6 +179,9 @@ def _parameter(name: str, body: Any) -> Parameter:
     if kind not in PARAMETER_TYPES and not kind.startswith(("AWS::", "List<AWS::")):
         raise validation_error(f"Template format error: Unrecognized parameter type: {kind}")
     default = body.get("Default")
+    for key, shape, said in (("AllowedValues", list, "a list"), ("AllowedPattern", str, "a string")):
+        if key in body and not isinstance(body[key], shape):
+            raise validation_error(f"Template format error: {key} of parameter {name} must be {said}")
     if isinstance(default, list):
         default = ",".join(_text(one) for one in default)
     try:

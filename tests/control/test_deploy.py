@@ -1,0 +1,90 @@
+"""The example deployed to a whole simulated planet: every service is the real one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from antipodes.globe import deploy, manifest
+from antipodes.globe.deploy import DeployReport
+from antipodes.globe.simulated import SimulatedGlobe, simulate_globe
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "globaldb"
+APP = manifest.load(EXAMPLE)
+
+
+def actions(report: DeployReport) -> dict[str, str]:
+    assert report.ok, report.reason
+    return {f"{one.stack}@{one.region}": one.action for one in report.stacks}
+
+
+def quiet(line: str) -> None: ...
+
+
+def test_the_example_is_deployed_and_deploying_again_changes_nothing() -> None:
+    async def story(globe: SimulatedGlobe) -> tuple[DeployReport, DeployReport]:
+        return await deploy.deploy(APP, globe, quiet), await deploy.deploy(APP, globe, quiet)
+
+    (first, second), _ = simulate_globe(1, APP.regions, story)
+    assert list(dict.fromkeys(actions(first).values())) == ["created"]
+    assert list(dict.fromkeys(actions(second).values())) == ["unchanged"]
+    assert len(actions(first)) == 8
+
+
+def test_a_changed_parameter_updates_only_its_stack() -> None:
+    stacks = tuple(
+        replace(one, parameters={**one.parameters, "HealthDepth": "deep"}) if one.name == "globaldb-service" else one
+        for one in APP.stacks
+    )
+
+    async def story(globe: SimulatedGlobe) -> DeployReport:
+        await deploy.deploy(APP, globe, quiet)
+        return await deploy.deploy(replace(APP, stacks=stacks), globe, quiet)
+
+    report, _ = simulate_globe(2, APP.regions, story)
+    updated = [place for place, action in actions(report).items() if action == "updated"]
+    assert updated == [f"globaldb-service@{region}" for region in APP.regions]
+
+
+def test_a_region_that_lost_its_disk_is_deployed_to_again() -> None:
+    async def story(globe: SimulatedGlobe) -> DeployReport:
+        await deploy.deploy(APP, globe, quiet)
+        await globe.kill("us-west-2", destroy=True)
+        await globe.world("here").sleep(5)
+        await globe.restore("us-west-2")
+        await globe.world("here").sleep(20)
+        return await deploy.deploy(APP, globe, quiet)
+
+    report, _ = simulate_globe(3, APP.regions, story)
+    assert [place for place, action in actions(report).items() if action == "created"] == [
+        "globaldb-service@us-west-2",
+        "globaldb-routing@us-west-2",
+    ]
+
+
+def test_a_failure_names_stack_region_resource_and_reason() -> None:
+    stacks = tuple(
+        replace(
+            one,
+            template=one.template.replace(
+                "AttributeName: id\n          KeyType", "AttributeName: di\n          KeyType"
+            ),
+        )
+        for one in APP.stacks
+    )
+
+    async def story(globe: SimulatedGlobe) -> DeployReport:
+        return await deploy.deploy(replace(APP, stacks=stacks), globe, quiet)
+
+    report, _ = simulate_globe(4, APP.regions, story)
+    assert not report.ok
+    assert report.reason.startswith("globaldb-table in us-east-1: ROLLBACK_COMPLETE: Table: Resource handler returned")
+
+
+def test_a_region_the_planet_does_not_have_is_named() -> None:
+    async def story(globe: SimulatedGlobe) -> DeployReport:
+        return await deploy.deploy(APP, globe, quiet)
+
+    report, _ = simulate_globe(5, ("us-east-1", "eu-west-1"), story)
+    assert not report.ok
+    assert "no Region us-west-2" in report.reason
