@@ -16,7 +16,7 @@ def queries(name: str, cities: tuple[str, ...], count: int = 64) -> list[bytes]:
     from antipodes.world import geography
 
     return [
-        dns_client.build_query(name, "A", number, subnet=geography.city(cities[number % len(cities)]).prefix)
+        dns_client.build_query(name, "A", number, f"{geography.city(cities[number % len(cities)]).prefix}.0/24")
         for number in range(count)
     ]
 

@@ -114,9 +114,10 @@ def measure(seconds: float = 3.0, rounds: int = 3) -> dict[str, dict[str, float]
             prepare(server)
             work[server.name] = {"PutItem": puts(server), "GetItem": gets(server)}
         for server in servers:  # every key is there before the first get
-            asyncio.run(
-                load.run(server.host, server.port, work[server.name]["PutItem"], connections=8, seconds=seconds)
+            fill = load.run(
+                server.host, server.port, work[server.name]["PutItem"], connections=8, seconds=600, at_most=KEYS
             )
+            asyncio.run(fill)
         for _ in range(rounds):
             for operation in ("PutItem", "GetItem"):
                 for connections in (8, 32):

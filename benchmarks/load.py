@@ -7,6 +7,7 @@ answer is checked: status 200 and, where given, a part of the body.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Tally:
     requests: Sequence[bytes]
     expect: bytes
     deadline: float
+    at_most: float  # answers
     next: int = 0
     bad: int = 0
     times: list[float] = field(default_factory=list)
@@ -72,7 +74,7 @@ class Connection(asyncio.Protocol):
         tally = self._tally
         assert self._transport is not None
         now = time.perf_counter()
-        if now >= tally.deadline:
+        if now >= tally.deadline or tally.next >= tally.at_most:
             self._transport.close()
             return
         self._sent = now
@@ -104,12 +106,19 @@ class Connection(asyncio.Protocol):
 
 
 async def run(
-    host: str, port: int, requests: Sequence[bytes], *, connections: int, seconds: float, expect: bytes = b""
+    host: str,
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    at_most: float = math.inf,
+    expect: bytes = b"",
 ) -> Figures:
-    """Runs the load for that long."""
+    """Runs the load for that long, or until so many requests are sent."""
     loop = asyncio.get_running_loop()
     begin = time.perf_counter()
-    tally = Tally(requests, expect, begin + seconds)
+    tally = Tally(requests, expect, begin + seconds, at_most)
     ends = [loop.create_future() for _ in range(connections)]
     await asyncio.gather(*(loop.create_connection(lambda end=end: Connection(tally, end), host, port) for end in ends))
     await asyncio.gather(*ends)

@@ -21,6 +21,15 @@ Regions = Annotated[str, typer.Option("--regions", help="Comma-separated Region 
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="HTTP: the front door and every Region.")]
 HttpsPort = Annotated[int, typer.Option("--https-port", min=1, max=65535, help="HTTPS on every Region.")]
 DnsPort = Annotated[int, typer.Option("--dns-port", min=1, max=65535, help="DNS, UDP and TCP.")]
+ReplicationDelay = Annotated[
+    float,
+    typer.Option(
+        "--replication-delay",
+        min=0,
+        metavar="SECONDS",
+        help="How long global tables hold a change back before they send it (AWS: typically within a second).",
+    ),
+]
 DEFAULT_REGIONS = ",".join(planets.DEFAULT_REGIONS)
 
 
@@ -31,6 +40,7 @@ def up(
     dns_port: DnsPort = 5300,
     in_memory: Annotated[bool, typer.Option("--in-memory", help="Keep nothing on disk.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is up; end it with `down`.")] = False,
+    replication_delay: ReplicationDelay = 0.0,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Starts a planet. In the foreground Ctrl-C ends everything; with --detach, `antipodes down` does."""
@@ -39,7 +49,13 @@ def up(
     try:
         wanted = planets.check_regions(tuple(name.strip() for name in regions.split(",") if name.strip()))
         planet = supervisor.prepare(
-            data_dir, regions=wanted, port=port, https_port=https_port, dns_port=dns_port, in_memory=in_memory
+            data_dir,
+            regions=wanted,
+            port=port,
+            https_port=https_port,
+            dns_port=dns_port,
+            in_memory=in_memory,
+            replication_delay_s=replication_delay,
         )
     except planets.PlanetError as error:
         raise fail(str(error), 2) from None

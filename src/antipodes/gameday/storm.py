@@ -47,8 +47,8 @@ class Storm:
         await create_table(self.globe, self.app)
         world = self.globe.world(HERE)
         work: list[Callable[[], Awaitable[None]]] = [
-            *(lambda region=region: self._write(world, region) for region in self.globe.regions),  # type: ignore[misc]
-            *(lambda n=n: self._fault(world, n) for n in range(self.plan.faults)),  # type: ignore[misc]
+            *(lambda region=region: self._write(world, region) for region in self.globe.regions),
+            *(lambda n=n: self._fault(world, n) for n in range(self.plan.faults)),
         ]
         tasks = [world.spawn(as_coroutine(one), f"storm {n}") for n, one in enumerate(work)]
         await world.sleep(self.plan.lasts_s)

@@ -79,6 +79,8 @@ def read(data_dir: Path) -> Planet:
         raise PlanetError(
             f"There is no planet in {data_dir}. Start one with `antipodes up --data-dir {data_dir}`."
         ) from None
+    except OSError as error:
+        raise PlanetError(f"The planet's folder {data_dir} cannot be used: {error.strerror}.") from None
     except msgspec.MsgspecError as error:
         raise PlanetError(f"{path} cannot be read: {error}") from None
     if planet.format > FORMAT:
@@ -87,10 +89,13 @@ def read(data_dir: Path) -> Planet:
 
 
 def write(data_dir: Path, planet: Planet) -> None:
-    """Writes the record, readable by its owner only."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Writes the record, readable by its owner only. Raises PlanetError."""
     path = data_dir / FILE
     fresh = path.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(planet)))
-    fresh.replace(path)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(planet)))
+        fresh.replace(path)
+    except OSError as error:
+        raise PlanetError(f"The planet's folder {data_dir} cannot be used: {error.strerror}.") from None

@@ -68,6 +68,7 @@ class SimulatedGlobe:
 
     async def _boot(self, name: str) -> None:
         self._set_state(name, "starting")
+        self._simulation.links.up(name)
 
         async def boot() -> None:
             region = Region(
@@ -91,6 +92,7 @@ class SimulatedGlobe:
             raise ValueError(f"{region} is already down.")
         del self._up[region]
         self._simulation.crash(region, destroy=destroy)
+        self._simulation.links.down(region)
         self._set_state(region, "down")
         self._note("kill", region, "disk destroyed" if destroy else "")
         if destroy:

@@ -24,6 +24,7 @@ from antipodes.globe.frontdoor import FrontDoor
 from antipodes.globe.planet import Planet
 from antipodes.globe.processes import RealGlobe, RegionDidNotStart
 from antipodes.nameserver import NameServer
+from antipodes.region.region import LIMITS
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
 from antipodes.world.network import Links, encode_rules
 from antipodes.world.real import RealWorld, run_real
@@ -33,7 +34,14 @@ log = logging.getLogger("antipodes.globe")
 
 
 def prepare(
-    data_dir: Path, *, regions: tuple[str, ...], port: int, https_port: int, dns_port: int, in_memory: bool
+    data_dir: Path,
+    *,
+    regions: tuple[str, ...],
+    port: int,
+    https_port: int,
+    dns_port: int,
+    in_memory: bool,
+    replication_delay_s: float = 0.0,
 ) -> Planet:
     """Writes (or renews) the planet's record; keys and CA of an earlier planet in that folder are kept.
 
@@ -55,7 +63,13 @@ def prepare(
             ca_key_pem=authority.key_pem.decode(),
         )
     planet = msgspec.structs.replace(
-        kept, regions=regions, port=port, https_port=https_port, dns_port=dns_port, in_memory=in_memory
+        kept,
+        regions=regions,
+        port=port,
+        https_port=https_port,
+        dns_port=dns_port,
+        in_memory=in_memory,
+        options={**kept.options, "dynamodb.replication_delay_s": str(replication_delay_s)},
     )
     planets.write(data_dir, planet)
     (data_dir / "ca.pem").write_text(planet.ca_pem)
@@ -96,7 +110,7 @@ async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], No
     )
     globe.nameserver = nameserver
     door = FrontDoor(world, planet, globe, admin, nameserver)
-    servers = [await serve_http(world, planet.port, door.respond)]
+    servers = [await serve_http(world, planet.port, door.respond, limits=LIMITS)]
     try:
         servers.append(await serve_dns(world, planet.dns_port, nameserver.answer, raw_socket=True))
         await globe.start()

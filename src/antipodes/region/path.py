@@ -35,10 +35,9 @@ from antipodes.world.world import NetworkError, World
 log = logging.getLogger("antipodes.region")
 
 ADMIN = "/_antipodes/"
-# Global services: one control plane, in the home Region (Route 53's is in us-east-1: facts 2.5; IAM's and STS's
-# global endpoint too). STS and IAM answer in every Region here, each with its own roles, because a dead
-# home Region must not stop the others.
-HOME_ONLY = frozenset({"route53"})
+# Global services: one control plane, in the home Region (Route 53's is in us-east-1: facts 2.5; IAM's is too). With
+# the home Region down their changes fail, as on AWS; nothing that runs asks them.
+HOME_ONLY = frozenset({"route53", "iam"})
 KNOWN_KEYS: Mapping[str, str] = {"test": "test"}
 
 
@@ -124,7 +123,7 @@ class Path:
     def _locate(self, scope_region: str, service: str) -> str:
         if service in HOME_ONLY:
             return self._home
-        if service == "iam" or scope_region == self._region:
+        if scope_region == self._region:
             return self._region
         if scope_region in self._settings.regions:
             return scope_region

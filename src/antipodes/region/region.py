@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from antipodes.edge.http import serve_http
+from antipodes.edge.http import Limits, serve_http
 from antipodes.edge.tls import Authority
 from antipodes.region.admin import FunctionReport, PeerReport, RegionAdmin, RegionReport
 from antipodes.region.calls import Calls
@@ -30,6 +30,9 @@ from antipodes.store.store import Store
 from antipodes.world import geography
 from antipodes.world.network import Rule
 from antipodes.world.world import GLOBE, Server, World
+
+
+LIMITS = Limits(body_bytes=64 * 1024 * 1024)  # a deployment package: 50 MB, in Base64
 
 
 class Region:
@@ -70,7 +73,14 @@ class Region:
         self._backbone = Backbone(world, port, token)
         peers = tuple(site for site in (*settings.regions, GLOBE) if site != self.name)
         self.replicator = Replicator(
-            world, self._store, carried, peers, backbone=self._backbone, address_of=geography.address_of, port=port
+            world,
+            self._store,
+            carried,
+            peers,
+            backbone=self._backbone,
+            address_of=geography.address_of,
+            port=port,
+            delays_s={"dynamodb": float(settings.options.get("dynamodb.replication_delay_s", 0))},
         )
         self._dynamodb.holders_changed = self.replicator.refresh
         self._calls.join(self._backbone, self.services)
@@ -85,8 +95,10 @@ class Region:
             await service.start()
         self.replicator.start()
         settings = self._settings
-        self._servers.append(await serve_http(self._world, settings.port, self._path.respond))
-        self._servers.append(await serve_http(self._world, settings.https_port, self._path.respond, tls=self._acm))
+        self._servers.append(await serve_http(self._world, settings.port, self._path.respond, limits=LIMITS))
+        self._servers.append(
+            await serve_http(self._world, settings.https_port, self._path.respond, tls=self._acm, limits=LIMITS)
+        )
 
     async def stop(self) -> None:
         """Listeners, services, replication, store."""

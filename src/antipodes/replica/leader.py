@@ -8,6 +8,10 @@ Only changes of this site's own are shipped. A change that came from elsewhere r
 from its origin; shipping it on would multiply traffic by the number of sites. What an origin lost before it reached
 everybody travels by snapshot, which holds changes of all origins.
 
+A change may be held back for a while before it is shipped (`delays_s`, by service): AWS replicates "typically within a
+second or less", of which distance is the smaller part, and what a Region loses with its disk is what it had not yet
+sent. With no delay a change leaves in the same turn of the loop.
+
 A topic joins a follower's stream when both sides name it; the follower is told at that place in the stream
 (`Carrying`), and backfills what lies before. So it does not matter which side learns first that a topic is shared.
 """
@@ -101,8 +105,14 @@ def beginning(follow: Follow, incarnation: str, begin: int, end: int) -> tuple[i
 class Leader:
     """Serves followers; `replicator.Replicator` registers it with the backbone."""
 
-    def __init__(self, world: World, store: Store, carried: Mapping[str, Carried]) -> None:
+    def __init__(
+        self, world: World, store: Store, carried: Mapping[str, Carried], delays_s: Mapping[str, float] | None = None
+    ) -> None:
+        """delays_s: service name -> how long its changes are held back after they are durable."""
         self._world = world
+        self._delays_s = {service: delay for service, delay in (delays_s or {}).items() if delay > 0}
+        self._grown: deque[tuple[float, int]] = deque()  # (when, end of the log then): the recent past, oldest first
+        self._began = store.end
         self._store = store
         self._carried = carried
         self._sessions: dict[str, _Session] = {}
@@ -116,8 +126,29 @@ class Leader:
         """Wakes the sessions whenever the log grows. Runs until cancelled."""
         while True:
             await self._store.grown(self._store.end)
+            if self._delays_s:
+                self._remember()
             for session in self._sessions.values():
                 session.wake.set()
+
+    def _remember(self) -> None:
+        """Notes when the log had which end, as far back as a delay reaches."""
+        now, longest_s = self._world.monotonic(), max(self._delays_s.values())
+        self._grown.append((now, self._store.end))
+        while self._grown and self._grown[0][0] < now - longest_s:
+            self._began = self._grown.popleft()[1]
+
+    def _released(self, session: _Session) -> tuple[int, float]:
+        """(position up to which the log may be shipped now, seconds until more may)."""
+        delay_s = max((self._delays_s.get(topic.partition("/")[0], 0.0) for topic in session.carrying), default=0.0)
+        if not delay_s:
+            return self._store.end, HEARTBEAT_S
+        due, upto = self._world.monotonic() - delay_s, self._began
+        for when, end in self._grown:
+            if when > due:
+                return upto, min(when - due, HEARTBEAT_S)
+            upto = end
+        return upto, HEARTBEAT_S
 
     def refresh(self) -> None:
         """Topics or their holders may have changed."""
@@ -173,7 +204,9 @@ class Leader:
             if session.scanned < store.begin:
                 return  # trimmed below a follower that was too slow: it comes back and is told to backfill
             room = session.under_way_bytes < WINDOW_BYTES
-            entries = store.changes(session.scanned, BATCH_CHANGES) if room else []
+            released, patience_s = self._released(session) if self._delays_s else (store.end, HEARTBEAT_S)
+            count = min(BATCH_CHANGES, released - session.scanned) if room else 0
+            entries = store.changes(session.scanned, count) if count > 0 else []
             if entries:
                 changes, session.scanned, total_bytes = cut(entries, self._world.site, frozenset(session.carrying))
                 if changes or session.scanned - session.told >= SKIPPED_BEFORE_PROGRESS:
@@ -181,10 +214,11 @@ class Leader:
                     await channel.drain()
                 continue
             try:
-                async with asyncio.timeout(HEARTBEAT_S):
+                async with asyncio.timeout(patience_s):
                     await session.wake.wait()
             except TimeoutError:
-                self._send(channel, session, [], 0)
+                if patience_s == HEARTBEAT_S:
+                    self._send(channel, session, [], 0)
 
     def _send(self, channel: Channel, session: _Session, changes: list[Change], total_bytes: int) -> None:
         channel.send(Batch(changes, session.scanned, self._store.end))

@@ -38,7 +38,7 @@ class Replicator:
     """One site's replication.
 
     carried: service name -> what it shares. peers: the sites to follow, this one excluded. address_of: a site's
-    address; port: the backbone port of all sites.
+    address; port: the backbone port of all sites. delays_s: how long changes are held back (`Leader`).
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Replicator:
         backbone: Backbone,
         address_of: Callable[[str], str],
         port: int,
+        delays_s: Mapping[str, float] | None = None,
         keep_entries: int = KEEP_ENTRIES,
         keep_at_least: int = KEEP_AT_LEAST,
     ) -> None:
@@ -60,7 +61,7 @@ class Replicator:
         self._carried = carried
         self._keep_entries = keep_entries
         self._keep_at_least = min(keep_at_least, keep_entries)
-        self._leader = Leader(world, store, carried)
+        self._leader = Leader(world, store, carried, delays_s)
         self._followers = {
             peer: Follower(world, store, carried, backbone, peer, address_of(peer), port, self._disk_lost)
             for peer in peers

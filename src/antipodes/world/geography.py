@@ -12,8 +12,10 @@ Pure, from package data read once:
   Each owns one /24 of 198.18.0.0/15, the benchmark prefix, so that a DNS question can be asked "from Tokyo".
 
 What is measured and what is guessed: Region to Region is measured where the table has it, else a straight line fitted
-to that table (median error 18 %). City to Region is a guess: a last mile, and the same slope a kilometre as between
-Regions. The globe's site (`GLOBE`) is near everybody, as an anycast edge is; its two figures are guesses.
+to that table (median error 18 %). City to Region: a last mile, the way to the nearest measured Region at the slope of
+that line, and from there the measured path: cables do not follow great circles (Tokyo is nearer to Dublin than to
+Virginia, but its packets cross the Pacific). The last mile is a guess. The globe's site (`GLOBE`) is near everybody,
+as an anycast edge is; its two figures are guesses.
 """
 
 from __future__ import annotations
@@ -221,10 +223,28 @@ def round_trip_ms(a: str, b: str) -> float:
         return INSIDE_REGION_MS if isinstance(one, Region) else 0.0
     if one is None or other is None:
         return GLOBE_TO_REGION_MS if isinstance(one or other, Region) else GLOBE_TO_CITY_MS
-    distance_ms = great_circle_km(one, other) * SLOPE_MS_PER_KM
-    if isinstance(one, Region) and isinstance(other, Region):
-        return _measured_ms().get((a, b), FITTED_BASE_MS + distance_ms)
-    return distance_ms + LAST_MILE_MS * (isinstance(one, City) + isinstance(other, City))
+    (near_a, way_a_ms), (near_b, way_b_ms) = _backbone_of(one), _backbone_of(other)
+    return way_a_ms + _between_regions_ms(near_a, near_b) + way_b_ms
+
+
+def _between_regions_ms(one: Region, other: Region) -> float:
+    if one == other:
+        return 0.0
+    fitted_ms = FITTED_BASE_MS + great_circle_km(one, other) * SLOPE_MS_PER_KM
+    return _measured_ms().get((one.site, other.site), fitted_ms)
+
+
+@cache
+def _backbone_of(place: Place) -> tuple[Region, float]:
+    """Where a place joins the measured paths, and the round trip to there in ms."""
+    if isinstance(place, Region):
+        return place, 0.0
+    measured = {pair[0] for pair in _measured_ms()}
+    near = min(
+        (region for region in regions().values() if region.site in measured),
+        key=lambda region: (great_circle_km(place, region), region.number),
+    )
+    return near, LAST_MILE_MS + great_circle_km(place, near) * SLOPE_MS_PER_KM
 
 
 def backbone_port(port: int) -> int:
