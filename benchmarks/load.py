@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -120,7 +121,7 @@ async def run(
     begin = time.perf_counter()
     tally = Tally(requests, expect, begin + seconds, at_most)
     ends = [loop.create_future() for _ in range(connections)]
-    await asyncio.gather(*(loop.create_connection(lambda end=end: Connection(tally, end), host, port) for end in ends))
+    await asyncio.gather(*(loop.create_connection(partial(Connection, tally, end), host, port) for end in ends))
     await asyncio.gather(*ends)
     took = time.perf_counter() - begin
     times = sorted(tally.times)

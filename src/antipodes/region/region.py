@@ -31,7 +31,6 @@ from antipodes.world import geography
 from antipodes.world.network import Rule
 from antipodes.world.world import GLOBE, Server, World
 
-
 LIMITS = Limits(body_bytes=64 * 1024 * 1024)  # a deployment package: 50 MB, in Base64
 
 
