@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_truncated_to_nothing() -> None:
 @pytest.mark.parametrize(
     ("data", "rcode"),
     [
-        (dns.message.make_query("a.example", "A").to_wire()[:-1], "FORMERR"),
+        (dns.message.make_query("a.example", "A", id=0x1234).to_wire()[:-1], "FORMERR"),
         (b"\x12\x34\x28\x00" + b"\0" * 8, "NOTIMP"),  # opcode UPDATE
         (b"\x12\x34\x01\x00\0\0\0\0\0\0\0\0", "FORMERR"),  # no question
         (b"\x12\x34\x01\x00\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1", "FORMERR"),  # a name that points to itself
