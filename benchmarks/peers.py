@@ -1,16 +1,29 @@
-"""Peers to compare with: npm's dynalite, installed into a folder of the benchmark's own and ended with it."""
+"""Peers to compare with, each installed into a folder of the benchmark's own and ended with it: npm's dynalite, PyPI's
+MiniStack."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 DYNALITE = "dynalite@4.0.0"
+MINISTACK = "ministack==1.5.33"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A peer that runs, on 127.0.0.1."""
+
+    port: int
+    pid: int
 
 
 def free_port() -> int:
@@ -46,17 +59,44 @@ def install_dynalite(folder: Path) -> Path | None:
     return command
 
 
+def install_ministack(folder: Path) -> Path | None:
+    """The path of its command, or None where it cannot be installed."""
+    command = folder / "bin" / "ministack"
+    if not command.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", MINISTACK]
+        if subprocess.run(pip, check=False, capture_output=True).returncode:
+            return None
+    return command
+
+
 @contextlib.contextmanager
-def dynalite(command: Path, data: Path | None) -> Iterator[int]:
-    """Runs it, in memory or on a folder; yields its port."""
+def _running(command: list[str], port: int, **environment: str) -> Iterator[Peer]:
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **environment}
+    )
+    try:
+        wait_for_port(port)
+        yield Peer(port, process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def dynalite(command: Path, data: Path | None) -> Iterator[Peer]:
+    """Runs it, in memory or on a folder."""
     port = free_port()
     arguments = ["node", str(command), "--port", str(port), "--createTableMs", "0"]
     if data is not None:
         arguments += ["--path", str(data)]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for_port(port)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
+    with _running(arguments, port) as peer:
+        yield peer
+
+
+@contextlib.contextmanager
+def ministack(command: Path) -> Iterator[Peer]:
+    """Runs it in its default mode: all in memory."""
+    port = free_port()
+    with _running([str(command)], port, GATEWAY_PORT=str(port)) as peer:
+        yield peer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
 import tempfile
@@ -72,12 +71,10 @@ def api_call(planet: planets.Running, seconds: float = 3.0) -> None:
     table.put_item(TableName=table.list_tables()["TableNames"][0], Item={"id": {"S": "warm"}, "payload": {"S": "here"}})
     request = f"GET /prod/items/warm HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
     address = planet.address("us-east-1")
-    cold = asyncio.run(load.run(address, planet.port, [request], connections=1, seconds=0.01))
+    cold = load.run(address, planet.port, [request], connections=1, seconds=0.01)
     print(f"API call     cold {cold.p50_ms:7.1f} ms (first request; health checks may have warmed one environment)")
     for connections in (1, 8):
-        figures = asyncio.run(
-            load.run(address, planet.port, [request], connections=connections, seconds=seconds, expect=b"warm")
-        )
+        figures = load.run(address, planet.port, [request], connections=connections, seconds=seconds, expect=b"warm")
         if figures.bad:
             raise SystemExit(f"{figures.bad} bad answers of {figures.answers}")
         print(

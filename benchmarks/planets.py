@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from antipodes.globe.planet import Planet, read
 from antipodes.world import geography
 from benchmarks import peers
@@ -27,6 +29,11 @@ class Running:
 
     def address(self, region: str) -> str:
         return geography.address_of(region)
+
+    def pid(self, region: str) -> int:
+        """The Region's process."""
+        regions = orjson.loads(self.antipodes("status", "--json"))["regions"]
+        return next(int(one["pid"]) for one in regions if one["name"] == region)
 
     def antipodes(self, *arguments: str) -> str:
         """Runs a command against this planet; its output."""
