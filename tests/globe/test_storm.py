@@ -11,6 +11,9 @@ from antipodes.gameday.audit import Audit
 from antipodes.gameday.storm import Storm, StormPlan
 from antipodes.globe.remote import RemoteGlobe
 from antipodes.globe.simulated import SimulatedGlobe, simulate_globe
+from antipodes.services.dynamodb import rows
+from antipodes.store.records import Version
+from antipodes.store.store import Store
 from tests.planet.planets import running
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
@@ -44,6 +47,31 @@ def test_no_acknowledged_write_is_lost_in_simulated_storms(first: int) -> None:
 def test_a_storm_repeats_from_its_seed() -> None:
     assert one_storm(3) == one_storm(3)
     assert one_storm(3)[1] != one_storm(4)[1]
+
+
+def found_wrong(seeds: range) -> int:
+    """How many of the seeds find something wrong."""
+    wrong = 0
+    for seed in seeds:
+        try:
+            found, _ = one_storm(seed)
+        except TimeoutError:  # replicas never became equal
+            wrong += 1
+        else:
+            wrong += found.lost > 0 or found.partial > 0 or not found.replicas_equal
+    return wrong
+
+
+def test_a_store_that_acknowledges_before_its_sync_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_: Store) -> None: ...
+
+    monkeypatch.setattr(Store, "durable", at_once)
+    assert found_wrong(range(12)) > 0
+
+
+def test_a_merge_where_the_last_to_arrive_wins_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "version_of", lambda row: Version(0, ""))
+    assert found_wrong(range(6)) > 0
 
 
 @pytest.mark.planet

@@ -7,6 +7,7 @@ as drawn, what they hit is not repeatable).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ from antipodes.globe.globe import Globe
 from antipodes.wire.errors import AwsError
 from antipodes.world.world import HERE, NetworkError, World
 
+AIM_S = 0.5  # how long a killer waits for an acknowledgement to kill after
+
 
 @dataclass(frozen=True, slots=True)
 class StormPlan:
@@ -27,7 +30,7 @@ class StormPlan:
     seed: int
     lasts_s: float = 4.0
     faults: int = 4
-    items: int = 12  # few, so that Regions overwrite each other
+    items: int = 12  # that Regions overwrite for each other
     pause_s: float = 0.03  # between the writes of one writer
     calm_s: float = 30.0  # how long replicas may take to become equal afterwards
 
@@ -41,6 +44,7 @@ class Storm:
     app: App = field(default_factory=lambda: App(table="storm"))
     writes: list[Write] = field(default_factory=list)
     blowing: bool = True
+    acknowledged: dict[str, asyncio.Event] = field(default_factory=dict)  # by Region: one came just now
 
     async def run(self) -> Audit:
         """The audit of every write. Raises TimeoutError: replicas did not become equal in time."""
@@ -64,8 +68,10 @@ class Storm:
         number = 0
         while self.blowing:
             number += 1
-            item = f"item-{int(draw(self.plan.seed, f'{region} item {number}') * self.plan.items)}"
             write = f"{region}-{number}"
+            drawn = draw(self.plan.seed, f"{region} item {number}") * 2
+            # Every other write makes an item of its own: nothing overwrites it, so its loss cannot hide.
+            item = f"shared-{int(drawn * self.plan.items)}" if drawn < 1 else f"new-{write}"
             params = {
                 "TableName": self.app.table,
                 "Item": {self.app.key: {"S": item}, WRITE_ATTRIBUTE: {"S": write}, "by": {"S": region}},
@@ -74,6 +80,7 @@ class Storm:
             try:
                 await self.globe.call("dynamodb", "PutItem", params, region)
                 ended: float | None = world.monotonic()
+                self.acknowledged.setdefault(region, asyncio.Event()).set()
             except (AwsError, NetworkError):
                 ended = None
             self.writes.append(Write(item, write, started, ended, region if ended else None))
@@ -91,12 +98,24 @@ class Storm:
             await world.sleep(lasts_s)
             await self.globe.heal()
             return
+        if draw(seed, f"aim {number}") < 0.7:
+            await self._next_acknowledgement(victim)
         try:
             await self.globe.kill(victim)
         except ValueError:
             return  # already down: another fault was quicker
         await world.sleep(lasts_s)
         await self.globe.restore(victim)
+
+    async def _next_acknowledgement(self, region: str) -> None:
+        """Until the Region has just acknowledged a write: the worst moment to die, if it had promised too much."""
+        came = self.acknowledged.setdefault(region, asyncio.Event())
+        came.clear()
+        try:
+            async with asyncio.timeout(AIM_S):
+                await came.wait()
+        except TimeoutError:
+            pass  # it is down, or cut off
 
     async def _calm(self, world: World) -> None:
         """Heals, restores what is down, and waits until all replicas are equal."""
