@@ -88,3 +88,12 @@ def test_a_copy_waits_until_what_it_holds_is_durable() -> None:
         await toy.put("toy/t", b"k", b"v")
 
     simulation.run(main())
+
+
+def test_what_is_not_old_enough_is_kept_whatever_else_holds() -> None:
+    def trimmed(aged: int) -> int:
+        return trim_position(100, 5000, 4800, keep_at_least=500, keep_entries=2000, aged=aged)
+
+    assert trimmed(0) == 100
+    assert trimmed(300) == 300
+    assert trimmed(5000) == 4500

@@ -33,6 +33,8 @@ from antipodes.world.world import GLOBE, Server, World
 
 LIMITS = Limits(body_bytes=64 * 1024 * 1024)  # a deployment package: 50 MB, in Base64
 
+STREAM_RETENTION_S = 24 * 3600  # of DynamoDB Streams (facts 1.3): log entries stay so long
+
 
 class Region:
     """One Region of a planet."""
@@ -80,6 +82,7 @@ class Region:
             address_of=geography.address_of,
             port=port,
             delays_s={"dynamodb": float(settings.options.get("dynamodb.replication_delay_s", 0))},
+            keep_s=float(settings.options.get("dynamodb.stream_retention_s", STREAM_RETENTION_S)),
         )
         self._dynamodb.holders_changed = self.replicator.refresh
         self._calls.join(self._backbone, self.services)

@@ -101,8 +101,11 @@ to_follower = msgspec.msgpack.Decoder(Welcome | Carrying | Batch)
 
 
 def bare(change: Change) -> Change:
-    """The change as it travels: without the value it replaced here, which may differ from what it replaces there."""
-    return change if change.before is None else Change(change.topic, change.key, change.version, change.value)
+    """The change as it travels: without the value it replaced here, which may differ from what it replaces there, and
+    without who did it here (a replicated expiry carries no identity: facts 1.4)."""
+    if change.before is None and not change.by:
+        return change
+    return Change(change.topic, change.key, change.version, change.value)
 
 
 def size_bytes(change: Change) -> int:

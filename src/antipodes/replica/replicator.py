@@ -19,6 +19,7 @@ from antipodes.replica.follower import Follower, Following
 from antipodes.replica.leader import Leader
 from antipodes.replica.messages import REPLICATE, SNAPSHOT
 from antipodes.services.contract import Carried
+from antipodes.store.ages import mark_age, position_at
 from antipodes.store.engine import StoreError
 from antipodes.store.store import Store
 from antipodes.world.world import World
@@ -29,16 +30,21 @@ KEEP_AT_LEAST = 100_000  # kept even when all peers have them: for this site's o
 TRIM_STEP = 10_000
 
 
-def trim_position(begin: int, end: int, safe: int, keep_at_least: int, keep_entries: int) -> int:
-    """Up to where the log may be forgotten: what all have, but not the newest; and what is too old anyway. Pure."""
-    return max(begin, min(safe, end - keep_at_least), end - keep_entries)
+def trim_position(
+    begin: int, end: int, safe: int, keep_at_least: int, keep_entries: int, aged: int | None = None
+) -> int:
+    """Up to where the log may be forgotten: what all have, but not the newest; and what is too much anyway; of both
+    only what is old enough (`aged`: entries up to it are; None: age does not matter). Pure."""
+    upto = max(min(safe, end - keep_at_least), end - keep_entries)
+    return max(begin, upto if aged is None else min(upto, aged))
 
 
 class Replicator:
     """One site's replication.
 
     carried: service name -> what it shares. peers: the sites to follow, this one excluded. address_of: a site's
-    address; port: the backbone port of all sites. delays_s: how long changes are held back (`Leader`).
+    address; port: the backbone port of all sites. delays_s: how long changes are held back (`Leader`). keep_s: how
+    long log entries stay whatever else holds, for this site's own readers (streams).
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Replicator:
         delays_s: Mapping[str, float] | None = None,
         keep_entries: int = KEEP_ENTRIES,
         keep_at_least: int = KEEP_AT_LEAST,
+        keep_s: float = 0.0,
     ) -> None:
         assert world.site not in peers, "a site does not follow itself"
         self._world = world
@@ -61,6 +68,7 @@ class Replicator:
         self._carried = carried
         self._keep_entries = keep_entries
         self._keep_at_least = min(keep_at_least, keep_entries)
+        self._keep_s = keep_s
         self._leader = Leader(world, store, carried, delays_s)
         self._followers = {
             peer: Follower(world, store, carried, backbone, peer, address_of(peer), port, self._disk_lost)
@@ -120,6 +128,16 @@ class Replicator:
         carried = self._carried.get(topic.partition("/")[0])
         return carried is not None and site in carried.holders(topic)
 
+    def _trim_position(self) -> int:
+        store, aged = self._store, None
+        if self._keep_s:
+            now = self._world.now()
+            mark_age(store, now, self._keep_s)
+            aged = position_at(store, now - self._keep_s)
+        return trim_position(
+            store.begin, store.end, self.safe_position(), self._keep_at_least, self._keep_entries, aged
+        )
+
     async def _tick(self) -> None:
         ticks = 0
         while True:
@@ -128,9 +146,7 @@ class Replicator:
             self.refresh()
             if ticks % 5 == 0:
                 self._leader.save_acked()
-            upto = trim_position(
-                self._store.begin, self._store.end, self.safe_position(), self._keep_at_least, self._keep_entries
-            )
+            upto = self._trim_position()
             if upto - self._store.begin >= min(TRIM_STEP, self._keep_entries):
                 self._store.trim(upto)
             try:

@@ -33,6 +33,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     version: Version
     value: bytes | None  # None: deleted
     before: bytes | None = None  # the value it replaced, where the owner's streams want it
+    by: str = ""  # who did it of its own accord ("ttl"); "": a caller, or another site
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True):
