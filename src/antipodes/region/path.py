@@ -38,6 +38,8 @@ ADMIN = "/_antipodes/"
 # Global services: one control plane, in the home Region (Route 53's is in us-east-1: facts 2.5; IAM's is too). With
 # the home Region down their changes fail, as on AWS; nothing that runs asks them.
 HOME_ONLY = frozenset({"route53", "iam"})
+# Services whose clients speak two protocols: newer ones JSON, older ones forms; each is answered in its own.
+BILINGUAL = frozenset({"cloudwatch", "sqs"})
 KNOWN_KEYS: Mapping[str, str] = {"test": "test"}
 
 
@@ -71,11 +73,13 @@ class Path:
             return await self._admin(request)
         if self._gateway.owns_host(request.host):
             return await self._gateway.respond(request)
-        service = operation = None
+        service = operation = spoken = None
         request_id = self._new_request_id()
         try:
             scope = self._identify(request)
             service = self._service_of(request, scope)
+            if service in BILINGUAL:
+                spoken = protocols.protocol_spoken(service, request)
             identity = self._verify(request)
             target = self._locate(scope.region, service)
             if target != self._region:
@@ -91,14 +95,15 @@ class Path:
                     access_key=identity.access_key,
                     request_id=request_id,
                     host=request.header("host") or "",
-                )
+                ),
+                spoken,
             )
         except AwsError as error:
-            return protocols.serialize_error(service or "dynamodb", operation, error, request_id)
+            return protocols.serialize_error(service or "dynamodb", operation, error, request_id, protocol=spoken)
         except Exception:
             log.exception("request %s %s failed inside %s", request.method, request.target, self._region)
             fault = ServerFault("InternalFailure", f"An internal error occurred in {self._region}; see its log.")
-            return protocols.serialize_error(service or "dynamodb", operation, fault, request_id)
+            return protocols.serialize_error(service or "dynamodb", operation, fault, request_id, protocol=spoken)
 
     # -- the steps ---------------------------------------------------------------------------------------------
 
@@ -145,7 +150,7 @@ class Path:
                 "ServiceUnavailable", f"Region {target} cannot be reached from {self._region}: {error}", status=503
             ) from error
 
-    async def _dispatch(self, request: Request) -> HttpResponse:
+    async def _dispatch(self, request: Request, spoken: str | None) -> HttpResponse:
         service = self._services.get(request.service)
         if service is None:
             raise NotSupported(f"the service {request.service}")
@@ -153,7 +158,9 @@ class Path:
         if operation is None:
             raise NotSupported(f"{request.service} {request.operation}")
         result = await operation(request)
-        return protocols.serialize_response(request.service, request.operation, result, request.request_id)
+        return protocols.serialize_response(
+            request.service, request.operation, result, request.request_id, protocol=spoken
+        )
 
     def _new_request_id(self) -> str:
         return f"{self._world.chance.getrandbits(128):032x}"

@@ -19,6 +19,7 @@ from antipodes.replica.replicator import Replicator
 from antipodes.services.acm.service import ACM
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.cloudformation.service import CloudFormation
+from antipodes.services.cloudwatch.service import CloudWatch
 from antipodes.services.contract import Carried, Service, Settings, Surroundings
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.iam.service import IAM
@@ -58,6 +59,7 @@ class Region:
         self._lambda = Lambda(around)
         self._acm = ACM(around, authority)
         services: list[Service] = [
+            CloudWatch(around),  # first: the others feed it until they have stopped
             self._dynamodb,
             self._lambda,
             self._acm,

@@ -345,7 +345,16 @@ def serialize_error(service: str, operation: str | None, error: AwsError, reques
         members = {}
     if code == "UnknownOperationException" and not error.message:
         members = {}
-    return _response(service, status, orjson.dumps({"__type": kind, **members}), request_id)
+    body = orjson.dumps({"__type": kind, **members})
+    return _response(service, status, body, request_id, _query_error(service, error, status))
+
+
+def _query_error(service: str, error: AwsError, status: int) -> tuple[tuple[str, str], ...]:
+    """A service that once spoke the query protocol tells the code of those days as well: clients' code expects it."""
+    if "awsQueryCompatible" not in models.service_model(service).metadata:
+        return ()
+    old_code, _, _ = told(service, "query", error)
+    return (("x-amzn-query-error", f"{old_code};{'Sender' if status < 500 else 'Receiver'}"),)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""CloudWatch: metrics of one Region. Alarms and dashboards are refused by name."""
