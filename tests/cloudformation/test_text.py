@@ -57,6 +57,9 @@ def test_json_is_read_as_json() -> None:
         ("   ", "templateBody"),
         ("? [a, b]\n: 1\n", "a key must be a string"),
         ("a: " + "[" * 2000 + "]" * 2000, "nested too deeply"),
+        ("a: " + "[" * 200_000, "nested too deeply"),  # more than a C stack holds
+        ("a: &x [*x]", "YAML aliases are not allowed"),
+        ("a: \ud800", "YAML not well-formed"),
         ("a: " + "x" * 1024 * 1024, "may not exceed"),
         ("a: \x00", "YAML not well-formed"),
     ],

@@ -17,6 +17,9 @@ from typing import Any
 
 import yaml
 
+from antipodes.services.cloudformation.text import SAFE_LOADER, check_events
+from antipodes.wire.errors import AwsError
+
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip archive can name
 JUNK_FOLDERS = (
     "__pycache__",
@@ -117,9 +120,14 @@ def is_junk(name: str) -> bool:
 def _places(text: str) -> list[_Place]:
     """Local paths in the template, found in YAML's node tree, which knows where each value stands (JSON is YAML)."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        check_events(text)
+        root = yaml.compose(text, Loader=SAFE_LOADER)
     except yaml.YAMLError as error:
         raise BadTemplate(f"not well-formed: {error}") from None
+    except RecursionError:
+        raise BadTemplate("nested too deeply") from None
+    except AwsError as error:
+        raise BadTemplate(error.message) from None
     found = [_place(value, "uri") for value in _globals(root)]
     for resource in _values(_child(root, "Resources")):
         kind = _scalar(_child(resource, "Type"))

@@ -6,7 +6,6 @@ capabilities, unresolved names, cycles. Reads the store only to find exports.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,6 @@ from antipodes.services.contract import Surroundings
 from antipodes.wire.errors import ClientFault, NotSupported
 
 IAM_NAMES = {"AWS::IAM::Role": "RoleName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName"}
-MAX_KEPT_EXPANSIONS = 16
 
 
 class Drafting:
@@ -33,7 +31,6 @@ class Drafting:
         self._region = surroundings.region
         self._account = surroundings.settings.account
         self._records = records
-        self._expansions: dict[bytes, str] = {}  # the translator is slow, and the same text comes in again and again
 
     def ask(
         self,
@@ -50,7 +47,8 @@ class Drafting:
         raw = read_text(body)
         template = read_template(raw)
         values = bind(template.parameters, given, previous.parameters if previous else None)
-        expanded = self._expanded(raw, values) if SERVERLESS in template.transforms else orjson.dumps(raw).decode()
+        serverless = SERVERLESS in template.transforms
+        expanded = expand(raw, values, self._region) if serverless else orjson.dumps(raw).decode()
         return Asked(
             template=body,
             expanded=expanded,
@@ -60,16 +58,6 @@ class Drafting:
             role=role,
             notifications=tuple(notifications),
         )
-
-    def _expanded(self, raw: dict[str, Any], values: Mapping[str, str]) -> str:
-        key = hashlib.sha256(orjson.dumps([raw, dict(values)])).digest()
-        found = self._expansions.get(key)
-        if found is None:
-            found = orjson.dumps(expand(raw, values, self._region)).decode()
-            if len(self._expansions) >= MAX_KEPT_EXPANSIONS:
-                del self._expansions[next(iter(self._expansions))]
-            self._expansions[key] = found
-        return found
 
     def template_of_text(self, body: str) -> Template:
         """The template before any transform."""
