@@ -1,4 +1,4 @@
-"""`antipodes simulate` as a user runs it: a seed repeats byte for byte in any process, and failures name their command."""
+"""`antipodes simulate` as a user runs it: a seed repeats byte for byte in any process, failures name their command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from antipodes.cli.simulate import play
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "globaldb"
 
@@ -30,6 +32,14 @@ def test_the_same_seed_gives_the_same_trace_and_verdict_whatever_the_hash_seed(t
     assert len(runs[0][0]) > 1000
     assert runs[0] == runs[1]
     assert json.loads(runs[0][1])["holds"] is True
+
+
+def test_a_run_leaves_nothing_behind_for_the_next_one_in_its_process() -> None:
+    one, other, again = (play(seed, EXAMPLE, None) for seed in (5, 6, 5))
+    assert one.ok, one.error
+    assert one.digest
+    assert one.digest != other.digest
+    assert again == one
 
 
 def test_many_seeds_make_a_table_and_all_hold() -> None:

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import boto3
+import botocore.compat
 import botocore.hooks
 import botocore.httpsession
 import botocore.session
@@ -103,6 +104,7 @@ class Sandbox:
         )
         self._default_session: Any = None
         self._outside: list[tuple[Any, str, Any]] = []
+        self._outside_modules: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
     def run(self, work: Callable[[], T]) -> T:
         """Runs code of the function; called inside a greenlet of `run_sync`."""
@@ -145,8 +147,12 @@ class Sandbox:
         global _running  # noqa: PLW0603 - see its declaration
         assert _running is None, "one handler runs at a time"
         _running = self
+        modules, others = _replacements()
+        for names, values in modules:
+            self._outside_modules.append((names, {name: names[name] for name in values}))
+            names.update(values)
         outside = self._outside
-        for place, name, value in (*_replacements(), *self._own):
+        for place, name, value in (*others, *self._own):
             outside.append((place, name, getattr(place, name)))
             setattr(place, name, value)
         outside.append((boto3, "DEFAULT_SESSION", boto3.DEFAULT_SESSION))
@@ -160,6 +166,9 @@ class Sandbox:
         while self._outside:
             place, name, value = self._outside.pop()
             setattr(place, name, value)
+        for names, values in self._outside_modules:
+            names.update(values)
+        self._outside_modules.clear()
         _running = None
 
 
@@ -300,6 +309,8 @@ _real_time = types.SimpleNamespace(
 )
 _real_urandom = os.urandom
 _real_alias_event_name = botocore.hooks.EventAliaser._alias_event_name
+_real_accepts_kwargs = botocore.compat.accepts_kwargs
+_real_user_agent_part = botocore.useragent.UserAgentComponent.to_string
 _real_create_loader = botocore.session.create_loader
 _real_random = random.Random()  # for a module that kept a replacement and uses it outside of any handler
 
@@ -426,14 +437,49 @@ def _alias_event_name(aliaser: Any, name: str) -> Any:
     return _alias(name)
 
 
+@functools.lru_cache(maxsize=1024)
+def _takes_kwargs(function: Any) -> Any:
+    return _real_accepts_kwargs(function)
+
+
+def _accepts_kwargs(function: Any) -> Any:
+    """Of a method its function is remembered: whose method it is does not matter, and would be kept alive."""
+    plain = getattr(function, "__func__", function)
+    return _takes_kwargs(plain) if isinstance(plain, types.FunctionType) else _real_accepts_kwargs(function)
+
+
+@functools.lru_cache(maxsize=8192)
+def _user_agent_text(prefix: str, name: str, value: str | None) -> Any:
+    return _real_user_agent_part(botocore.useragent.UserAgentComponent(prefix, name, value))
+
+
+def _user_agent_part(part: Any) -> Any:
+    if part.size_config is not None:
+        return _real_user_agent_part(part)
+    return _user_agent_text(part.prefix, part.name, part.value)
+
+
 def _send(session: Any, request: Any) -> Any:
     assert _running is not None, "only in place while a handler runs"
     return _running.wait(sim_boto.send(_running.asker, session, request))
 
 
 @functools.cache
-def _replacements() -> tuple[tuple[Any, str, Any], ...]:
-    """(where, name, replacement), for every environment alike."""
+def _replacements() -> tuple[Sequence[tuple[dict[str, Any], dict[str, Any]]], Sequence[tuple[Any, str, Any]]]:
+    """What is put in place for every environment alike: modules' names with their replacements, which are exchanged
+    at one stroke (it happens twice in each call that a handler makes), and (where, name, replacement) elsewhere."""
+    modules: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    others = []
+    for place, name, value in _every_replacement():
+        if isinstance(place, types.ModuleType):
+            modules.setdefault(place.__name__, (vars(place), {}))[1][name] = value
+        else:
+            others.append((place, name, value))
+    return tuple(modules.values()), tuple(others)
+
+
+def _every_replacement() -> tuple[tuple[Any, str, Any], ...]:
+    """(where, name, replacement)."""
     drawn = (
         "random", "uniform", "triangular", "randint", "choice", "randrange", "sample", "shuffle", "choices",
         "normalvariate", "lognormvariate", "expovariate", "vonmisesvariate", "gammavariate", "gauss", "betavariate",
@@ -469,10 +515,12 @@ def _replacements() -> tuple[tuple[Any, str, Any], ...]:
         (botocore.session, "create_loader", _create_loader),
         # Pure functions of botocore that take much of a client's and a call's time, remembered.
         (botocore.hooks.EventAliaser, "_alias_event_name", _alias_event_name),
+        (botocore.hooks, "accepts_kwargs", _accepts_kwargs),
         (
             botocore.useragent,
             "sanitize_user_agent_string_component",
             functools.lru_cache(maxsize=8192)(botocore.useragent.sanitize_user_agent_string_component),
         ),
+        (botocore.useragent.UserAgentComponent, "to_string", _user_agent_part),
         (botocore.httpsession.URLLib3Session, "send", _send),
     )
