@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from types import CoroutineType, MappingProxyType
 from typing import Any, cast
@@ -28,7 +29,7 @@ from typing import Any, cast
 import httptools
 
 from antipodes.edge.eager import Starter
-from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse
+from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse, IndexedHeaders
 from antipodes.world.world import Certificates, Server, World
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ class HttpConnection(asyncio.Protocol):
         # the message that is coming in
         self._target = b""
         self._headers: list[tuple[str, str]] = []
+        self._by_name: dict[str, str] = {}
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_fed_bytes = 0
@@ -205,6 +207,7 @@ class HttpConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._target = b""
         self._headers = []
+        self._by_name = {}
         self._body = []
         self._body_bytes = 0
         self._in_message = self._in_head = True
@@ -215,7 +218,10 @@ class HttpConnection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        own, lowered = _name_of(name)
+        text = value.decode("latin-1")
+        self._headers.append((own, text))
+        self._by_name.setdefault(lowered, text)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -223,15 +229,14 @@ class HttpConnection(asyncio.Protocol):
             size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
             if size > self._limits.head_bytes:
                 self._fail(431)
-        for name, value in self._headers:
-            length = len(name)
-            if length == 14 and name.lower() == "content-length":
-                if int(value) > self._limits.body_bytes:
-                    self._fail(413)
-            elif length == 6 and name.lower() == "expect":
-                if value.lower() != "100-continue":
-                    self._fail(417)
-                self._expects_continue = True
+        length = self._by_name.get("content-length")
+        if length is not None and int(length) > self._limits.body_bytes:
+            self._fail(413)
+        expectation = self._by_name.get("expect")
+        if expectation is not None:
+            if expectation.lower() != "100-continue":
+                self._fail(417)
+            self._expects_continue = True
         if self._expects_continue and not self._busy and not self._queue:
             self._continue()
 
@@ -251,10 +256,14 @@ class HttpConnection(asyncio.Protocol):
         if self._parser.should_keep_alive():
             connection = KEEP if self._parser.get_http_version() != "1.0" else KEEP_OLD
         body = self._body
+        headers = IndexedHeaders(self._headers)
+        headers.by_name = self._by_name
+        headers.repeats = len(self._by_name) != len(headers)
+        target = self._target.decode("latin-1")
         request = HttpRequest(
             self._parser.get_method().decode("ascii"),
-            _origin_form(self._target.decode("latin-1")),
-            tuple(self._headers),
+            target if target == "/" else _origin_form(target),
+            headers,
             body[0] if len(body) == 1 else b"".join(body),
             self._client,
             self._secure,
@@ -388,6 +397,13 @@ class HttpConnection(asyncio.Protocol):
         self._timer = self._loop.call_later(max(min(deadline - now, self._look_s), 0.001), self._check_slowness)
 
 
+@lru_cache(maxsize=512)
+def _name_of(name: bytes) -> tuple[str, str]:
+    """A header's name as it came, and in lower case."""
+    text = name.decode("latin-1")
+    return text, text.lower()
+
+
 async def _settle(work: Awaitable[HttpResponse]) -> HttpResponse:
     return await work
 
@@ -399,6 +415,13 @@ def _origin_form(target: str) -> str:
     _, _, rest = target.partition("://")
     slash = rest.find("/")
     return rest[slash:] if slash >= 0 else "/"
+
+
+@lru_cache(maxsize=512)
+def _kind_of(name: str) -> str:
+    """The header's name in lower case if it needs a look; "" for most."""
+    lowered = name.lower()
+    return lowered if lowered in OWN_HEADERS or lowered == "date" else ""
 
 
 def encode_response(
@@ -415,23 +438,22 @@ def encode_response(
     parts = [STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"]
     length: str | None = None
     for name, value in response.headers:
-        lowered = name.lower()
-        if lowered in OWN_HEADERS:
-            if head_only and lowered == "content-length":
-                length = value
-            continue
-        if lowered == "date":
-            date_line = ""
-        line = f"{name}: {value}"
-        if "\n" in line or "\r" in line or "\0" in line:
-            raise ValueError(f"a line break in header {name!r}")
-        parts.append(line + "\r\n")
-    parts.append(date_line)
-    if status not in {204, 304}:
-        parts.append(f"Content-Length: {length or len(body)}\r\n")
-    parts.append(connection)
-    parts.append("\r\n")
+        kind = _kind_of(name)
+        if kind:
+            if kind == "date":
+                date_line = ""
+            else:
+                if head_only and kind == "content-length":
+                    length = value
+                continue
+        parts.append(f"{name}: {value}\r\n")
     text = "".join(parts)
+    if text.count("\n") != len(parts) or text.count("\r") != len(parts) or "\0" in text:
+        raise ValueError("a line break in a header")
+    text += date_line
+    if status not in {204, 304}:
+        text += f"Content-Length: {length or len(body)}\r\n"
+    text += connection + "\r\n"
     try:
         head = text.encode("latin-1")
     except UnicodeEncodeError:

@@ -9,7 +9,7 @@ seed. Source: "Signature calculations: transferring payload in multiple chunks",
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.http import Headers, HttpRequest

@@ -8,12 +8,12 @@ text), because items are stored and spliced as JSON.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Request:
+
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One operation asked of one service in one Region."""
 
     service: str  # botocore's service name: "dynamodb", "route53", "lambda"
@@ -26,12 +26,11 @@ class Request:
     host: str = ""  # the endpoint that was called, for URLs in answers
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True, gc=False):
     """An answer whose body is already serialised (the hot path)."""
 
     body: bytes
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Result = Mapping[str, Any] | Payload
