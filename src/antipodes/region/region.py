@@ -61,6 +61,7 @@ class Region:
         services: list[Service] = [
             CloudWatch(around),  # first: the others feed it until they have stopped
             self._dynamodb,
+            self._dynamodb.streams,
             self._lambda,
             self._acm,
             ApiGateway(around),

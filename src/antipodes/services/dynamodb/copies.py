@@ -6,24 +6,19 @@ Each change of state is written before it is waited for, so a Region that stops 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from antipodes.services.dynamodb.database import LEFT, Database
 from antipodes.services.dynamodb.schema import Description, Shared
+from antipodes.services.dynamodb.stream_ledger import stream_label
 
 _encode = msgspec.json.Encoder().encode
 
 
 def drawn_id(database: Database) -> str:
     return f"{database.world.chance.getrandbits(48):012x}"
-
-
-def stream_label(now: float) -> str:
-    """As AWS labels streams: 2026-11-23T08:00:00.000."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
 def new_copy(

@@ -11,6 +11,7 @@ Store keys, all under b"dynamodb/":
     left/<group>                     the version at which this Region left a global table
     news/<region>/<group>            a Shared that another Region has not confirmed yet (replicas.py)
     token/<token>                    a transaction that was carried out (transactions.py)
+    stream/<table>/<label>           a stream (stream_ledger.py)
 
 ItemCount and TableSizeBytes live in memory: after a restart a task counts behind every table, key by key, while writes
 before its cursor adjust the count and writes after it are yet to be counted.
@@ -32,6 +33,7 @@ from antipodes.services.dynamodb import rows
 from antipodes.services.dynamodb.expressions.names import Expressions
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.schema import Description, Index, Shared, index_entry
+from antipodes.services.dynamodb.stream_ledger import followed
 from antipodes.services.dynamodb.values import Item
 from antipodes.store.engine import StoreError
 from antipodes.store.records import Change, Version
@@ -173,11 +175,15 @@ class Database:
         return name.removeprefix(prefix)
 
     def keep(self, description: Description, extra: Iterable[tuple[bytes, bytes | None]] = ()) -> Table:
-        """Writes a description, new or changed (the caller awaits `durable`)."""
+        """Writes a description, new or changed, and what follows from it (the caller awaits `durable`)."""
         name = description.shared.name
-        self.store.write([(TABLE + name.encode(), _encode(description)), *extra])
         table = self.tables.get(name)
-        if table is None or table.description.space != description.space:
+        if table is not None and table.description.space != description.space:
+            table = None
+        old = table.description if table is not None else None
+        description, also = followed(self.store, self.world.now(), old, description, topic_of(description.shared))
+        self.store.write([(TABLE + name.encode(), _encode(description)), *also, *extra])
+        if table is None:
             table = Table(description)
             self.tables[name] = table
         else:

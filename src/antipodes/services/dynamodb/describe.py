@@ -58,6 +58,7 @@ def table_description(
             found[member] = [index_description(one, description, arn, items, fresh) for one in indexes]
     if shared.settings.stream_view:
         found["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": shared.settings.stream_view}
+    if description.stream_label:  # of the stream that is on, or of the last one that was
         found["LatestStreamLabel"] = description.stream_label
         found["LatestStreamArn"] = f"{arn}/stream/{description.stream_label}"
     if shared.settings.table_class:

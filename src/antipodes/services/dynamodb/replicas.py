@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.dynamodb.copies import become_active, disappear, new_copy, stream_label
+from antipodes.services.dynamodb.copies import become_active, disappear, new_copy
 from antipodes.services.dynamodb.database import LEFT, Database, Table, topic_of
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.schema import (
@@ -151,12 +151,10 @@ class Replicas:
 
     def _streaming(self, description: Description, shared: Shared) -> Description:
         """On a global table the stream is on, with both images (facts 1.3)."""
-        label = description.stream_label
         if len(shared.holders) > 1 and shared.settings.stream_view != "NEW_AND_OLD_IMAGES":
             settings = msgspec.structs.replace(shared.settings, stream_view="NEW_AND_OLD_IMAGES")
             shared = msgspec.structs.replace(shared, settings=settings, settings_version=self.store.stamp())
-            label = stream_label(self.world.now())
-        return msgspec.structs.replace(description, shared=shared, stream_label=label)
+        return msgspec.structs.replace(description, shared=shared)
 
     def keep(self, description: Description) -> None:
         """Writes a changed description and the news of it to the other members."""
@@ -205,9 +203,9 @@ class Replicas:
             return table.shared
         if mine is not None and mine.state in {"joining", "failed"}:
             known = self._with(known, self.region, "active")
-            self.keep(self._labelled(table.description, known))
+            self.keep(msgspec.structs.replace(table.description, shared=known))
         elif known != table.shared:
-            self.database.keep(self._labelled(table.description, known))
+            self.database.keep(msgspec.structs.replace(table.description, shared=known))
         return known
 
     def _absorb_new(self, heard: Shared) -> Shared:
@@ -231,12 +229,6 @@ class Replicas:
         self.keep(description)
         become_active(self.database, known.name, description.space)
         return known
-
-    def _labelled(self, description: Description, shared: Shared) -> Description:
-        label = description.stream_label
-        if shared.settings.stream_view and not label:
-            label = stream_label(self.world.now())
-        return msgspec.structs.replace(description, shared=shared, stream_label=label)
 
     # Telling and asking
 

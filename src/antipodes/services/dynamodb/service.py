@@ -1,7 +1,7 @@
 """DynamoDB, as a Region's service: the table of its operations.
 
 What it decides: which operations there are and what each is given. Everything else is in the file of its family:
-items, queries, batch, transactions, tables, tags, replicas.
+items, queries, batch, transactions, tables, tags, replicas, streams.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database
 from antipodes.services.dynamodb.replicas import Replicas
+from antipodes.services.dynamodb.streams import Streams
 from antipodes.wire.operation import Operation
 
 _ITEM_OPERATIONS = {
@@ -55,6 +56,7 @@ class DynamoDB:
         self.database = Database(surroundings)
         self.replicas = Replicas(self.database, self._holders_changed)
         self.carried = CarriedItems(self.database)
+        self.streams = Streams(self.database)  # a service of its own, over the same tables
         self._operations: dict[str, Operation] = {
             **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
             **{name: partial(operation, self.database, self.replicas) for name, operation in _TABLE_OPERATIONS.items()},

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy, stream_label
+from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy
 from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
@@ -76,7 +76,7 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
     description = new_copy(
         database, shared, tags=tags_of(params), protected=bool(params.get("DeletionProtectionEnabled"))
     )
-    database.keep(description)
+    description = database.keep(description).description
     await database.settle()
     become_active(database, name, description.space)
     return {"TableDescription": described(database, description, fresh=True)}
@@ -172,15 +172,11 @@ def _changed(database: Database, table: Table, params: Params) -> Description:
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates "
             "or SSESpecification or ReplicaUpdates is required"
         )
-    label = description.stream_label
-    if settings.stream_view and not shared.settings.stream_view:
-        label = stream_label(database.world.now())
     if settings != shared.settings:
         shared = msgspec.structs.replace(shared, settings=settings, settings_version=database.store.stamp())
     return msgspec.structs.replace(
         description,
         shared=shared,
-        stream_label=label,
         deletion_protection=description.deletion_protection if protected is None else bool(protected),
     )
 
