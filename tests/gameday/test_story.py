@@ -64,6 +64,12 @@ def test_a_killed_region_loses_its_users_and_gets_them_back() -> None:
         assert 0 <= city.detection_s <= 10
         assert city.cached_s is not None
         assert 0 < city.cached_s <= 10 + 3
+        # They stayed there for long enough that calls on kept connections are what is measured.
+        assert city.during.p50_ms is not None
+        assert city.after.p50_ms is not None
+        assert city.before.p50_ms is not None
+        assert city.during.p50_ms < city.during.p99_ms  # type: ignore[operator]
+        assert city.after.p50_ms < 1.5 * city.before.p50_ms
     for city in verdict.cities:
         if city.city not in moved:
             assert city.failed == 0

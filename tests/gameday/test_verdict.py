@@ -89,6 +89,8 @@ def test_rto_is_first_to_last_failed_request_and_has_parts() -> None:
     assert (city.requests, city.failed, city.availability) == (60, 10, round(50 / 60, 5))
     assert (city.before.region, city.during.region, city.after.region) == (WEST, EAST, WEST)
     assert (city.before.p50_ms, city.during.p50_ms) == (40, 90)
+    # Ten of the twenty requests after mending still went east: the west's latency is not made of them.
+    assert (city.after.p50_ms, city.after.p99_ms) == (40, 40)
 
 
 def test_a_city_without_failures_has_no_rto() -> None:

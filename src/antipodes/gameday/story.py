@@ -60,6 +60,8 @@ class Drama:
         self._traffic = Traffic(stage.globe, plan.app, plan.load, stage.clock, stage.ledger, self._on_outcome)
         self._watch = Watch(stage.globe, plan.app.host, stage.clock, plan.interval_s, self._on_change)
         self._before: dict[str, str | None] = {}
+        # What replicators say while all is well: (source, target) -> (p50 ms, p99 ms)
+        self._lags: dict[tuple[str, str], tuple[float | None, float | None]] = {}
         self._served_by: dict[str, str | None] = {}  # as told last
         self._failing: dict[str, bool] = {}
         self._during: list[Snapshot] = []
@@ -84,11 +86,18 @@ class Drama:
         self._before = dict(self._watch.regions_by_city())
         self._tell.progress("")
         self._tell.line(telling.before(self._before, self._traffic.outcomes), "quiet")
+        self._lags = {
+            (peer.peer, region.name): (peer.lag_p50_ms, peer.lag_p99_ms)
+            for region in (await stage.globe.status()).regions
+            for peer in region.peers
+        }
         await self._strike()
         self._tell.line(telling.struck(disaster), "bad", at_s=0.0)
         self._tell.progress("nobody touches anything")
         moved = await stage.until(self._users_moved, stage.plan.moved_s)
-        await stage.until(lambda: stage.clock() >= self._broken + disaster.lasts_s, disaster.lasts_s)
+        # Whoever moved stays for a while: what the first calls cost, on new connections, is not what calls cost there.
+        mend_at = max(self._broken + disaster.lasts_s, stage.clock() + (stage.plan.settled_s if disaster.kills else 0))
+        await stage.until(lambda: stage.clock() >= mend_at, mend_at - stage.clock())
         self._tell.progress("")
         if not moved:
             self._say("users have not moved in time", "bad")
@@ -111,8 +120,8 @@ class Drama:
         while said < stage.plan.last_writes and await stage.write_at(disaster.region, f"last-{said + 1}") is not None:
             said += 1
         if said:
-            self._notes.append(telling.last_writes(disaster, said))
-            self._tell.line(self._notes[-1], "quiet")
+            self._notes.append(telling.last_writes_note(disaster, said))
+            self._tell.line(telling.last_writes(disaster, said), "quiet")
         self._broken, self._is_broken = stage.clock(), True
         await stage.globe.kill(disaster.region, destroy=disaster.destroys)
         if stage.plan.last_writes:
@@ -197,12 +206,6 @@ class Drama:
             if (len(final) == len(regions) and equal(final)) or stage.clock() > end:
                 break
             await stage.here.sleep(SCAN_S)
-        status = await stage.globe.status()
-        reported = {
-            (peer.peer, region.name): (peer.lag_p50_ms, peer.lag_p99_ms)
-            for region in status.regions
-            for peer in region.peers
-        }
         self._tell.progress("")
         unread = tuple(region for region in regions if all(one.region != region for one in final))
         return judge(
@@ -221,7 +224,7 @@ class Drama:
                 dns_before=self._before,
                 dns_changes=self._watch.dns_changes,
                 dns_ttl_s=self._watch.ttl_s,
-                lags=lag_verdicts(lags, reported),
+                lags=lag_verdicts(lags, self._lags),
                 audit=self._audit(final),
                 unread=unread,
                 notes=tuple(self._notes),

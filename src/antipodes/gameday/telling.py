@@ -43,6 +43,14 @@ def last_writes(disaster: Disaster, count: int) -> str:
     return f"the links of {disaster.region} fail; cut off, it acknowledges {count} more writes"
 
 
+def last_writes_note(disaster: Disaster, count: int) -> str:
+    """The same, looking back."""
+    return (
+        f"a moment before {disaster.region} died its links failed, and it acknowledged {count} more writes: "
+        "what asynchronous replication strands"
+    )
+
+
 def struck(disaster: Disaster) -> str:
     if disaster.other:
         return f"{disaster.region} and {disaster.other} are parted"

@@ -9,7 +9,8 @@ rounded, so that the same simulated run gives the same bytes):
 - Its parts: **detection**, disaster to the first health check turned unhealthy; **propagation**, from there until the
   city's uncached DNS answer was seen changed; **cached**, from there to the end of its last failed request.
 - **Phases**: before the disaster, during it, after mending. The region of a phase is the one that served most of
-  its last requests; so it tells where users were in the end, not on the way.
+  its last requests; so it tells where users were in the end, not on the way. Its latencies are of what this Region
+  served.
 - A city **depended** on the killed Region if its uncached answer led there before the disaster.
 
 The verdict **holds** iff `because` is empty: every replica equal item by item; no acknowledged write lost or partial
@@ -34,7 +35,7 @@ SETTLED_REQUESTS = 3  # the last ones of a city: all must be served for it to co
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A city's requests in one phase; latencies of served ones."""
+    """A city's requests in one phase; latencies of those that `region` served."""
 
     requests: int
     failed: int
@@ -62,7 +63,7 @@ class CityVerdict(msgspec.Struct, frozen=True):
 
 
 class LagVerdict(msgspec.Struct, frozen=True):
-    """Replication from `source` to `target`: one item watched, and the replicator's own figures."""
+    """Replication from `source` to `target`: one item watched, and the replicator's own figures before the disaster."""
 
     source: str
     target: str
@@ -223,11 +224,12 @@ def _city(run: Run, city: str) -> CityVerdict:
 
 def _phase(outcomes: Sequence[Outcome]) -> Phase:
     served = [one for one in outcomes if one.ok]
-    latencies = [one.latency_ms for one in served]
+    region = _settled_region(served)
+    latencies = [one.latency_ms for one in served if one.region == region]
     return Phase(
         requests=len(outcomes),
         failed=len(outcomes) - len(served),
-        region=_settled_region(served),
+        region=region,
         p50_ms=_maybe_ms(percentile(latencies, 0.5)),
         p99_ms=_maybe_ms(percentile(latencies, 0.99)),
     )
