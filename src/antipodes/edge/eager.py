@@ -1,9 +1,10 @@
 """Starts a coroutine at once, on the caller's stack, and makes a task of it only if it suspends.
 
 Most requests are answered without waiting for anything (a read is served from memory), and a task costs more than
-parsing the request did. So the first step is driven by hand. Code in that step must not notice: `asyncio.timeout` and
-its like ask for the current task. A StandIn is registered for the length of the step, by the calls that asyncio
-documents for other task implementations, and afterwards passes on to the real task whatever is asked of it.
+parsing the request did. So the first step is driven by hand, and so is the second if all that the first waits for is a
+Moment (a write waits for its group's sync). Code in those steps must not notice: `asyncio.timeout` and its like ask for
+the current task. A StandIn is registered for the length of a step, by the calls that asyncio documents for other task
+implementations, and afterwards passes on to the real task whatever is asked of it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, Generic, TypeVar
 
+from antipodes.world.moment import Moment
 from antipodes.world.world import World
 
 T = TypeVar("T")
@@ -23,25 +25,25 @@ Done = Callable[[T | None, BaseException | None], None]
 class StandIn:
     """What `asyncio.current_task()` gives during the first step."""
 
-    __slots__ = ("_cancelled", "_task")
+    __slots__ = ("_task", "cancelled")
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
-        self._cancelled = False
+        self.cancelled = False
 
     def become(self, task: asyncio.Task[None]) -> None:
         self._task = task
-        if self._cancelled:
+        if self.cancelled:
             task.cancel()
 
     def cancel(self, msg: Any = None) -> bool:
         if self._task is not None:
             return self._task.cancel(msg)
-        self._cancelled = True
+        self.cancelled = True
         return True
 
     def cancelling(self) -> int:
-        return self._task.cancelling() if self._task is not None else int(self._cancelled)
+        return self._task.cancelling() if self._task is not None else int(self.cancelled)
 
     def uncancel(self) -> int:
         return self._task.uncancel() if self._task is not None else 0
@@ -69,8 +71,12 @@ class Starter(Generic[T]):
         self._stand_in = StandIn()
 
     def run(self, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
+        self._step(work, done, first=True)
+
+    def _step(self, work: Coroutine[Any, Any, T], done: Done[T], *, first: bool) -> None:
+        stand_in = self._stand_in
         try:
-            _enter_task(self._loop, self._stand_in)  # type: ignore[arg-type]  # any object will do, see there
+            _enter_task(self._loop, stand_in)  # type: ignore[arg-type]  # any object will do, see there
         except RuntimeError:  # we are inside a task already: let the loop take it up
             self._world.spawn(_finish(work, done), self._name)
             return
@@ -79,20 +85,49 @@ class Starter(Generic[T]):
         waits_for: Any = None
         suspended = False
         try:
-            waits_for = work.send(None)
+            if stand_in.cancelled:  # while it waited
+                stand_in.cancelled = False
+                waits_for = work.throw(asyncio.CancelledError())
+            else:
+                waits_for = work.send(None)
             suspended = True
         except StopIteration as end:
             result = end.value
         except (Exception, asyncio.CancelledError) as raised:
             error = raised
         finally:
-            _leave_task(self._loop, self._stand_in)  # type: ignore[arg-type]
-        if suspended:
-            task = self._world.spawn(_finish(_rest(work, waits_for), done), self._name)
-            self._stand_in.become(task)
-            self._stand_in = StandIn()
-        else:
+            _leave_task(self._loop, stand_in)  # type: ignore[arg-type]
+        if not suspended:
+            stand_in.cancelled = False  # that was for this coroutine
             done(result, error)
+        elif first and type(waits_for) is Moment and not stand_in.cancelled:
+            waits_for._asyncio_future_blocking = False  # as Task does: "I have seen that you are awaited"
+            self._stand_in = StandIn()
+            waits_for.add_done_callback(_Later(self, stand_in, work, done))
+        else:
+            task = self._world.spawn(_finish(_rest(work, waits_for), done), self._name)
+            stand_in.become(task)
+            self._stand_in = StandIn()
+
+    def resume(self, stand_in: StandIn, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
+        """The second step, when the Moment that the first one waited for is over."""
+        self._stand_in = stand_in
+        self._step(work, done, first=False)
+
+
+class _Later(Generic[T]):
+    """What is left to do when a Moment is over."""
+
+    __slots__ = ("_done", "_stand_in", "_starter", "_work")
+
+    def __init__(self, starter: Starter[T], stand_in: StandIn, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
+        self._starter = starter
+        self._stand_in = stand_in
+        self._work = work
+        self._done = done
+
+    def __call__(self, moment: asyncio.Future[None]) -> None:
+        self._starter.resume(self._stand_in, self._work, self._done)
 
 
 async def _finish(work: Coroutine[Any, Any, T], done: Done[T]) -> None:

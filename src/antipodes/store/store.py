@@ -23,6 +23,7 @@ from antipodes.store.clock import HybridClock
 from antipodes.store.engine import Engine, StoreError
 from antipodes.store.records import COUNTER_BITS, Change, Logged, Version
 from antipodes.world.disk import FileDisk
+from antipodes.world.moment import Moment
 from antipodes.world.simulated_loop import VirtualLoop
 from antipodes.world.world import World
 
@@ -127,7 +128,8 @@ class Store:
         """Returns when everything written before the call is on disk. Never acknowledge a write, nor a read that may
         have seen one (`not settled`), before this returns. Raises StoreError: the write did not happen."""
         if self._dirty:
-            waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            waiter = loop.create_future() if self._sync_delay_s else Moment(loop=loop)
             self._waiters.append(waiter)
             await waiter
 
