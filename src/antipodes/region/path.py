@@ -74,7 +74,7 @@ class Path:
         if self._gateway.owns_host(request.host):
             return await self._gateway.respond(request)
         service = operation = spoken = None
-        request_id = self._new_request_id()
+        request_id = f"{self._world.chance.getrandbits(128):032x}"
         try:
             scope = self._identify(request)
             service = self._service_of(request, scope)
@@ -161,9 +161,6 @@ class Path:
         return protocols.serialize_response(
             request.service, request.operation, result, request.request_id, protocol=spoken
         )
-
-    def _new_request_id(self) -> str:
-        return f"{self._world.chance.getrandbits(128):032x}"
 
 
 CARRY_TIMEOUT_S = 60.0
