@@ -47,12 +47,12 @@ def metric_statistics(archive: Archive, params: Params, now: float) -> Result:
     for one in extended:
         _check_statistic(one, "ExtendedStatistics")
     if params["StartTime"] >= params["EndTime"]:
-        raise conflicting("The parameter StartTime must be less than the parameter EndTime.")
+        raise invalid("The parameter StartTime must be less than the parameter EndTime.")
     start, end = _bounds(params, period_s)
     wanted = -(-(end - start) // period_s)
     if wanted > MAX_DATAPOINTS:
         raise conflicting(
-            f"You have requested up to {wanted:,} datapoints, which exceeds the limit of {MAX_DATAPOINTS:,}. "
+            f"You have requested up to {wanted} datapoints, which exceeds the limit of {MAX_DATAPOINTS}. "
             "You may reduce the datapoints requested by increasing Period, or decreasing the time range."
         )
     found: list[dict[str, Any]] = []
@@ -95,7 +95,7 @@ def metric_data(archive: Archive, params: Params, now: float) -> Result:
         results.append(
             {
                 "Id": query["Id"],
-                "Label": query.get("Label") or query["MetricStat"]["Metric"]["MetricName"],
+                "Label": query.get("Label") or _label(query["MetricStat"], queries),
                 "Timestamps": [at for at, _ in page],
                 "Values": [value for _, value in page],
                 "StatusCode": "Complete" if whole else "PartialData",
@@ -105,6 +105,15 @@ def metric_data(archive: Archive, params: Params, now: float) -> Result:
             token = _token(number, len(values) - len(rest) + len(page))
             break
     return {"MetricDataResults": results, "Messages": []} | ({"NextToken": token} if token else {})
+
+
+def _label(stat: Params, queries: Any) -> str:
+    """The metric's name, and its statistic and period where the queries differ in them (seen on AWS)."""
+    stats = [query["MetricStat"] for query in queries]
+    words = [stat["Metric"]["MetricName"]]
+    words += [stat["Stat"]] if any(one["Stat"] != stat["Stat"] for one in stats) else []
+    words += [str(stat["Period"])] if any(one["Period"] != stat["Period"] for one in stats) else []
+    return " ".join(words)
 
 
 def _check_query(query: Params, place: str) -> None:

@@ -72,7 +72,7 @@ def resume(database: Database) -> None:
     """Goes on with what was under way when the Region stopped."""
     for name in sorted(database.tables):
         description = database.tables[name].description
-        if description.status == "CREATING":
+        if description.status == "CREATING" and (description.restored is None or not description.restored.running):
             become_active(database, name, description.space)
         elif description.status == "DELETING":
             disappear(database, name, description.space)

@@ -12,6 +12,8 @@ Store keys, all under b"dynamodb/":
     news/<region>/<group>            a Shared that another Region has not confirmed yet (replicas.py)
     token/<token>                    a transaction that was carried out (transactions.py)
     stream/<table>/<label>           a stream (stream_ledger.py)
+    history/<space>/<time>           what a change replaced, where that is recorded (history.py)
+    backup/<id>, copying/<id>        backups, and copies under way (backups.py, copying.py)
 
 ItemCount and TableSizeBytes live in memory: after a restart a task counts behind every table, key by key, while writes
 before its cursor adjust the count and writes after it are yet to be counted.
@@ -29,9 +31,11 @@ from typing import Any
 import msgspec
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb import history, rows
 from antipodes.services.dynamodb.expressions.names import Expressions
 from antipodes.services.dynamodb.keys import after_prefix
+from antipodes.services.dynamodb.metering import Usage
+from antipodes.services.dynamodb.parameters import write_units
 from antipodes.services.dynamodb.schema import Description, Index, Shared, index_entry
 from antipodes.services.dynamodb.stream_ledger import followed
 from antipodes.services.dynamodb.values import Item
@@ -61,12 +65,14 @@ class Table:
     counted: bytes = COUNTED  # keys up to here are in the two counts
     items: int = 0
     size_bytes: int = 0
+    usage: Usage = field(default_factory=Usage)  # since the meter last took it
     rows_prefix: bytes = field(init=False)
     rows_end: bytes = field(init=False)
     topic: str = field(init=False)
     replicated: bool = field(init=False)
     logged: bool = field(init=False)
     streamed: bool = field(init=False)
+    recorded: bool = field(init=False)  # what a change replaces goes into the table's history
 
     def __post_init__(self) -> None:
         space = self.description.space.encode()
@@ -83,6 +89,7 @@ class Table:
         self.replicated = len(shared.holders) > 1
         self.streamed = bool(shared.settings.stream_view)
         self.logged = self.replicated or self.streamed
+        self.recorded = description.recovery is not None or bool(description.copying)
 
     @property
     def name(self) -> str:
@@ -131,6 +138,7 @@ class Database:
         self.token_expiry = 0.0  # when expired transaction tokens are looked for next
         self.tables: dict[str, Table] = {}
         self.by_topic: dict[str, Table] = {}
+        self.pins: dict[str, int] = {}  # spaces that copies under way read: their rows are not swept away yet
         self._tasks: list[asyncio.Task[None]] = []
         self.reload()
 
@@ -191,18 +199,20 @@ class Database:
         self.by_topic[table.topic] = table
         return table
 
-    def drop(self, table: Table, extra: Iterable[tuple[bytes, bytes | None]] = ()) -> None:
-        """Forgets a table; its rows are deleted by `sweep`."""
-        space = table.description.space.encode()
-        self.store.write([(TABLE + table.name.encode(), None), (GONE + space, b""), *extra])
+    def drop(self, table: Table, extra: Iterable[tuple[bytes, bytes | None]] = (), *, items_kept: bool = False) -> None:
+        """Forgets a table; its rows are deleted by `sweep`. items_kept: those of its items are a backup's now."""
+        gone = GONE + table.description.space.encode()
+        self.store.write([(TABLE + table.name.encode(), None), (gone, b"index" if items_kept else b""), *extra])
         del self.tables[table.name]
         del self.by_topic[table.topic]
 
     async def sweep(self) -> None:
         """Deletes the rows of dropped tables, in slices."""
-        for marker, _ in list(self.store.range(GONE, after_prefix(GONE))):
+        for marker, only in list(self.store.range(GONE, after_prefix(GONE))):
             space = marker.removeprefix(GONE)
-            for kind in (b"item/", b"index/"):
+            if space.decode() in self.pins:
+                continue
+            for kind in (b"index/",) if only else (b"item/", b"index/", b"history/"):
                 prefix = b"dynamodb/" + kind + space + b"/"
                 while True:
                     found = [row for row, _ in _first(self.store.range(prefix, after_prefix(prefix)), SWEEP_ROWS)]
@@ -241,10 +251,10 @@ class Database:
         found = self.store.get(table.rows_prefix + key)
         return None if found is None or found[1] == rows.TOMBSTONE else found
 
-    def write(self, *writes: ItemWrite, also: Iterable[tuple[bytes, bytes | None]] = ()) -> None:
+    def write(self, *writes: ItemWrite, also: Iterable[tuple[bytes, bytes | None]] = (), free: bool = False) -> None:
         """Writes items, their index entries and change records in one transaction, and other rows with them.
 
-        The caller awaits `settle`, without another await between.
+        free: nobody asked for the writes, so they take no capacity. The caller awaits `settle`, without another await between.
         """
         changed: list[tuple[bytes, bytes | None]] = list(also)
         changes: list[Change] = []
@@ -256,6 +266,9 @@ class Database:
             elif one.table.replicated:
                 new = rows.tombstone_row(version)
             self._collect(one, new, version, changed, changes)
+            if not free:
+                old = one.row
+                one.table.usage.writes.add(write_units(rows.size_of(old) if old is not None else 0, one.size))
         self.store.write(changed, changes)
 
     def merge(self, table: Table, change: Change) -> None:
@@ -291,6 +304,8 @@ class Database:
             value = new if one.item is not None else None
             before = live_old if table.streamed else None
             changes.append(Change(table.topic, key, version, value, before))
+        if table.recorded:
+            changed.append(history.entry(table.description.space, self.store.stamp(), key, live_old))
         if table.counted is COUNTED or key <= table.counted:
             table.items += (one.item is not None) - (live_old is not None)
             table.size_bytes += one.size - (rows.size_of(live_old) if live_old is not None else 0)

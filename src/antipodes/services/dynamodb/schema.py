@@ -85,6 +85,22 @@ class Shared(msgspec.Struct, frozen=True):
         return tuple(sorted(name for name, one in self.members.items() if one.state in {"joining", "active"}))
 
 
+class Recovery(msgspec.Struct, frozen=True):
+    """Point-in-time recovery is on: every change is recorded since `begun` (the time of a Version)."""
+
+    begun: int
+    days: int = 35
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """Where a table was restored from: a backup, or a table as it was at `time` (epoch seconds)."""
+
+    table_arn: str
+    time: float
+    backup_arn: str = ""
+    running: bool = True
+
+
 class Description(msgspec.Struct, frozen=True):
     """One Region's table, as persisted."""
 
@@ -96,6 +112,9 @@ class Description(msgspec.Struct, frozen=True):
     stream_label: str = ""
     deletion_protection: bool = False
     tags: dict[str, str] = {}
+    recovery: Recovery | None = None
+    copying: tuple[str, ...] = ()  # jobs that copy this table as it was at a moment (copying.py)
+    restored: Restored | None = None
     format: int = 1
 
 
