@@ -242,12 +242,6 @@ def test_counts_follow_the_items_and_survive_a_restart(run: Run) -> None:
             "ValidationException",
             "Item size to update has exceeded the maximum allowed size",
         ),
-        (
-            "UpdateItem",
-            keyed(AttributeUpdates={"v": {"Value": {"S": "x"}}}),
-            "UnsupportedOperation",
-            "antipodes does not support the legacy parameter AttributeUpdates yet.",
-        ),
     ],
 )
 def test_bad_input_is_refused_in_awss_words_and_changes_nothing(
@@ -314,13 +308,21 @@ def test_a_bad_member_of_a_batch_changes_nothing(run: Run) -> None:
         await make_table(service)
         good = {"PutRequest": {"Item": {"pk": {"S": "1"}}}}
         for bad, message in (
-            ({"PutRequest": {"Item": {"pk": {"N": "1"}}}}, "Type mismatch for key pk"),
+            ({"PutRequest": {"Item": {"pk": {"N": "1"}}}}, "The provided key element does not match the schema"),
             (good, "Provided list of item keys contains duplicates"),
             ({"DeleteRequest": {"Key": {"x": {"S": "1"}}}}, "The provided key element does not match the schema"),
         ):
             _, told = await refused(service, "BatchWriteItem", {"RequestItems": {"Things": [good, bad]}})
             assert message in told
         _, told = await refused(service, "BatchWriteItem", {"RequestItems": {"Things": [good] * 26}})
+        assert told.startswith("1 validation error detected: Value '{Things=[WriteRequest(")
+        assert told.endswith(
+            "at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have "
+            "length less than or equal to 25, Member must have length greater than or equal to 1]"
+        )
+        _, told = await refused(
+            service, "BatchWriteItem", {"RequestItems": {"Things": [good] * 20, "Others": [good] * 6}}
+        )
         assert told == "Too many items requested for the BatchWriteItem call"
         assert service.table_sizes() == {"Things": 0}
 

@@ -268,7 +268,7 @@ def test_segments_share_the_table_between_them(run: Run, total: int) -> None:
         (
             "Query",
             query("pk = :v", {":v": "a"}, Limit=0),
-            "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: "
+            "1 validation error detected: Value at 'Limit' failed to satisfy constraint: "
             "Member must have value greater than or equal to 1",
         ),
         (

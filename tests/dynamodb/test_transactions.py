@@ -119,7 +119,6 @@ def test_an_expired_token_is_forgotten(run: Run) -> None:
             "1 validation error detected: Value '[]' at 'transactItems' failed to satisfy constraint: "
             "Member must have length greater than or equal to 1",
         ),
-        ([{"Put": {"TableName": "Things", "Item": {"pk": {"N": "1"}}}}], "Type mismatch for key pk"),
         ([{}], "TransactItems can only contain one of Check, Put, Update or Delete"),
     ],
 )
@@ -131,5 +130,60 @@ def test_bad_transactions_are_refused_whole(run: Run, actions: list[dict[str, An
         assert code == "ValidationException"
         assert message in told
         assert service.table_sizes() == {"Things": 0}
+
+    run(story)
+
+
+def test_a_member_that_does_not_fit_its_table_cancels_the_transaction(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        bad = {"Put": {"TableName": "Things", "Item": {"pk": {"N": "1"}}}}
+        for operation, actions, codes in (
+            ("TransactWriteItems", [put("a"), bad], "[None, ValidationError]"),
+            ("TransactGetItems", [{"Get": {"TableName": "Things", "Key": {}}}], "[ValidationError]"),
+        ):
+            code, told = await refused(service, operation, {"TransactItems": actions})
+            assert code == "TransactionCanceledException"
+            assert told == f"Transaction cancelled, please refer cancellation reasons for specific reasons {codes}"
+        assert service.table_sizes() == {"Things": 0}
+
+    run(story)
+
+
+def test_a_transaction_reads_an_item_only_once(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        get = {"Get": {"TableName": "Things", "Key": {"pk": {"S": "a"}}}}
+        assert await refused(service, "TransactGetItems", {"TransactItems": [get, get]}) == (
+            "ValidationException",
+            "Transaction request cannot include multiple operations on one item",
+        )
+
+    run(story)
+
+
+def test_a_transaction_costs_double_and_says_on_which_side(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        params = {"TransactItems": [put("a"), put("b")], "ReturnConsumedCapacity": "TOTAL", "ClientRequestToken": "t"}
+        told = await ask(service, "TransactWriteItems", params)
+        assert told["ConsumedCapacity"] == [
+            {"TableName": "Things", "CapacityUnits": 4.0, "WriteCapacityUnits": 4.0},
+        ]
+        again = await ask(service, "TransactWriteItems", params)
+        assert again["ConsumedCapacity"] == [{"TableName": "Things", "CapacityUnits": 4.0, "ReadCapacityUnits": 4.0}]
+        get = {"Get": {"TableName": "Things", "Key": {"pk": {"S": "a"}}}}
+        told = await ask(service, "TransactGetItems", {"TransactItems": [get], "ReturnConsumedCapacity": "INDEXES"})
+        assert told["ConsumedCapacity"] == [
+            {
+                "TableName": "Things",
+                "CapacityUnits": 2.0,
+                "ReadCapacityUnits": 2.0,
+                "Table": {"CapacityUnits": 2.0, "ReadCapacityUnits": 2.0},
+            }
+        ]
 
     run(story)

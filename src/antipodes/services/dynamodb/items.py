@@ -3,7 +3,8 @@
 Each reads the old item, decides and writes without an await between: that is what makes a condition and its write one.
 Then it waits until the write is on disk. Answers are spliced from the stored JSON.
 
-Order of judgement, as on AWS: shape of the parameters, expressions, attribute values, then the table, then the key.
+Order of judgement, as on AWS: simple constraints, parameters that exclude each other, attribute values, expressions or
+what stood in their place before (legacy.py), then the table, then the key.
 """
 
 from __future__ import annotations
@@ -13,25 +14,18 @@ from typing import Any
 
 import orjson
 
-from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb import consumption, rows
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
 from antipodes.services.dynamodb.expressions import update as updates
 from antipodes.services.dynamodb.expressions.ast import Condition, Path, Update
 from antipodes.services.dynamodb.expressions.evaluate import holds
 from antipodes.services.dynamodb.expressions.names import Terms
 from antipodes.services.dynamodb.expressions.projection import Tree, pick, tree_of
-from antipodes.services.dynamodb.parameters import (
-    Params,
-    capacity,
-    check_single,
-    read_units,
-    table_name,
-    terms_of,
-    write_units,
-)
+from antipodes.services.dynamodb.legacy import condition_of_expected, paths_of, update_of
+from antipodes.services.dynamodb.parameters import Params, check_single, table_name, terms_of
 from antipodes.services.dynamodb.schema import check_index_keys, key_from_item, key_from_key
 from antipodes.services.dynamodb.values import INVALID, MAX_ITEM_BYTES, Item, measure_item
-from antipodes.wire.errors import ClientFault, NotSupported, ValidationException
+from antipodes.wire.errors import ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
 
 _EMPTY = Payload(b"{}")
@@ -42,8 +36,8 @@ async def put_item(database: Database, request: Request) -> Payload:
     """Creates or replaces an item."""
     params = request.params
     if params.get("Item") is None or len(params) > 2:
-        check_single(params, "Item")
-    condition, guard = read_condition(database, params)
+        check_single(params, "PutItem")
+    terms = terms_of(params, ("ConditionExpression",), _LEGACY_WRITE) if len(params) > 2 else None
     item = params["Item"]
     size = measure_item(item)
     wanted = params.get("ReturnValues", "NONE")
@@ -51,23 +45,30 @@ async def put_item(database: Database, request: Request) -> Payload:
         raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
     if size > MAX_ITEM_BYTES:
         raise ValidationException("Item size has exceeded the maximum allowed size")
+    condition, guard = read_condition(database, params, terms)
     table = database.table(table_name(params))
     write, old = plan_put(database, table, item, size, condition, guard)
     database.write(write)
     await database.settle()
     if len(params) == 2:
         return _EMPTY
-    return answer(params, table, write, rows.body_of(old) if wanted == "ALL_OLD" and old is not None else None)
+    shown = rows.body_of(old) if wanted == "ALL_OLD" and old is not None else None
+    return answer(database, params, table, item, write, shown)
 
 
 async def get_item(database: Database, request: Request) -> Payload:
     """One item by its key."""
     params = request.params
     if params.get("Key") is None or len(params) > 2:
-        check_single(params, "Key")
-    tree = read_projection(database, params)
+        check_single(params, "GetItem")
     key = params["Key"]
-    measure_item(key)
+    tree = None
+    if len(params) == 2:
+        measure_item(key)
+    else:
+        terms = terms_of(params, ("ProjectionExpression",), ("AttributesToGet",))
+        measure_item(key)
+        tree = read_tree(database, params, terms)
     table = database.table(table_name(params))
     row = database.live(table, key_of(table, key))
     if not database.store.settled:
@@ -78,22 +79,19 @@ async def get_item(database: Database, request: Request) -> Payload:
     consumed = None
     if "ReturnConsumedCapacity" in params:
         size = rows.size_of(row) if row is not None else 0
-        units = read_units(size, params.get("ConsistentRead") is True)
-        consumed = capacity(params, table.name, units)
-    return spliced(b"Item", body, consumed)
+        consumed = consumption.of_read(size, params.get("ConsistentRead") is True).shown(params, table)
+    return spliced(b"Item", body, consumption.tail(consumed, None) if consumed is not None else b"")
 
 
 async def update_item(database: Database, request: Request) -> Payload:
     """Changes attributes of an item, or creates it."""
     params = request.params
-    check_single(params, "Key")
-    if params.get("AttributeUpdates") is not None and params.get("UpdateExpression") is None:
-        raise NotSupported("the legacy parameter AttributeUpdates")
+    check_single(params, "UpdateItem")
     terms = terms_of(params, ("UpdateExpression", "ConditionExpression"), ("AttributeUpdates", *_LEGACY_WRITE))
-    guard = Guard.of(params)
-    update, condition = read_update(database, params, terms)
     key = params["Key"]
     measure_item(key)
+    guard = Guard.of(params)
+    update, condition = read_update(database, params, terms)
     table = database.table(table_name(params))
     plan = plan_update(database, table, key, update, condition, guard)
     if plan.write is not None:
@@ -102,20 +100,21 @@ async def update_item(database: Database, request: Request) -> Payload:
     elif not database.store.settled:
         await database.settle()
     wanted = params.get("ReturnValues", "NONE")
-    return answer(params, table, plan.write, plan.returned(wanted, update))
+    return answer(database, params, table, key, plan.write, plan.returned(wanted, update))
 
 
 async def delete_item(database: Database, request: Request) -> Payload:
     """Removes an item, if it is there."""
     params = request.params
     if params.get("Key") is None or len(params) > 2:
-        check_single(params, "Key")
-    condition, guard = read_condition(database, params)
+        check_single(params, "DeleteItem")
+    terms = terms_of(params, ("ConditionExpression",), _LEGACY_WRITE) if len(params) > 2 else None
+    key = params["Key"]
+    measure_item(key)
     wanted = params.get("ReturnValues", "NONE")
     if wanted not in {"NONE", "ALL_OLD"}:
         raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
-    key = params["Key"]
-    measure_item(key)
+    condition, guard = read_condition(database, params, terms)
     table = database.table(table_name(params))
     write, old = plan_delete(database, table, key, condition, guard)
     if write is not None:
@@ -123,7 +122,8 @@ async def delete_item(database: Database, request: Request) -> Payload:
         await database.settle()
     elif not database.store.settled:
         await database.settle()
-    return answer(params, table, write, rows.body_of(old) if wanted == "ALL_OLD" and old is not None else None)
+    shown = rows.body_of(old) if wanted == "ALL_OLD" and old is not None else None
+    return answer(database, params, table, key, write, shown)
 
 
 # What transactions and batches use as well
@@ -273,24 +273,23 @@ def _inside(path: Path, name: str) -> bool:
     return len(path.parts) > 1 and path.parts[0] == name
 
 
-def read_condition(database: Database, params: Params) -> tuple[Condition | None, Guard]:
-    """ConditionExpression of a put or delete."""
+def read_condition(database: Database, params: Params, terms: Terms | None) -> tuple[Condition | None, Guard]:
+    """ConditionExpression or Expected of a put or delete."""
     if len(params) == 2:
         return None, SILENT
-    terms = terms_of(params, ("ConditionExpression",), _LEGACY_WRITE)
-    refuse_legacy(params, _LEGACY_WRITE)
     if terms is None:
-        return None, Guard.of(params)
+        return condition_of_expected(params), Guard.of(params)
+    terms.check()
     condition = database.expressions.condition(params["ConditionExpression"], terms)
     terms.check_all_used()
     return condition, Guard.of(params)
 
 
 def read_update(database: Database, params: Params, terms: Terms | None) -> tuple[Update | None, Condition | None]:
-    """UpdateExpression and ConditionExpression."""
-    refuse_legacy(params, _LEGACY_WRITE)
+    """UpdateExpression and ConditionExpression, or AttributeUpdates and Expected."""
     if terms is None:
-        return None, None
+        return update_of(params.get("AttributeUpdates") or {}), condition_of_expected(params)
+    terms.check()
     text, condition_text = params.get("UpdateExpression"), params.get("ConditionExpression")
     update = database.expressions.update(text, terms) if text is not None else None
     condition = database.expressions.condition(condition_text, terms) if condition_text is not None else None
@@ -298,42 +297,30 @@ def read_update(database: Database, params: Params, terms: Terms | None) -> tupl
     return update, condition
 
 
-def read_projection(database: Database, params: Params) -> Tree | None:
+def read_tree(database: Database, params: Params, terms: Terms | None) -> Tree | None:
     """ProjectionExpression or AttributesToGet of a read by key; None: the whole item."""
-    return None if len(params) == 2 else read_tree(database, params)
-
-
-def read_tree(database: Database, params: Params) -> Tree | None:
-    """The ProjectionExpression of one member of a batch or transaction."""
-    terms = terms_of(params, ("ProjectionExpression",), ("AttributesToGet",))
     if terms is None:
         names = params.get("AttributesToGet")
-        return tree_of([Path((name,)) for name in names]) if names else None
+        return tree_of(paths_of(names)) if names else None
+    terms.check()
     projection = database.expressions.projection(params["ProjectionExpression"], terms)
     terms.check_all_used()
     return tree_of(projection.paths)
 
 
-def refuse_legacy(params: Params, legacy: tuple[str, ...]) -> None:
-    for name in legacy:
-        if params.get(name) is not None:
-            raise NotSupported(f"the legacy parameter {name}")
-
-
-def answer(params: Params, table: Table, write: ItemWrite | None, attributes: bytes | None) -> Payload:
+def answer(
+    database: Database, params: Params, table: Table, key: Item, write: ItemWrite | None, attributes: bytes | None
+) -> Payload:
     """The answer of a write: Attributes, ConsumedCapacity and ItemCollectionMetrics as asked for."""
-    consumed = None
-    if "ReturnConsumedCapacity" in params:
-        old = live(write.row) if write is not None else None
-        old_size = rows.size_of(old) if old is not None else 0
-        consumed = capacity(params, table.name, write_units(old_size, write.size if write is not None else 0))
-    return spliced(b"Attributes", attributes, consumed)
+    told = b""
+    if "ReturnConsumedCapacity" in params or "ReturnItemCollectionMetrics" in params:
+        consumed = consumption.of_write(table, write).shown(params, table) if consumption.asked(params) else None
+        told = consumption.tail(consumed, consumption.collection_of(database, params, table, key))
+    return spliced(b"Attributes", attributes, told)
 
 
-def spliced(name: bytes, body: bytes | None, consumed: dict[str, Any] | None) -> Payload:
-    """{"<name>": body, "ConsumedCapacity": ...} without decoding the body."""
-    if consumed is None:
-        return Payload(b'{"%b":%b}' % (name, body)) if body is not None else _EMPTY
-    if body is None:
-        return Payload(b'{"ConsumedCapacity":%b}' % orjson.dumps(consumed))
-    return Payload(b'{"%b":%b,"ConsumedCapacity":%b}' % (name, body, orjson.dumps(consumed)))
+def spliced(name: bytes, body: bytes | None, told: bytes) -> Payload:
+    """{"<name>": body, <told>} without decoding the body; told is b"" or begins with a comma."""
+    if body is not None:
+        return Payload(b'{"%b":%b%b}' % (name, body, told))
+    return Payload(b"{%b}" % told[1:]) if told else _EMPTY

@@ -27,6 +27,7 @@ from antipodes.services.dynamodb.values import INVALID, Value
 from antipodes.wire.errors import ValidationException
 
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_INDEXABLE = ("=", "<", "<=", ">", ">=", "BETWEEN", "begins_with")
 _PLACE = "Invalid condition in KeyConditionExpression: "
 
 
@@ -111,6 +112,8 @@ def range_of(tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | Non
     """The keys that meet the conditions. Raises ValidationException."""
     if not 1 <= len(tests) <= 2:
         raise ValidationException("Conditions can be of length 1 or 2 only")
+    if any(test.operator not in _INDEXABLE for test in tests):
+        raise ValidationException("Attempted conditional constraint is not an indexable operation")
     by_name = {test.name: test for test in tests}
     on_hash = by_name.pop(hash_part.name, None)
     if on_hash is None:

@@ -7,7 +7,7 @@ Constraint messages are AWS's: all broken constraints of a request in one messag
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from antipodes.services.dynamodb.expressions.names import Terms
@@ -15,12 +15,27 @@ from antipodes.wire.errors import ValidationException
 
 Params = Mapping[str, Any]
 
-_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+", re.ASCII).fullmatch
+TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+", re.ASCII).fullmatch
 _PATTERN = "[a-zA-Z0-9_.-]+"
 CAPACITY = ("INDEXES", "TOTAL", "NONE")
 METRICS = ("SIZE", "NONE")
 RETURN_VALUES = ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
 ON_FAILURE = ("ALL_OLD", "NONE")
+OPERATORS = (
+    "IN",
+    "NULL",
+    "BETWEEN",
+    "LT",
+    "NOT_CONTAINS",
+    "EQ",
+    "GT",
+    "NOT_NULL",
+    "NE",
+    "LE",
+    "BEGINS_WITH",
+    "GE",
+    "CONTAINS",
+)  # of the legacy conditions
 
 
 class Constraints:
@@ -52,48 +67,118 @@ class Constraints:
             raise ValidationException(f"{count} validation error{plural} detected: {'; '.join(self.broken)}")
 
 
-def table_name(params: Params, constraints: Constraints | None = None) -> str:
+def table_name(params: Params, constraints: Constraints | None = None, member: str = "tableName") -> str:
     """TableName: a name or an ARN. Without `constraints`, refuses at once."""
     name = params.get("TableName")
-    if type(name) is str and len(name) <= 255 and name and (_TABLE_NAME(name) or name.startswith("arn:")):
+    if type(name) is str and len(name) <= 255 and name and (TABLE_NAME(name) or name.startswith("arn:")):
         return name
     found = constraints if constraints is not None else Constraints()
     if name is None:
-        found.required(None, "tableName")
+        found.required(None, member)
     else:
         if not name:
-            found.note(name, "tableName", "Member must have length greater than or equal to 1")
+            found.note(name, member, "Member must have length greater than or equal to 1")
         if len(name) > 255:
-            found.note(name, "tableName", "Member must have length less than or equal to 255")
-        if not _TABLE_NAME(name) and name:
-            found.note(name, "tableName", f"Member must satisfy regular expression pattern: {_PATTERN}")
+            found.note(name, member, "Member must have length less than or equal to 255")
+        if not TABLE_NAME(name) and name:
+            found.note(name, member, f"Member must satisfy regular expression pattern: {_PATTERN}")
     if constraints is None:
         found.settle()
     return name or ""
 
 
-def check_single(params: Params, needed: str) -> None:
-    """The constraints that PutItem, GetItem, UpdateItem and DeleteItem share."""
+# The members that one operation constrains, in the order in which AWS reports them.
+_SINGLE: Mapping[str, tuple[str, ...]] = {
+    "PutItem": ("capacity", "table", "Item", "operator", "expected", "values", "metrics", "failure"),
+    "GetItem": ("capacity", "attributes", "table", "Key"),
+    "UpdateItem": ("capacity", "table", "metrics", "values", "Key", "operator", "expected", "actions", "failure"),
+    "DeleteItem": ("capacity", "table", "values", "metrics", "Key", "operator", "expected", "failure"),
+}
+
+
+def check_single(params: Params, operation: str) -> None:
+    """The simple constraints of PutItem, GetItem, UpdateItem and DeleteItem."""
     constraints = Constraints()
-    table_name(params, constraints)
-    constraints.required(params.get(needed), needed[0].lower() + needed[1:])
-    constraints.one_of(params.get("ReturnConsumedCapacity"), "returnConsumedCapacity", CAPACITY)
-    constraints.one_of(params.get("ReturnItemCollectionMetrics"), "returnItemCollectionMetrics", METRICS)
-    constraints.one_of(params.get("ReturnValues"), "returnValues", RETURN_VALUES)
-    constraints.one_of(
-        params.get("ReturnValuesOnConditionCheckFailure"), "returnValuesOnConditionCheckFailure", ON_FAILURE
-    )
+    for part in _SINGLE[operation]:
+        if part == "table":
+            table_name(params, constraints)
+        elif part in _CHECKS:
+            _CHECKS[part](constraints, params)
+        else:
+            constraints.required(params.get(part), part[0].lower() + part[1:])
     constraints.settle()
 
 
+def check_capacity(constraints: Constraints, params: Params) -> None:
+    constraints.one_of(params.get("ReturnConsumedCapacity"), "returnConsumedCapacity", CAPACITY)
+
+
+def check_metrics(constraints: Constraints, params: Params) -> None:
+    constraints.one_of(params.get("ReturnItemCollectionMetrics"), "returnItemCollectionMetrics", METRICS)
+
+
+def check_operator(constraints: Constraints, params: Params) -> None:
+    constraints.one_of(params.get("ConditionalOperator"), "conditionalOperator", ("OR", "AND"))
+
+
+def check_attributes(constraints: Constraints, params: Params, member: str = "attributesToGet") -> None:
+    names = params.get("AttributesToGet")
+    if names is not None and not 1 <= len(names) <= 255:
+        bound = "greater than or equal to 1" if not names else "less than or equal to 255"
+        constraints.note(f"[{', '.join(names)}]", member, f"Member must have length {bound}")
+
+
+def check_operators(constraints: Constraints, conditions: Any, member: str) -> None:
+    """The comparison operators of Expected, KeyConditions and the two filters."""
+    for name, one in (conditions or {}).items():
+        operator = one.get("ComparisonOperator")
+        place = f"{member}.{name}.member.comparisonOperator"
+        if member != "expected":
+            constraints.required(operator, place)
+        constraints.one_of(operator, place, OPERATORS)
+
+
+def _check_expected(constraints: Constraints, params: Params) -> None:
+    check_operators(constraints, params.get("Expected"), "expected")
+
+
+def _check_actions(constraints: Constraints, params: Params) -> None:
+    for name, one in (params.get("AttributeUpdates") or {}).items():
+        constraints.one_of(one.get("Action"), f"attributeUpdates.{name}.member.action", ("ADD", "PUT", "DELETE"))
+
+
+def _check_values(constraints: Constraints, params: Params) -> None:
+    constraints.one_of(params.get("ReturnValues"), "returnValues", RETURN_VALUES)
+
+
+def _check_failure(constraints: Constraints, params: Params) -> None:
+    member = "returnValuesOnConditionCheckFailure"
+    constraints.one_of(params.get("ReturnValuesOnConditionCheckFailure"), member, ON_FAILURE)
+
+
+_CHECKS: Mapping[str, Callable[[Constraints, Params], None]] = {
+    "capacity": check_capacity,
+    "metrics": check_metrics,
+    "operator": check_operator,
+    "attributes": check_attributes,
+    "expected": _check_expected,
+    "actions": _check_actions,
+    "values": _check_values,
+    "failure": _check_failure,
+}
+
+
 def terms_of(params: Params, expressions: Sequence[str], legacy: Sequence[str]) -> Terms | None:
-    """The request's names and values, checked; None when it has no expression at all.
+    """The request's names and values, still to be checked (`Terms.check`); None when it has no expression at all.
 
     `expressions` are the expression parameters of the operation, `legacy` those of the older kind.
     """
     given = [name for name in expressions if params.get(name) is not None]
     old = [name for name in legacy if params.get(name) is not None]
     names, values = params.get("ExpressionAttributeNames"), params.get("ExpressionAttributeValues")
+    if "KeyConditions" in old and "KeyConditionExpression" not in given:
+        # Seen on AWS: the legacy key conditions go together with the other expressions.
+        old.remove("KeyConditions")
     if given and old:
         raise ValidationException(
             "Can not use both expression and non-expression parameters in the same request: "
@@ -110,9 +195,7 @@ def terms_of(params: Params, expressions: Sequence[str], legacy: Sequence[str]) 
         )
     if not given:
         return None
-    terms = Terms(names, values)
-    terms.check_keys(names is not None, values is not None)
-    return terms
+    return Terms(names, values)
 
 
 def read_units(size: int, consistent: bool) -> float:

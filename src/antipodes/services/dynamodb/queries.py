@@ -12,19 +12,23 @@ from typing import Any
 
 import orjson
 
-from antipodes.services.dynamodb import keys, rows
+from antipodes.services.dynamodb import consumption, keys, rows
+from antipodes.services.dynamodb.consumption import Spent, projected_names
 from antipodes.services.dynamodb.database import Database, Table
-from antipodes.services.dynamodb.expressions.ast import Condition, Path, condition_names
+from antipodes.services.dynamodb.expressions.ast import Condition, condition_paths
 from antipodes.services.dynamodb.expressions.evaluate import holds
 from antipodes.services.dynamodb.expressions.names import Terms
 from antipodes.services.dynamodb.expressions.projection import Tree, pick, tree_of
-from antipodes.services.dynamodb.items import refuse_legacy
-from antipodes.services.dynamodb.key_conditions import range_of, tests_of
+from antipodes.services.dynamodb.key_conditions import KeyTest, range_of, tests_of
+from antipodes.services.dynamodb.legacy import condition_of_filter, key_tests_of, paths_of
 from antipodes.services.dynamodb.parameters import (
-    CAPACITY,
+    TABLE_NAME,
     Constraints,
     Params,
-    capacity,
+    check_attributes,
+    check_capacity,
+    check_operator,
+    check_operators,
     read_units,
     table_name,
     terms_of,
@@ -37,6 +41,13 @@ from antipodes.wire.operation import Payload, Request
 PAGE_BYTES = 1 << 20
 MAX_SEGMENTS = 1_000_000
 SELECTS = ("SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES")
+_BARE_FAULTS = (
+    "contains duplicates",
+    "number set",
+    "numeric value",
+    "significant digits",
+    "number with magnitude",
+)
 _LEGACY_QUERY = ("AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions")
 _LEGACY_SCAN = ("AttributesToGet", "ScanFilter", "ConditionalOperator")
 
@@ -54,62 +65,71 @@ class Reading:
     condition: Condition | None
     tree: Tree | None
     count_only: bool
+    held: Tree | None = None  # what the index holds of an item, unless all of it
+    fetch: bool = False  # more of the items is wanted than the index holds
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was read."""
+    """What was read. fetched: read units (4 KiB) of items fetched from the table behind a local index."""
 
     bodies: list[bytes]
     count: int
     scanned: int
     size_bytes: int
     last: Item | None  # the item at which the page stopped before its end
+    fetched: int = 0
 
 
 async def query(database: Database, request: Request) -> Payload:
     """The items of one partition, in range key order."""
     params = request.params
-    _check(params)
+    _check_query(params)
     terms = terms_of(params, ("ProjectionExpression", "FilterExpression", "KeyConditionExpression"), _LEGACY_QUERY)
-    refuse_legacy(params, _LEGACY_QUERY[1:])
-    if params.get("KeyConditionExpression") is None:
+    condition = condition_of_filter(params, "QueryFilter")
+    tree = _legacy_tree(params)
+    _check_start_values(params)
+    legacy_keys = params.get("KeyConditions")
+    if params.get("KeyConditionExpression") is None and legacy_keys is None:
         raise ValidationException(
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
         )
-    assert terms is not None
-    node = database.expressions.condition(params["KeyConditionExpression"], terms, "KeyConditionExpression")
-    condition, tree = _filter_and_tree(database, params, terms)
-    tests = tests_of(node)
+    tests: list[KeyTest] = []
+    if terms is not None:
+        terms.check()
+        text = params.get("KeyConditionExpression")
+        node = database.expressions.condition(text, terms, "KeyConditionExpression") if text is not None else None
+        condition, tree = _filter_and_tree(database, params, terms)
+        tests = tests_of(node) if node is not None else []
+    if legacy_keys is not None and not tests:
+        tests = key_tests_of(legacy_keys)
     table = database.table(table_name(params))
     index = _index(table, params)
     hash_part, range_part = _key_parts(table, index)
+    after = _start_key(table, index, params)
     found = range_of(tests, hash_part, range_part, index=index is not None)
-    _check_filter(condition, hash_part, range_part)
+    _check_filter(params, condition, hash_part, range_part)
     reverse = params.get("ScanIndexForward") is False
     start, end = found.start, found.end
-    after = _start_key(table, index, params)
     if after is not None:
-        if not after.startswith(found.partition):
-            raise ValidationException(
-                "The provided starting key is outside query boundaries based on provided conditions"
-            )
+        _check_start(found.partition, start, end, after, len(tests))
         start, end = (start, min(end, after)) if reverse else (max(start, after + b"\x00"), end)
-    tree, count_only = _selected(table, index, params, tree)
-    page = read_page(
-        database,
-        Reading(table, index, start, end, reverse, params.get("Limit"), condition, tree, count_only),
-    )
-    return await _answer(database, params, table, index, page)
+    reading = _reading(table, index, params, condition, tree, start, end)
+    return await _answer(database, params, table, index, read_page(database, reading))
 
 
 async def scan(database: Database, request: Request) -> Payload:
     """All items, or those of one segment, in hash order."""
     params = request.params
-    _check(params)
+    _check_scan(params)
     terms = terms_of(params, ("ProjectionExpression", "FilterExpression"), _LEGACY_SCAN)
-    refuse_legacy(params, _LEGACY_SCAN[1:])
-    condition, tree = _filter_and_tree(database, params, terms)
+    tree = _legacy_tree(params)
+    condition = condition_of_filter(params, "ScanFilter")
+    _check_start_values(params)
+    _check_segments(params)
+    if terms is not None:
+        terms.check()
+        condition, tree = _filter_and_tree(database, params, terms)
     table = database.table(table_name(params))
     index = _index(table, params)
     segment, total = params.get("Segment"), params.get("TotalSegments")
@@ -117,14 +137,13 @@ async def scan(database: Database, request: Request) -> Payload:
     after = _start_key(table, index, params)
     if after is not None:
         if not (start <= after and (end is None or after < end)):
-            raise ValidationException("The provided starting key is outside the segment's boundaries")  # from memory
+            raise ValidationException(
+                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
+                f"correct Segment. TotalSegments: {total} Segment: {segment}"
+            )
         start = after + b"\x00"
-    tree, count_only = _selected(table, index, params, tree)
-    page = read_page(
-        database,
-        Reading(table, index, start, end or b"", False, params.get("Limit"), condition, tree, count_only),
-    )
-    return await _answer(database, params, table, index, page)
+    reading = _reading(table, index, params, condition, tree, start, end or b"")
+    return await _answer(database, params, table, index, read_page(database, reading))
 
 
 def read_page(database: Database, reading: Reading) -> Page:
@@ -133,8 +152,9 @@ def read_page(database: Database, reading: Reading) -> Page:
     prefix = table.rows_prefix if index is None else table.index_prefix(index)
     end = prefix + reading.end if reading.end else keys.after_prefix(prefix)
     bodies: list[bytes] = []
-    count = scanned = size = 0
-    raw = reading.condition is None and reading.tree is None
+    count = scanned = size = fetched = 0
+    held = reading.held
+    raw = reading.condition is None and reading.tree is None and held is None
     limit = reading.limit or -1
     row = b""
     stopped = False
@@ -149,13 +169,22 @@ def read_page(database: Database, reading: Reading) -> Page:
                 assert found is not None, "an index entry without its item"
                 row = found
             scanned += 1
-            size += rows.size_of(row)
             if raw:
+                size += rows.size_of(row)
                 count += 1
                 if not reading.count_only:
                     bodies.append(rows.body_of(row))
             else:
                 item = rows.item_of(row)
+                if held is None:
+                    size += rows.size_of(row)
+                else:
+                    part = pick(item, held)
+                    size += measure_item(part)
+                    if index is not None and index.is_global:
+                        item = part  # a global index knows no more of the item, its filter neither
+                if reading.fetch:
+                    fetched += -(-rows.size_of(row) // 4096)
                 if reading.condition is None or holds(reading.condition, item):
                     count += 1
                     if not reading.count_only:
@@ -164,7 +193,7 @@ def read_page(database: Database, reading: Reading) -> Page:
             if scanned == limit or size >= PAGE_BYTES:
                 stopped = True
                 break
-    return Page(bodies, count, scanned, size, rows.item_of(row) if stopped else None)
+    return Page(bodies, count, scanned, size, rows.item_of(row) if stopped else None, fetched)
 
 
 async def _answer(database: Database, params: Params, table: Table, index: Index | None, page: Page) -> Payload:
@@ -178,25 +207,67 @@ async def _answer(database: Database, params: Params, table: Table, index: Index
         last = {name: page.last[name] for name in sorted(names)}
         parts.append(b',"LastEvaluatedKey":%b' % orjson.dumps(last))
     if "ReturnConsumedCapacity" in params:
-        units = read_units(page.size_bytes, params.get("ConsistentRead") is True)
-        consumed = capacity(params, table.name, units, index.name if index else "", index.is_global if index else False)
-        if consumed is not None:
-            parts.append(b',"ConsumedCapacity":%b' % orjson.dumps(consumed))
+        consistent = params.get("ConsistentRead") is True
+        units = read_units(page.size_bytes, consistent)
+        spent = Spent(units)
+        if index is not None:
+            spent = Spent(page.fetched * (1.0 if consistent else 0.5), {index.name: units})
+        parts.append(consumption.tail(spent.shown(params, table), None))
     return Payload(b"".join(parts) + b"}")
 
 
-def _check(params: Params) -> None:
+def _check_query(params: Params) -> None:
     constraints = Constraints()
-    table_name(params, constraints)
     constraints.one_of(params.get("Select"), "select", SELECTS)
-    constraints.one_of(params.get("ReturnConsumedCapacity"), "returnConsumedCapacity", CAPACITY)
-    constraints.at_least(params.get("Limit"), "limit", 1)
-    segment, total = params.get("Segment"), params.get("TotalSegments")
-    constraints.at_least(segment, "segment", 0)
+    _check_index_name(constraints, params)
+    check_capacity(constraints, params)
+    check_operators(constraints, params.get("QueryFilter"), "queryFilter")
+    table_name(params, constraints)
+    check_operator(constraints, params)
+    check_attributes(constraints, params)
+    check_operators(constraints, params.get("KeyConditions"), "keyConditions")
+    constraints.settle()
+    limit = params.get("Limit")
+    if limit is not None and limit < 1:
+        # Query's Limit is checked by another part of AWS's front than Scan's: no value, and the name as in the model.
+        raise ValidationException(
+            "1 validation error detected: Value at 'Limit' failed to satisfy constraint: "
+            "Member must have value greater than or equal to 1"
+        )
+
+
+def _check_scan(params: Params) -> None:
+    constraints = Constraints()
+    constraints.one_of(params.get("Select"), "select", SELECTS)
+    _check_index_name(constraints, params)
+    total = params.get("TotalSegments")
     constraints.at_least(total, "totalSegments", 1)
     if total is not None and total > MAX_SEGMENTS:
         constraints.note(total, "totalSegments", f"Member must have value less than or equal to {MAX_SEGMENTS}")
+    check_capacity(constraints, params)
+    table_name(params, constraints)
+    check_operator(constraints, params)
+    check_operators(constraints, params.get("ScanFilter"), "scanFilter")
+    constraints.at_least(params.get("Segment"), "segment", 0)
+    constraints.at_least(params.get("Limit"), "limit", 1)
+    check_attributes(constraints, params)
     constraints.settle()
+
+
+def _check_index_name(constraints: Constraints, params: Params) -> None:
+    name = params.get("IndexName")
+    if name is None:
+        return
+    if not TABLE_NAME(name):
+        constraints.note(name, "indexName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+    if len(name) < 3:
+        constraints.note(name, "indexName", "Member must have length greater than or equal to 3")
+    if len(name) > 255:
+        constraints.note(name, "indexName", "Member must have length less than or equal to 255")
+
+
+def _check_segments(params: Params) -> None:
+    segment, total = params.get("Segment"), params.get("TotalSegments")
     if segment is not None and total is None:
         raise ValidationException(
             "The TotalSegments parameter is required but was not present in the request "
@@ -214,10 +285,25 @@ def _check(params: Params) -> None:
         )
 
 
-def _filter_and_tree(database: Database, params: Params, terms: Terms | None) -> tuple[Condition | None, Tree | None]:
-    if terms is None:
-        names = params.get("AttributesToGet")
-        return None, tree_of([Path((name,)) for name in names]) if names else None
+def _legacy_tree(params: Params) -> Tree | None:
+    names = params.get("AttributesToGet")
+    return tree_of(paths_of(names)) if names else None
+
+
+def _check_start_values(params: Params) -> None:
+    key: Any = params.get("ExclusiveStartKey")
+    if key is None:
+        return
+    try:
+        measure_item(key)
+    except ValidationException as fault:
+        # Seen on AWS: faults of numbers and doubled members come without the words before them.
+        bare = any(word in fault.message for word in _BARE_FAULTS)
+        prefix = "" if bare else "The provided starting key is invalid: "
+        raise ValidationException(prefix + fault.message) from None
+
+
+def _filter_and_tree(database: Database, params: Params, terms: Terms) -> tuple[Condition | None, Tree | None]:
     text, projection = params.get("FilterExpression"), params.get("ProjectionExpression")
     condition = database.expressions.condition(text, terms, "FilterExpression") if text is not None else None
     tree = tree_of(database.expressions.projection(projection, terms).paths) if projection is not None else None
@@ -225,14 +311,32 @@ def _filter_and_tree(database: Database, params: Params, terms: Terms | None) ->
     return condition, tree
 
 
-def _check_filter(condition: Condition | None, hash_part: KeyPart, range_part: KeyPart | None) -> None:
+def _check_filter(params: Params, condition: Condition | None, hash_part: KeyPart, range_part: KeyPart | None) -> None:
+    """A Query's filter may not look at the keys it is queried by."""
     if condition is None:
         return
-    for name in condition_names(condition):
-        if name == hash_part.name or (range_part is not None and name == range_part.name):
+    kind = "Filter Expression" if params.get("FilterExpression") is not None else "QueryFilter"
+    for part in (hash_part, range_part):
+        if part is not None and any(path.parts[0] == part.name for path in condition_paths(condition)):
             raise ValidationException(
-                f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+                f"{kind} can only contain non-primary key attributes: Primary key attribute: {part.name}"
             )
+
+
+def _check_start(partition: bytes, start: bytes, end: bytes, after: bytes, conditions: int) -> None:
+    """An ExclusiveStartKey must lie where the query reads."""
+    inside = start <= after < end
+    if conditions == 1:
+        if not inside:
+            raise ValidationException(
+                "The provided starting key is outside query boundaries based on provided conditions"
+            )
+        return
+    if after.startswith(partition):
+        if not inside:
+            raise ValidationException("The provided starting key does not match the range key predicate")
+    else:
+        raise ValidationException("The provided starting key is outside query boundaries based on provided conditions")
 
 
 def _index(table: Table, params: Params) -> Index | None:
@@ -257,10 +361,6 @@ def _start_key(table: Table, index: Index | None, params: Params) -> bytes | Non
     key: Any = params.get("ExclusiveStartKey")
     if key is None:
         return None
-    try:
-        measure_item(key)
-    except ValidationException as fault:
-        raise ValidationException(f"The provided starting key is invalid: {fault.message}") from None
     parts = [part for part in (*_key_parts(table, index), *_key_parts(table, None)) if part is not None]
     if len({part.name for part in parts}) != len(key):
         raise ValidationException("The provided starting key is invalid")
@@ -310,7 +410,28 @@ def _selected(table: Table, index: Index | None, params: Params, tree: Tree | No
     return tree, select == "COUNT"
 
 
+def _reading(
+    table: Table,
+    index: Index | None,
+    params: Params,
+    condition: Condition | None,
+    tree: Tree | None,
+    start: bytes,
+    end: bytes,
+) -> Reading:
+    """The page to read, once Select is understood."""
+    wanted, count_only = _selected(table, index, params, tree)
+    held: Tree | None = None
+    fetch = False
+    if index is not None and index.projection != "ALL":
+        held = _projected(table, index)
+        filtered = condition_paths(condition) if condition is not None else []
+        fetch = wanted is None or any(name not in held for name in [*wanted, *(path.parts[0] for path in filtered)])
+        fetch = fetch and not index.is_global
+    reverse = params.get("ScanIndexForward") is False
+    limit = params.get("Limit")
+    return Reading(table, index, start, end, reverse, limit, condition, wanted, count_only, held, fetch)
+
+
 def _projected(table: Table, index: Index) -> Tree:
-    parts = (*_key_parts(table, index), *_key_parts(table, None))
-    names = [part.name for part in parts if part is not None] + list(index.included)
-    return {name: {} for name in names}
+    return {name: {} for name in projected_names(table, index)}

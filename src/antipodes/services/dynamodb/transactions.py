@@ -14,14 +14,14 @@ from typing import Any
 
 import orjson
 
-from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb import consumption, rows
+from antipodes.services.dynamodb.consumption import Spent
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
 from antipodes.services.dynamodb.expressions.ast import Condition, Update
 from antipodes.services.dynamodb.expressions.projection import pick
 from antipodes.services.dynamodb.items import (
     Guard,
     key_of,
-    live,
     plan_delete,
     plan_put,
     plan_update,
@@ -31,18 +31,17 @@ from antipodes.services.dynamodb.items import (
 )
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.parameters import (
-    CAPACITY,
     ON_FAILURE,
     Constraints,
     Params,
-    capacity,
+    check_capacity,
+    check_metrics,
     read_units,
     table_name,
     terms_of,
-    write_units,
 )
 from antipodes.services.dynamodb.schema import key_from_item
-from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, measure_item
+from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, Item, measure_item
 from antipodes.wire.errors import AwsError, ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
 
@@ -56,37 +55,27 @@ _KINDS = ("ConditionCheck", "Put", "Delete", "Update")
 class Member:
     """One action of a transaction, read and checked but not yet planned."""
 
-    def __init__(self, database: Database, number: int, action: Any) -> None:
-        if len(action) != 1:
-            raise ValidationException(
-                "TransactItems can only contain one of Check, Put, Update or Delete"  # seen on AWS
-            )
+    def __init__(self, database: Database, action: Any) -> None:
         ((self.kind, self.params),) = action.items()
         assert self.kind in _KINDS, "the wire lets nothing else in"
-        constraints = Constraints()
-        place = f"transactItems.{number}.member.{self.kind[0].lower()}{self.kind[1:]}"
-        needed = "Item" if self.kind == "Put" else "Key"
-        table_name(self.params, constraints)
-        constraints.required(self.params.get(needed), f"{place}.{needed.lower()}")
-        for name in {"ConditionCheck": ("ConditionExpression",), "Update": ("UpdateExpression",)}.get(self.kind, ()):
-            constraints.required(self.params.get(name), f"{place}.{name[0].lower()}{name[1:]}")
-        constraints.one_of(
-            self.params.get("ReturnValuesOnConditionCheckFailure"),
-            f"{place}.returnValuesOnConditionCheckFailure",
-            ON_FAILURE,
-        )
-        constraints.settle()
-        self.size = measure_item(self.params[needed])
+        expressions = ("UpdateExpression", "ConditionExpression") if self.kind == "Update" else ("ConditionExpression",)
+        terms = terms_of(self.params, expressions, ())
+        self.size = measure_item(self.item)
         if self.kind == "Put" and self.size > MAX_ITEM_BYTES:
             raise ValidationException("Item size has exceeded the maximum allowed size")
         self.guard = Guard.of(self.params)
         self.update: Update | None = None
         self.condition: Condition | None
         if self.kind == "Update":
-            terms = terms_of(self.params, ("UpdateExpression", "ConditionExpression"), ())
             self.update, self.condition = read_update(database, self.params, terms)
         else:
-            self.condition, _ = read_condition(database, self.params)
+            self.condition, _ = read_condition(database, self.params, terms)
+
+    @property
+    def item(self) -> Item:
+        """The item of a Put, else the key."""
+        found: Item = self.params["Item" if self.kind == "Put" else "Key"]
+        return found
 
     def place(self, table: Table) -> tuple[str, bytes]:
         """Table and key: no two members may have the same."""
@@ -113,35 +102,28 @@ async def transact_write_items(database: Database, request: Request) -> Payload:
     params = request.params
     actions: Any = params.get("TransactItems")
     _check(params, actions)
+    _check_actions(actions)
     digest = blake2b(orjson.dumps(actions, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
-    members = [Member(database, number, action) for number, action in enumerate(actions, 1)]
+    members = [Member(database, action) for action in actions]
     tables = [database.table(table_name(member.params)) for member in members]
-    places = [member.place(table) for member, table in zip(members, tables, strict=True)]
-    if len(set(places)) != len(places):
-        raise ValidationException("Transaction request cannot include multiple operations on one item")
     if sum(member.size for member in members) > MAX_BYTES:
         raise ValidationException("Member must have a total size of 4 MB or less")  # wording from memory
+    writes, reasons = _planned(database, members, tables)
     token = params.get("ClientRequestToken")
     if token is not None and _repeated(database, token, digest):
         await database.settle()
-        return Payload(b"{}")
-    writes, reasons = _planned(database, members, tables)
-    if any(reason["Code"] != "None" for reason in reasons):
-        codes = ", ".join(reason["Code"] for reason in reasons)
-        raise ClientFault(
-            "TransactionCanceledException",
-            f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
-            CancellationReasons=reasons,
-        )
+        return _answer(params, _read_again(members, tables), tables, "Read", {})
+    _cancel_if(reasons)
     also = _remembered(database, token, digest) if token is not None else []
-    old_sizes = [_old_size(write) for write in writes]
     database.write(*(write for write in writes if write is not None), also=also)
     await database.settle()
-    spent: dict[str, float] = {}
-    for write, old_size, table in zip(writes, old_sizes, tables, strict=True):
-        units = 2 * write_units(old_size, write.size if write is not None else 0)
-        spent[table.name] = spent.get(table.name, 0.0) + units
-    return Payload(b"{%b}" % _consumed(params, spent).removeprefix(b","))
+    spent: dict[str, Spent] = {}
+    if consumption.asked(params):
+        for write, table in zip(writes, tables, strict=True):
+            one = consumption.of_write(table, write)
+            spent.setdefault(table.name, Spent()).add(one)
+            spent[table.name].add(one)  # a transaction prepares and commits: each counts
+    return _answer(params, spent, tables, "Write", _collections(database, params, members, tables))
 
 
 async def transact_get_items(database: Database, request: Request) -> Payload:
@@ -149,24 +131,37 @@ async def transact_get_items(database: Database, request: Request) -> Payload:
     params = request.params
     actions: Any = params.get("TransactItems")
     _check(params, actions)
-    wanted = []
+    constraints = Constraints()
     for number, action in enumerate(actions, 1):
-        get = action.get("Get")
-        constraints = Constraints()
-        constraints.required(get, f"transactItems.{number}.member.get")
-        constraints.settle()
-        table_name(get, constraints)
-        constraints.required(get.get("Key"), f"transactItems.{number}.member.get.key")
-        constraints.settle()
+        get, place = action.get("Get"), f"transactItems.{number}.member.get"
+        constraints.required(get, place)
+        if get is not None:
+            table_name(get, constraints, f"{place}.tableName")
+            constraints.required(get.get("Key"), f"{place}.key")
+    constraints.settle()
+    wanted = []
+    for action in actions:
+        get = action["Get"]
+        terms = terms_of(get, ("ProjectionExpression",), ())
         measure_item(get["Key"])
-        wanted.append((get, read_tree(database, get)))
+        wanted.append((get["Key"], read_tree(database, get, terms)))
+    tables = [database.table(table_name(action["Get"])) for action in actions]
+    reasons: list[dict[str, Any]] = []
+    places: list[tuple[str, bytes]] = []
+    for (key, _), table in zip(wanted, tables, strict=True):
+        try:
+            places.append((table.name, key_of(table, key)))
+            reasons.append({"Code": "None"})
+        except ValidationException as fault:
+            reasons.append({"Code": "ValidationError", "Message": fault.message})
+    _refuse_doubles(places)
+    _cancel_if(reasons)
     bodies: list[bytes] = []
-    spent: dict[str, float] = {}
-    for get, tree in wanted:
-        table = database.table(table_name(get))
-        row = database.live(table, key_of(table, get["Key"]))
+    spent: dict[str, Spent] = {}
+    for (_, tree), table, (_, raw) in zip(wanted, tables, places, strict=True):
+        row = database.live(table, raw)
         size = rows.size_of(row) if row is not None else 0
-        spent[table.name] = spent.get(table.name, 0.0) + 2 * read_units(size, True)
+        spent.setdefault(table.name, Spent()).table += 2 * read_units(size, True)
         if row is None:
             bodies.append(b"{}")
         else:
@@ -175,13 +170,15 @@ async def transact_get_items(database: Database, request: Request) -> Payload:
             bodies.append(b'{"Item":%b}' % found)
     if not database.store.settled:
         await database.settle()
-    return Payload(b'{"Responses":[%b]%b}' % (b",".join(bodies), _consumed(params, spent)))
+    told = _answer(params, spent, tables, "Read", {}).body[1:-1]
+    return Payload(b'{"Responses":[%b]%b}' % (b",".join(bodies), b"," + told if told else b""))
 
 
 def _check(params: Params, actions: Any) -> None:
     constraints = Constraints()
+    check_capacity(constraints, params)
+    check_metrics(constraints, params)
     constraints.required(actions, "transactItems")
-    constraints.one_of(params.get("ReturnConsumedCapacity"), "returnConsumedCapacity", CAPACITY)
     if actions is not None and not actions:
         constraints.note("[]", "transactItems", "Member must have length greater than or equal to 1")
     if actions is not None and len(actions) > MAX_MEMBERS:
@@ -193,31 +190,92 @@ def _check(params: Params, actions: Any) -> None:
     constraints.settle()
 
 
+def _check_actions(actions: Any) -> None:
+    """The simple constraints of all members of a TransactWriteItems."""
+    constraints = Constraints()
+    for number, action in enumerate(actions, 1):
+        for kind, params in action.items():
+            place = f"transactItems.{number}.member.{kind[0].lower()}{kind[1:]}"
+            needed = "Item" if kind == "Put" else "Key"
+            constraints.required(params.get(needed), f"{place}.{needed.lower()}")
+            table_name(params, constraints, f"{place}.tableName")
+            for name in {"ConditionCheck": ("ConditionExpression",), "Update": ("UpdateExpression",)}.get(kind, ()):
+                constraints.required(params.get(name), f"{place}.{name[0].lower()}{name[1:]}")
+            constraints.one_of(
+                params.get("ReturnValuesOnConditionCheckFailure"),
+                f"{place}.returnValuesOnConditionCheckFailure",
+                ON_FAILURE,
+            )
+    constraints.settle()
+    if any(len(action) != 1 for action in actions):
+        raise ValidationException("TransactItems can only contain one of Check, Put, Update or Delete")  # seen on AWS
+
+
 def _planned(
     database: Database, members: list[Member], tables: list[Table]
 ) -> tuple[list[ItemWrite | None], list[dict[str, Any]]]:
     """What each member writes, and why the transaction is cancelled if it is."""
     writes: list[ItemWrite | None] = []
     reasons: list[dict[str, Any]] = []
+    places: list[tuple[str, bytes]] = []
     for member, table in zip(members, tables, strict=True):
         try:
+            places.append(member.place(table))
             writes.append(member.plan(database, table))
             reasons.append({"Code": "None"})
         except AwsError as fault:
             writes.append(None)
             code = {"ConditionalCheckFailedException": "ConditionalCheckFailed"}.get(fault.code, "ValidationError")
             reasons.append({"Code": code, "Message": fault.message, **fault.extra})
+    _refuse_doubles(places)
     return writes, reasons
 
 
-def _old_size(write: ItemWrite | None) -> int:
-    old = live(write.row) if write is not None else None
-    return rows.size_of(old) if old is not None else 0
+def _refuse_doubles(places: list[tuple[str, bytes]]) -> None:
+    if len(set(places)) != len(places):
+        raise ValidationException("Transaction request cannot include multiple operations on one item")
 
 
-def _consumed(params: Params, spent: dict[str, float]) -> bytes:
-    found = [capacity(params, name, spent[name]) for name in spent]
-    return b',"ConsumedCapacity":%b' % orjson.dumps(found) if found and found[0] is not None else b""
+def _cancel_if(reasons: list[dict[str, Any]]) -> None:
+    """Raises TransactionCanceledException unless every reason is None."""
+    if any(reason["Code"] != "None" for reason in reasons):
+        codes = ", ".join(reason["Code"] for reason in reasons)
+        raise ClientFault(
+            "TransactionCanceledException",
+            f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
+            CancellationReasons=reasons,
+        )
+
+
+def _read_again(members: list[Member], tables: list[Table]) -> dict[str, Spent]:
+    """A repeated transaction costs the reading of its items (API reference of TransactWriteItems)."""
+    spent: dict[str, Spent] = {}
+    for member, table in zip(members, tables, strict=True):
+        spent.setdefault(table.name, Spent()).table += 2 * read_units(member.size, True)
+    return spent
+
+
+def _collections(database: Database, params: Params, members: list[Member], tables: list[Table]) -> dict[str, Any]:
+    """ItemCollectionMetrics by table."""
+    if params.get("ReturnItemCollectionMetrics") != "SIZE":
+        return {}
+    items: dict[str, list[Item]] = {}
+    for member, table in zip(members, tables, strict=True):
+        if member.kind != "ConditionCheck":
+            items.setdefault(table.name, []).append(member.item)
+    found = {
+        name: consumption.collections_of(database, params, database.tables[name], some) for name, some in items.items()
+    }
+    return {name: told for name, told in found.items() if told}
+
+
+def _answer(
+    params: Params, spent: dict[str, Spent], tables: list[Table], side: str, collections: dict[str, Any]
+) -> Payload:
+    by_name = {table.name: table for table in tables}
+    shown = [one.shown(params, by_name[name], side) for name, one in spent.items()]
+    consumed = [one for one in shown if one is not None]
+    return Payload(b"{%b}" % consumption.tail(consumed, collections)[1:])
 
 
 def _repeated(database: Database, token: str, digest: bytes) -> bool:

@@ -165,12 +165,13 @@ class SetChange:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """An update expression: its sections, each in the order written."""
+    """An update expression: its sections, each in the order written. legacy: it came as AttributeUpdates."""
 
     assigns: tuple[Assign, ...] = ()
     removes: tuple[Path, ...] = ()
     adds: tuple[SetChange, ...] = ()
     deletes: tuple[SetChange, ...] = ()
+    legacy: bool = False
 
     def __str__(self) -> str:
         sections = (("SET", self.assigns), ("REMOVE", self.removes), ("ADD", self.adds), ("DELETE", self.deletes))
@@ -192,10 +193,10 @@ class Projection:
         return ", ".join(map(str, self.paths))
 
 
-def condition_names(node: Condition | Operand) -> list[str]:
-    """The top-level attributes that a bound condition looks at, in the order met."""
+def condition_paths(node: Condition | Operand) -> list[Path]:
+    """The paths that a bound condition looks at, in the order met."""
     if isinstance(node, Path):
-        return [str(node.parts[0])]
+        return [node]
     children: tuple[Condition | Operand, ...] = ()
     if isinstance(node, And | Or | Compare | Arithmetic):
         children = (node.left, node.right)
@@ -207,4 +208,4 @@ def condition_names(node: Condition | Operand) -> list[str]:
         children = (node.operand, *node.candidates)
     elif isinstance(node, Call):
         children = node.arguments
-    return [name for child in children for name in condition_names(child)]
+    return [path for child in children for path in condition_paths(child)]

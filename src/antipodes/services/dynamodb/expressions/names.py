@@ -63,17 +63,19 @@ class Terms:
     def __init__(self, names: Mapping[str, str] | None, values: Mapping[str, Value] | None) -> None:
         self.names = names or {}
         self.values = values or {}
+        self._empty_names = names is not None and not names
+        self._empty_values = values is not None and not values
         self.used: set[str] = set()  # never iterated: membership only
         self.faults: dict[int, str] = {}
 
-    def check_keys(self, given_names: bool, given_values: bool) -> None:
+    def check(self) -> None:
         """Refuses empty maps, malformed keys, bad values. Makes the values canonical."""
-        if given_names and not self.names:
+        if self._empty_names:
             raise ValidationException("ExpressionAttributeNames must not be empty")
         for key in self.names:
             if not _NAME_KEY(key):
                 raise ValidationException(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
-        if given_values and not self.values:
+        if self._empty_values:
             raise ValidationException("ExpressionAttributeValues must not be empty")
         for key in self.values:
             if not _VALUE_KEY(key):

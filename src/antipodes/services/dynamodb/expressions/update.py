@@ -17,6 +17,7 @@ from antipodes.wire.errors import ValidationException
 
 BAD_PATH = "The document path provided in the update expression is invalid for update"
 BAD_KIND = "An operand in the update expression has an incorrect data type"
+BAD_LEGACY_KIND = "Type mismatch for attribute to update"
 MISSING = "The provided expression refers to an attribute that does not exist in the item"
 
 
@@ -28,8 +29,9 @@ def apply(update: Update, item: Item) -> None:
         if value is None:
             raise ValidationException(MISSING)
         writes.append((assign.path, value))
-    writes += [(change.path, _added(change, item)) for change in update.adds]
-    writes += [(change.path, _deleted(change, item)) for change in update.deletes]
+    mismatch = BAD_LEGACY_KIND if update.legacy else BAD_KIND
+    writes += [(change.path, _added(change, item, mismatch)) for change in update.adds]
+    writes += [(change.path, _deleted(change, item, mismatch)) for change in update.deletes]
     gone = list(update.removes)
     for path, value in sorted(writes, key=lambda write: _last_index(write[0])):
         if value is None:
@@ -76,28 +78,30 @@ def _operand_of(change: SetChange, item: Item) -> Value:
     return value
 
 
-def _added(change: SetChange, item: Item) -> Value:
-    """ADD: a sum, or a union."""
+def _added(change: SetChange, item: Item, mismatch: str) -> Value:
+    """ADD: a sum, a union, or (AttributeUpdates only) a longer list."""
     ((kind, content),) = _operand_of(change, item).items()
     old = at_path(item, change.path.parts)
     if old is None:
         return {kind: content}
     if kind not in old:
-        raise ValidationException(BAD_KIND)
+        raise ValidationException(mismatch)
     if kind == "N":
         return {"N": add(old["N"], content)}
+    if kind == "L":
+        return {"L": old["L"] + content}
     present = set(old[kind])
     return {kind: _sorted(kind, old[kind] + [member for member in content if member not in present])}
 
 
-def _deleted(change: SetChange, item: Item) -> Value | None:
+def _deleted(change: SetChange, item: Item, mismatch: str) -> Value | None:
     """DELETE: a difference; None when nothing is left."""
     ((kind, content),) = _operand_of(change, item).items()
     old = at_path(item, change.path.parts)
     if old is None:
         return None
     if kind not in old:
-        raise ValidationException(BAD_KIND)
+        raise ValidationException(mismatch)
     unwanted = set(content)
     rest = [member for member in old[kind] if member not in unwanted]
     return {kind: rest} if rest else None
