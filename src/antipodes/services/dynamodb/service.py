@@ -1,7 +1,7 @@
 """DynamoDB, as a Region's service: the table of its operations.
 
 What it decides: which operations there are and what each is given. Everything else is in the file of its family:
-items, queries, batch, transactions, tables, tags, replicas, streams.
+items, queries, batch, transactions, partiql, tables, tags, replicas, streams.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from antipodes.services.dynamodb import batch, items, queries, tables, tags, tra
 from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database
+from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.streams import Streams
 from antipodes.wire.operation import Operation
@@ -60,6 +61,7 @@ class DynamoDB:
         self._operations: dict[str, Operation] = {
             **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
             **{name: partial(operation, self.database, self.replicas) for name, operation in _TABLE_OPERATIONS.items()},
+            **PartiQL(self.database).operations,
             "ReplicaSync": self.replicas.replica_sync,
             "ReplicaDescriptors": self.replicas.replica_descriptors,
         }

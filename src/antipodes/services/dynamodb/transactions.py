@@ -110,11 +110,11 @@ async def transact_write_items(database: Database, request: Request) -> Payload:
         raise ValidationException("Member must have a total size of 4 MB or less")  # wording from memory
     writes, reasons = _planned(database, members, tables)
     token = params.get("ClientRequestToken")
-    if token is not None and _repeated(database, token, digest):
+    if token is not None and repeated(database, token, digest):
         await database.settle()
-        return _answer(params, _read_again(members, tables), tables, "Read", {})
-    _cancel_if(reasons)
-    also = _remembered(database, token, digest) if token is not None else []
+        return answer(params, _read_again(members, tables), tables, "Read", {})
+    cancel_if(reasons)
+    also = remembered(database, token, digest) if token is not None else []
     database.write(*(write for write in writes if write is not None), also=also)
     await database.settle()
     spent: dict[str, Spent] = {}
@@ -123,7 +123,7 @@ async def transact_write_items(database: Database, request: Request) -> Payload:
             one = consumption.of_write(table, write)
             spent.setdefault(table.name, Spent()).add(one)
             spent[table.name].add(one)  # a transaction prepares and commits: each counts
-    return _answer(params, spent, tables, "Write", _collections(database, params, members, tables))
+    return answer(params, spent, tables, "Write", _collections(database, params, members, tables))
 
 
 async def transact_get_items(database: Database, request: Request) -> Payload:
@@ -154,8 +154,8 @@ async def transact_get_items(database: Database, request: Request) -> Payload:
             reasons.append({"Code": "None"})
         except ValidationException as fault:
             reasons.append({"Code": "ValidationError", "Message": fault.message})
-    _refuse_doubles(places)
-    _cancel_if(reasons)
+    refuse_doubles(places)
+    cancel_if(reasons)
     bodies: list[bytes] = []
     spent: dict[str, Spent] = {}
     for (_, tree), table, (_, raw) in zip(wanted, tables, places, strict=True):
@@ -170,7 +170,7 @@ async def transact_get_items(database: Database, request: Request) -> Payload:
             bodies.append(b'{"Item":%b}' % found)
     if not database.store.settled:
         await database.settle()
-    told = _answer(params, spent, tables, "Read", {}).body[1:-1]
+    told = answer(params, spent, tables, "Read", {}).body[1:-1]
     return Payload(b'{"Responses":[%b]%b}' % (b",".join(bodies), b"," + told if told else b""))
 
 
@@ -227,16 +227,16 @@ def _planned(
             writes.append(None)
             code = {"ConditionalCheckFailedException": "ConditionalCheckFailed"}.get(fault.code, "ValidationError")
             reasons.append({"Code": code, "Message": fault.message, **fault.extra})
-    _refuse_doubles(places)
+    refuse_doubles(places)
     return writes, reasons
 
 
-def _refuse_doubles(places: list[tuple[str, bytes]]) -> None:
+def refuse_doubles(places: list[tuple[str, bytes]]) -> None:
     if len(set(places)) != len(places):
         raise ValidationException("Transaction request cannot include multiple operations on one item")
 
 
-def _cancel_if(reasons: list[dict[str, Any]]) -> None:
+def cancel_if(reasons: list[dict[str, Any]]) -> None:
     """Raises TransactionCanceledException unless every reason is None."""
     if any(reason["Code"] != "None" for reason in reasons):
         codes = ", ".join(reason["Code"] for reason in reasons)
@@ -269,7 +269,7 @@ def _collections(database: Database, params: Params, members: list[Member], tabl
     return {name: told for name, told in found.items() if told}
 
 
-def _answer(
+def answer(
     params: Params, spent: dict[str, Spent], tables: list[Table], side: str, collections: dict[str, Any]
 ) -> Payload:
     by_name = {table.name: table for table in tables}
@@ -278,7 +278,7 @@ def _answer(
     return Payload(b"{%b}" % consumption.tail(consumed, collections)[1:])
 
 
-def _repeated(database: Database, token: str, digest: bytes) -> bool:
+def repeated(database: Database, token: str, digest: bytes) -> bool:
     """Whether this very transaction was carried out. Raises if the token stood for another one."""
     found = database.store.get(TOKEN + token.encode())
     if found is None or _expiry(found) < database.world.now():
@@ -292,7 +292,7 @@ def _repeated(database: Database, token: str, digest: bytes) -> bool:
     return True
 
 
-def _remembered(database: Database, token: str, digest: bytes) -> list[tuple[bytes, bytes | None]]:
+def remembered(database: Database, token: str, digest: bytes) -> list[tuple[bytes, bytes | None]]:
     """The rows that remember this token and forget expired ones."""
     now = database.world.now()
     if database.token_expiry <= now:
