@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from antipodes.store import sqlite
 from antipodes.store.store import Store
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
 from antipodes.world.world import World
@@ -32,6 +33,15 @@ class Site:
         return Store.open(cast("World", self), "region")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+def pour_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every few writes freeze an overlay, and few of its rows are poured at a time."""
+    monkeypatch.setattr(sqlite, "REDO_BYTES", 300)
+    monkeypatch.setattr(sqlite, "POURED_PER_ROW", 1)
+    monkeypatch.setattr(sqlite, "POURED_PER_SYNC", 1)
+
+
+@pytest.fixture(params=["memory", "sqlite", "sqlite that pours"])
+def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    if request.param == "sqlite that pours":
+        pour_often(monkeypatch)
     return Site(MemoryDisk() if request.param == "memory" else FileDisk(tmp_path))

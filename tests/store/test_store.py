@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import os
+import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antipodes.store import redo, sqlite
 from antipodes.store import store as store_module
 from antipodes.store.engine import StoreError
 from antipodes.store.records import Change, Version
 from antipodes.store.store import Store
 from antipodes.world.disk import FileDisk, MemoryDisk
-from tests.store.conftest import Site
+from tests.store.conftest import Site, pour_often
 
 
 def change(store: Store, key: bytes, value: bytes | None = b"v") -> Change:
@@ -198,7 +203,37 @@ def test_a_newer_format_is_refused_and_named(site: Site) -> None:
         site.open()
 
 
-def test_a_full_sqlite_disk_fails_the_group_and_the_store_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_fails_the_group_and_the_store_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(FileDisk(tmp_path))
+
+    def half_way(file: int, data: bytes, at: int) -> None:
+        os.pwrite(file, data[: len(data) // 2], at)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def story() -> None:
+        store = site.open()
+        store.write([(b"kept", b"1")])
+        await store.durable()
+        with monkeypatch.context() as full:
+            full.setattr(redo, "_write_all", half_way)
+            for n in range(20):
+                store.write([(b"%d" % n, bytes(5000))], [change(store, b"%d" % n)])
+            assert len(list(store.range(b"", b"z"))) == 21
+            with pytest.raises(StoreError, match="No space"):
+                await store.durable()
+        assert (list(store.range(b"", b"z")), store.end) == ([(b"kept", b"1")], 0)
+        store.write([(b"small", b"1")], [change(store, b"small")])
+        await store.durable()
+        assert [e.change.key for e in store.changes(0, 9)] == [b"small"]
+        store.close()
+        assert [key for key, _ in site.open().range(b"", b"z")] == [b"kept", b"small"]
+
+    run(story)
+
+
+def test_what_a_full_table_cannot_take_is_kept_in_the_redo_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "REDO_BYTES", 20_000)
+    monkeypatch.setattr(sqlite, "MAX_REDO_BYTES", 400_000)
     site = Site(FileDisk(tmp_path))
 
     async def story() -> None:
@@ -206,20 +241,38 @@ def test_a_full_sqlite_disk_fails_the_group_and_the_store_goes_on(tmp_path: Path
         connection = store._engine._connection  # type: ignore[attr-defined]
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count={pages + 4}").fetchall()
-        for n in range(20):
-            store.write([(b"%d" % n, bytes(5000))], [change(store, b"%d" % n)])
+        acknowledged = []
         with pytest.raises(StoreError, match="full"):
-            await store.durable()
-        store.write([(b"big", bytes(500_000))])
-        with pytest.raises(StoreError, match="full"):  # a range read pours the group into the table
-            list(store.range(b"", b"z"))
-        assert (list(store.range(b"", b"z")), store.end) == ([], 0)
-        store.write([(b"small", b"1")], [change(store, b"small")])
-        await store.durable()
-        assert [e.change.key for e in store.changes(0, 9)] == [b"small"]
+            for n in range(1000):
+                key = b"%04d" % n
+                store.write([(key, bytes(2000))], [change(store, key)])
+                await store.durable()
+                acknowledged.append(key)
+        assert 100 < len(acknowledged) < 1000
+        assert all(store.get(key) == bytes(2000) for key in acknowledged)
+        assert [e.change.key for e in store.changes(0, 1000)] == acknowledged
         store.close()
+        again = site.open()  # where there is room again
+        assert [key for key, _ in again.range(b"", b"z")] == acknowledged
+        assert [e.change.key for e in again.changes(0, 1000)] == acknowledged
+        again.close()
 
     run(story)
+
+
+def test_a_store_of_the_format_before_the_redo_log_is_read(tmp_path: Path) -> None:
+    store = Site(FileDisk(tmp_path)).open()
+    store.write([(b"a", b"1")])
+    store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "region.sqlite")) as old:
+        old.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
+        old.execute("DELETE FROM meta WHERE name = 'redo'")
+        old.commit()
+    for path in tmp_path.glob("*.redo*"):
+        path.unlink()
+    again = Site(FileDisk(tmp_path)).open()
+    assert list(again.range(b"", b"z")) == [(b"a", b"1")]
+    again.close()
 
 
 def test_two_processes_cannot_open_one_sqlite_store(tmp_path: Path) -> None:
@@ -261,7 +314,7 @@ STEPS = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "sqlite that pours"])
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
 def test_a_store_is_an_ordered_map_with_a_log(kind: str, steps: list[tuple[str, object]]) -> None:
@@ -290,5 +343,7 @@ def test_a_store_is_an_ordered_map_with_a_log(kind: str, steps: list[tuple[str, 
                     assert [e.change.key for e in store.changes(0, 999)] == logged
         store.close()
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if kind == "sqlite that pours":
+            pour_often(patch)
         asyncio.run(story(Path(folder)))

@@ -1,26 +1,46 @@
-"""The SQLite engine: one file in WAL mode, one writer, commits on the caller's thread.
+"""The SQLite engine: one table in WAL mode, one writer, and a redo log before it.
 
-How it works. `put` only notes the batch in a dict that overlays the table; `sync` runs one transaction over all batches
-since the last one: BEGIN, executemany, COMMIT (synchronous=FULL: COMMIT returns after fsync). A point read looks at
-the overlay first; a range read first pours the overlay into the open transaction, where the same connection sees it.
+How it works. `put` notes a batch in an overlay over the table; `sync` appends what is new to the redo log and flushes
+it: that is all that an acknowledged write waits for. When the redo log has grown to REDO_BYTES its overlay is frozen,
+a fresh one begins in the log's other file, and every later sync pours some frozen rows into an open transaction, in key
+order, so that neighbours share pages and no single sync takes long. When all are poured the transaction is committed
+together with the number of the next generation (redo.py), and the frozen one's file is free.
+
+Who reads asks the fresh overlay, the frozen one, a cache of rows, the table. A range read pours the rows of its range
+into the open transaction first, where the same connection sees them.
+
+A commit happens only in `sync`, when nothing is unsynced: the table never holds what the redo log might not. What the
+table could not take (a full disk) stays in the redo log, and is tried again; when that has become too long, syncs fail.
 
 Measured choices: pages of 8 KiB and WITHOUT ROWID (with 4 KiB pages each 1 KiB row spills to an overflow page: 2.5
 times slower); exclusive locking (no lock calls per read, the WAL index in plain memory, and a second process that opens
 the same data folder is refused instead of corrupting it).
 
-Stop the planet, and any SQLite tool opens the file.
+Stop the planet, and any SQLite tool opens the file: closing pours everything. After a crash open and close it once.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from antipodes.store.engine import FORMAT, Records, Rows, StoreError, check_format
+from antipodes.store.overlay import Overlay, Row
+from antipodes.store.redo import Batch, RedoLog
+
+log = logging.getLogger("antipodes.store")
 
 PAGE_BYTES = 8192
-CACHE_KIB = 32 * 1024
+CACHE_KIB = 16 * 1024
+ROW_CACHE_BYTES = 16 << 20
+ROW_OVERHEAD_BYTES = 200  # of a key and a value in a dict
+REDO_BYTES = 8 << 20  # then the overlay is poured
+MAX_REDO_BYTES = 64 << 20  # so much more is taken while the table cannot be written
+POURED_PER_ROW = 2  # rows poured for each row written: the frozen overlay is empty before the fresh one is full
+POURED_PER_SYNC = 16
 CHECKPOINT_PAGES = 4000  # 32 MiB of WAL, then its pages go to the main file
 JOURNAL_LIMIT_BYTES = 64 << 20
 FIRST_PAGE_ROWS = 16  # range reads fetch few rows first (most queries want few), then more
@@ -48,15 +68,21 @@ class SqliteEngine:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rows: dict[bytes, bytes | None] = {}  # the overlay: put, not yet in the table
-        self._records: list[tuple[int, bytes]] = []
-        self._meta: dict[str, str] = {}
-        self._drop_upto = 0
+        self._fresh = Overlay()
+        self._frozen: Overlay | None = None
+        self._unsynced = Batch([], [], {}, 0)
+        self._dirty = False
+        self._young: dict[bytes, bytes] = {}  # the row cache: what was read lately, and what before that
+        self._old: dict[bytes, bytes] = {}
+        self._young_bytes = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0, cached_statements=64)
+            self._cursor = self._connection.cursor()
             try:
-                self._prepare()
+                is_new = self._prepare()
+                self._redo = RedoLog(path, is_new=is_new)
+                self._recover()
             except BaseException:
                 self._connection.close()
                 raise
@@ -65,9 +91,9 @@ class SqliteEngine:
             raise StoreError(
                 f"{path} is in use by another process" if busy else f"cannot open {path}: {error}"
             ) from error
-        self._cursor = self._connection.cursor()
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> bool:
+        """Settings and schema; whether the store is a new one."""
         run = self._connection.execute
         for pragma in (
             f"page_size={PAGE_BYTES}",
@@ -82,29 +108,67 @@ class SqliteEngine:
             run(f"PRAGMA {pragma}").fetchall()
         run("BEGIN IMMEDIATE")
         tables = {name for (name,) in run("SELECT name FROM sqlite_master")}
-        found = self.meta("format") if "meta" in tables else None
+        found = self._stored_meta("format") if "meta" in tables else None
         if tables and found is None:
             raise StoreError(f"{self._path} is not a store of antipodes")
-        if check_format(found, str(self._path)):
+        is_new = check_format(found, str(self._path))
+        if is_new:
             for statement in _SCHEMA.strip().splitlines():
                 run(statement)
-            run(_META, ("format", str(FORMAT)))
+        run(_META, ("format", str(FORMAT)))  # format 1 had no redo log: its generation is 0, and empty
         run("COMMIT")
+        return is_new
+
+    def _recover(self) -> None:
+        """Pours what the last process left in the redo log."""
+        first = int(self._stored_meta("redo") or 0)
+        overlay = Overlay()
+        for generation in (first, first + 1):
+            for batch in self._redo.read(generation):
+                overlay.add(batch)
+        self._begin()
+        self._pour(overlay.take_first(len(overlay.rows)))
+        self._commit(overlay, first + 2)
+        self._redo.begin(first + 2)
 
     def get(self, key: bytes) -> bytes | None:
-        if self._rows:
-            value = self._rows.get(key, _MISSING)
-            if value is not _MISSING:
-                return value  # type: ignore[return-value]  # bytes or None: _MISSING is excluded
-        try:
-            row = self._cursor.execute(_GET, (key,)).fetchone()
-        except sqlite3.Error as error:
-            raise StoreError(f"reading {self._path}: {error}") from error
-        return None if row is None else row[0]
+        rows = self._fresh.rows
+        if key in rows:
+            return rows[key]
+        if self._frozen is not None and key in self._frozen.rows:
+            return self._frozen.rows[key]
+        value = self._young.get(key)
+        if value is not None:
+            return value
+        value = self._old.get(key)
+        if value is None:
+            try:
+                row = self._cursor.execute(_GET, (key,)).fetchone()
+            except sqlite3.Error as error:
+                raise StoreError(f"reading {self._path}: {error}") from error
+            if row is None:
+                return None
+            value = row[0]
+        self._remember(key, value)
+        return value
+
+    def _remember(self, key: bytes, value: bytes) -> None:
+        """Into the row cache: two dicts of half its size; what is asked for again moves to the younger one."""
+        self._young[key] = value
+        self._young_bytes += len(key) + len(value) + ROW_OVERHEAD_BYTES
+        if self._young_bytes > ROW_CACHE_BYTES // 2:
+            self._old, self._young, self._young_bytes = self._young, {}, 0
 
     def range(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-        if self._rows:
-            self._pour()
+        frozen = self._frozen.take(start, end) if self._frozen is not None else []
+        fresh = self._fresh.take(start, end)
+        if frozen or fresh:
+            try:
+                self._begin()
+                self._pour(frozen)
+                self._pour(fresh)
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
         return self._pages(start, end, reverse)
 
     def _pages(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
@@ -128,76 +192,159 @@ class SqliteEngine:
 
     def records(self, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
         statement = "SELECT position, record FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+        overlays = (self._frozen, self._fresh) if self._frozen is not None else (self._fresh,)
+        dropped = max(overlay.drop_upto for overlay in overlays)
         try:
-            return self._connection.execute(statement, (after, upto, limit)).fetchall()
+            found = self._connection.execute(statement, (max(after, dropped), upto, limit)).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"reading {self._path}: {error}") from error
+        for overlay in overlays:
+            kept = overlay.records
+            if kept and len(found) < limit and kept[-1][0] > after:
+                first = bisect_left(kept, (after + 1,))
+                last = bisect_left(kept, (upto + 1,))
+                found += kept[first : min(last, first + limit - len(found))]
+        return found
 
     def last_position(self) -> int:
+        for overlay in (self._fresh, self._frozen):
+            if overlay is not None and overlay.records:
+                return overlay.records[-1][0]
         (last,) = self._connection.execute("SELECT max(position) FROM log").fetchone()
         return last or 0
 
     def meta(self, name: str) -> str | None:
+        for overlay in (self._fresh, self._frozen):
+            if overlay is not None and name in overlay.meta:
+                return overlay.meta[name]
+        return self._stored_meta(name)
+
+    def _stored_meta(self, name: str) -> str | None:
         row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
+    # Writing
+
     def put(self, rows: Rows, records: Records, meta: Mapping[str, str]) -> None:
-        self._rows.update(rows)
+        self._dirty = True
+        fresh, unsynced = self._fresh, self._unsynced
+        for row in rows:
+            fresh.put(*row)
+            unsynced.rows.append(row)
         if records:
-            self._records.extend(records)
+            fresh.records.extend(records)
+            unsynced.records.extend(records)
         if meta:
-            self._meta.update(meta)
+            fresh.meta.update(meta)
+            unsynced.meta.update(meta)
 
     def drop_records(self, upto: int) -> None:
-        self._drop_upto = max(self._drop_upto, upto)
-
-    def _pour(self) -> None:
-        """Moves what was put into the open transaction (opening one if need be)."""
-        run = self._connection
-        try:
-            if not run.in_transaction:
-                run.execute("BEGIN IMMEDIATE")
-            if self._rows:
-                rows = sorted(self._rows.items())  # neighbours share pages
-                self._cursor.executemany(_PUT, [row for row in rows if row[1] is not None])
-                gone = [(key,) for key, value in rows if value is None]
-                if gone:
-                    self._cursor.executemany(_DELETE, gone)
-                self._rows.clear()
-            if self._records:
-                self._cursor.executemany(_LOG, self._records)
-                self._records.clear()
-            if self._meta:
-                self._cursor.executemany(_META, self._meta.items())
-                self._meta.clear()
-            if self._drop_upto:
-                run.execute("DELETE FROM log WHERE position <= ?", (self._drop_upto,))
-                self._drop_upto = 0
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+        self._dirty = True
+        self._fresh.drop(upto)
+        if self._frozen is not None:
+            self._frozen.drop(upto)
+        self._unsynced.drop_upto = max(self._unsynced.drop_upto, upto)
 
     def sync(self) -> None:
-        self._pour()
+        if not self._dirty:
+            return
+        batch = self._unsynced
         try:
-            self._connection.execute("COMMIT")
+            if self._redo.size_bytes > MAX_REDO_BYTES:
+                raise StoreError(f"{self._path} cannot be written: its redo log is full")
+            self._redo.append(batch)
+        except StoreError:
+            self.abandon()
+            raise
+        self._unsynced = Batch([], [], {}, 0)
+        self._dirty = False
+        # The batch is durable: what goes wrong from here on is not its failure.
+        try:
+            if self._frozen is not None:
+                self._pour_some(POURED_PER_ROW * len(batch.rows) + POURED_PER_SYNC)
+            elif self._redo.size_bytes >= REDO_BYTES:
+                self._frozen, self._fresh = self._fresh, Overlay()
+                self._redo.begin(self._redo.generation + 1)
         except sqlite3.Error as error:
-            raise self._failed(error) from error
+            log.warning("%s cannot be written, the redo log keeps what is new: %s", self._path, error)
+            self.abandon()
+
+    def _pour_some(self, count: int) -> None:
+        """Some rows of the frozen overlay into the table; after the last of them, the commit."""
+        frozen = self._frozen
+        assert frozen is not None
+        self._begin()
+        self._pour(frozen.take_first(count))
+        if not frozen.rows:
+            self._commit(frozen, self._redo.generation)
+            self._frozen = None
+
+    def _begin(self) -> None:
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def _pour(self, rows: list[Row]) -> None:
+        """Rows, in key order, into the open transaction."""
+        young, old = self._young, self._old
+        for key, value in rows:
+            old.pop(key, None)
+            cached = young.get(key)
+            if cached is not None:
+                if value is None:
+                    del young[key]
+                else:
+                    young[key] = value
+                    self._young_bytes += len(value) - len(cached)
+        self._cursor.executemany(_PUT, [row for row in rows if row[1] is not None])
+        gone = [(key,) for key, value in rows if value is None]
+        if gone:
+            self._cursor.executemany(_DELETE, gone)
+
+    def _commit(self, overlay: Overlay, next_generation: int) -> None:
+        """The rest of a poured overlay, and its commit: from now on the redo log is read from that generation on."""
+        if overlay.drop_upto:
+            self._connection.execute("DELETE FROM log WHERE position <= ?", (overlay.drop_upto,))
+        self._cursor.executemany(_LOG, overlay.records)
+        self._cursor.executemany(_META, {**overlay.meta, "redo": str(next_generation)}.items())
+        self._connection.execute("COMMIT")
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
         self.abandon()
         return StoreError(f"writing {self._path}: {error}")
 
     def abandon(self) -> None:
-        self._rows.clear()
-        self._records.clear()
-        self._meta.clear()
-        self._drop_upto = 0
+        self._unsynced = Batch([], [], {}, 0)
+        self._dirty = False
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             pass  # SQLite has rolled back by itself; nothing is left to take back
+        # What was synced and poured was rolled back too: the redo log has it.
+        self._young, self._old, self._young_bytes = {}, {}, 0
+        last = self._redo.generation
+        overlays = []
+        for generation in range(int(self._stored_meta("redo") or 0), last + 1):
+            overlay = Overlay()
+            for batch in self._redo.read(generation):
+                overlay.add(batch)
+            overlays.append(overlay)
+        assert 1 <= len(overlays) <= 2, "one generation is written, at most one is frozen"
+        self._fresh = overlays[-1]
+        self._frozen = overlays[0] if len(overlays) == 2 else None
+        if self._frozen is not None:
+            self._frozen.drop(self._fresh.drop_upto)
 
     def close(self) -> None:
+        try:
+            self._begin()
+            if self._frozen is not None:
+                self._pour_some(len(self._frozen.rows))
+                self._begin()
+            self._pour(self._fresh.take_first(len(self._fresh.rows)))
+            self._commit(self._fresh, self._redo.generation + 1)
+        except sqlite3.Error as error:
+            log.warning("%s cannot be written; its redo log has the rest: %s", self._path, error)
+        self._redo.close()
         self._cursor.close()  # a cursor that still holds a statement would keep the file locked
         self._connection.close()

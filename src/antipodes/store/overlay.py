@@ -1,0 +1,63 @@
+"""Overlay: rows, log records and facts that lie over a table, in memory, until they are poured into it. Pure.
+
+One overlay is one generation of the redo log. Rows are found by key and, for range reads, in key order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+from antipodes.store.redo import Batch
+
+Row = tuple[bytes, bytes | None]  # None: deleted
+
+
+class Overlay:
+    """Owned by one engine."""
+
+    __slots__ = ("_keys", "drop_upto", "meta", "records", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes | None] = {}
+        self._keys: list[bytes] = []  # of `rows`, in order
+        self.records: list[tuple[int, bytes]] = []  # positions rise
+        self.meta: dict[str, str] = {}
+        self.drop_upto = 0  # log records up to here are to go
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        if key not in self.rows:
+            insort(self._keys, key)
+        self.rows[key] = value
+
+    def add(self, batch: Batch) -> None:
+        """Takes a batch that was read again."""
+        for key, value in batch.rows:
+            self.put(key, value)
+        self.records.extend(batch.records)
+        self.meta.update(batch.meta)
+        self.drop(batch.drop_upto)
+
+    def drop(self, upto: int) -> None:
+        """Log records up to that position are to go, here and in the table."""
+        self.drop_upto = max(self.drop_upto, upto)
+        if self.records and self.records[0][0] <= upto:
+            del self.records[: bisect_left(self.records, (upto + 1,))]
+
+    def take(self, start: bytes, end: bytes) -> list[Row]:
+        """Removes the rows with start <= key < end; in order."""
+        keys = self._keys
+        first = bisect_left(keys, start)
+        last = bisect_left(keys, end, first)
+        if first == last:
+            return []
+        return self._cut(first, last)
+
+    def take_first(self, count: int) -> list[Row]:
+        """Removes so many rows from the lower end; in order."""
+        return self._cut(0, min(count, len(self._keys)))
+
+    def _cut(self, first: int, last: int) -> list[Row]:
+        taken = self._keys[first:last]
+        del self._keys[first:last]
+        rows = self.rows
+        return [(key, rows.pop(key)) for key in taken]
