@@ -35,8 +35,11 @@ class LoopWorld:
     def now(self) -> float:
         return float(next(self._ticks))
 
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
     async def sleep(self, delay_s: float) -> None:
-        await asyncio.sleep(min(delay_s, 0.001))
+        await asyncio.sleep(min(delay_s, 0.001) if delay_s < 1 else delay_s / 1000)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -58,6 +61,7 @@ class Planet:
         self.services: dict[str, DynamoDB] = {}
         self.worlds: dict[str, LoopWorld] = {}
         self.cut: set[frozenset[str]] = set()
+        self.recorded: list[Mapping[str, Any]] = []  # what CloudWatch was told
 
     async def start(self, region: str) -> DynamoDB:
         world = LoopWorld(region, self.disks[region])
@@ -66,6 +70,9 @@ class Planet:
         async def call(
             service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
         ) -> Mapping[str, Any]:
+            if service == "cloudwatch":
+                self.recorded.append(params)
+                return {}
             target = region or world.site
             await asyncio.sleep(0)
             if target not in self.services or frozenset((world.site, target)) in self.cut:

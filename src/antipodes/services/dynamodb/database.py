@@ -6,7 +6,7 @@ one transaction), and which tables there are. What it refuses to know: operation
 Store keys, all under b"dynamodb/":
     table/<name>                     the table's Description, JSON
     item/<space>/<item key>          an item's row (rows.py)
-    index/<space>/<index>/<key>      an index entry; its value is the item's key
+    index/<space>/<place>/<key>      an entry of an index or the expiry order (orders.py); its value is the item key
     gone/<space>                     rows of a dropped copy that are still to be deleted
     left/<group>                     the version at which this Region left a global table
     news/<region>/<group>            a Shared that another Region has not confirmed yet (replicas.py)
@@ -24,7 +24,7 @@ The change record is written when somebody reads it: a replica or a stream.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,9 @@ from antipodes.services.dynamodb import history, rows
 from antipodes.services.dynamodb.expressions.names import Expressions
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.metering import Usage
+from antipodes.services.dynamodb.orders import COUNTED, Order, order_changes, orders_of, placed
 from antipodes.services.dynamodb.parameters import write_units
-from antipodes.services.dynamodb.schema import Description, Index, Shared, index_entry
+from antipodes.services.dynamodb.schema import Description, Index, Shared
 from antipodes.services.dynamodb.stream_ledger import followed
 from antipodes.services.dynamodb.values import Item
 from antipodes.store.engine import StoreError
@@ -46,7 +47,6 @@ from antipodes.wire.errors import ClientFault, ServerFault
 TABLE = b"dynamodb/table/"
 GONE = b"dynamodb/gone/"
 LEFT = b"dynamodb/left/"
-COUNTED = b"\xff" * 16  # a cursor behind every key: all is counted
 SWEEP_ROWS = 500  # rows deleted or counted between two turns of the event loop
 
 _encode = msgspec.json.Encoder().encode
@@ -72,6 +72,7 @@ class Table:
     replicated: bool = field(init=False)
     logged: bool = field(init=False)
     streamed: bool = field(init=False)
+    orders: tuple[Order, ...] = ()  # the indexes, and what else is kept beside the items
     recorded: bool = field(init=False)  # what a change replaces goes into the table's history
 
     def __post_init__(self) -> None:
@@ -89,6 +90,7 @@ class Table:
         self.replicated = len(shared.holders) > 1
         self.streamed = bool(shared.settings.stream_view)
         self.logged = self.replicated or self.streamed
+        self.orders = orders_of(description, self.orders, self.counted)
         self.recorded = description.recovery is not None or bool(description.copying)
 
     @property
@@ -104,7 +106,7 @@ class Table:
         return self.description.shared.indexes
 
     def index_prefix(self, index: Index) -> bytes:
-        return b"dynamodb/index/" + self.description.space.encode() + b"/" + index.name.encode() + b"/"
+        return next(order.prefix for order in self.orders if order.name == index.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class ItemWrite:
     item: Item | None
     size: int = 0
     body: bytes = b""
+    by: str = ""  # as in a Change
 
 
 def topic_of(shared: Shared) -> str:
@@ -135,9 +138,11 @@ class Database:
         self.store = surroundings.store
         self.expressions = Expressions()
         self.state_s = float(surroundings.settings.options.get("dynamodb.table_state_s", "0.2"))
+        self.on_orders: Callable[[Table], None] = lambda table: None  # told of each description (live_indexes.py)
         self.token_expiry = 0.0  # when expired transaction tokens are looked for next
         self.tables: dict[str, Table] = {}
         self.by_topic: dict[str, Table] = {}
+        self.tidying = False  # a task forgets what is over (recovery.py)
         self.pins: dict[str, int] = {}  # spaces that copies under way read: their rows are not swept away yet
         self._tasks: list[asyncio.Task[None]] = []
         self.reload()
@@ -189,6 +194,7 @@ class Database:
         if table is not None and table.description.space != description.space:
             table = None
         old = table.description if table is not None else None
+        description = placed(old, description, f"{self.store.stamp().time:x}")
         description, also = followed(self.store, self.world.now(), old, description, topic_of(description.shared))
         self.store.write([(TABLE + name.encode(), _encode(description)), *also, *extra])
         if table is None:
@@ -197,6 +203,7 @@ class Database:
         else:
             table.describe(description)
         self.by_topic[table.topic] = table
+        self.on_orders(table)
         return table
 
     def drop(self, table: Table, extra: Iterable[tuple[bytes, bytes | None]] = (), *, items_kept: bool = False) -> None:
@@ -212,7 +219,7 @@ class Database:
             space = marker.removeprefix(GONE)
             if space.decode() in self.pins:
                 continue
-            for kind in (b"index/",) if only else (b"item/", b"index/", b"history/"):
+            for kind in (b"index/", b"history/") if only else (b"index/", b"history/", b"item/"):
                 prefix = b"dynamodb/" + kind + space + b"/"
                 while True:
                     found = [row for row, _ in _first(self.store.range(prefix, after_prefix(prefix)), SWEEP_ROWS)]
@@ -231,12 +238,17 @@ class Database:
             while table is not None and table.counted != COUNTED:
                 start = table.rows_prefix + table.counted + (b"\x00" if table.counted else b"")
                 found = _first(self.store.range(start, table.rows_end), SWEEP_ROWS)
-                for _, row in found:
+                orders = [one for one in table.orders if one.index and one.filled and one.counted == table.counted]
+                for place, row in found:
                     if not rows.is_tombstone(row):
                         table.items += 1
                         table.size_bytes += rows.size_of(row)
+                        if orders:
+                            _count_entries(orders, place[len(table.rows_prefix) :], row)
                 last = found[-1][0][len(table.rows_prefix) :] if len(found) == SWEEP_ROWS else COUNTED
                 table.counted = last
+                for order in orders:
+                    order.counted = last
                 await self.world.sleep(0)
                 table = self.tables.get(name)
 
@@ -254,7 +266,8 @@ class Database:
     def write(self, *writes: ItemWrite, also: Iterable[tuple[bytes, bytes | None]] = (), free: bool = False) -> None:
         """Writes items, their index entries and change records in one transaction, and other rows with them.
 
-        free: nobody asked for the writes, so they take no capacity. The caller awaits `settle`, without another await between.
+        free: nobody asked for the writes, so they take no capacity. The caller awaits `settle`, without another await
+        between.
         """
         changed: list[tuple[bytes, bytes | None]] = list(also)
         changes: list[Change] = []
@@ -279,7 +292,7 @@ class Database:
             return
         new = change.value if change.value is not None else rows.tombstone_row(change.version)
         live = not rows.is_tombstone(new)
-        item = rows.item_of(new) if live and table.indexes else ({} if live else None)
+        item = rows.item_of(new) if live and table.orders else ({} if live else None)
         changed: list[tuple[bytes, bytes | None]] = []
         changes: list[Change] = []
         write = ItemWrite(table, change.key, old, item, rows.size_of(new))
@@ -298,12 +311,14 @@ class Database:
         table, key, old = one.table, one.key, one.row
         live_old = old if old is not None and old[1] != rows.TOMBSTONE else None
         changed.append((table.rows_prefix + key, new))
-        if table.indexes:
-            changed += _index_changes(one, live_old)
+        if table.orders:
+            old_item = rows.item_of(live_old) if live_old is not None else None
+            old_size = rows.size_of(live_old) if live_old is not None else 0
+            changed += order_changes(table.orders, key, old_item, old_size, one.item, one.size)
         if table.logged:
             value = new if one.item is not None else None
             before = live_old if table.streamed else None
-            changes.append(Change(table.topic, key, version, value, before))
+            changes.append(Change(table.topic, key, version, value, before, one.by))
         if table.recorded:
             changed.append(history.entry(table.description.space, self.store.stamp(), key, live_old))
         if table.counted is COUNTED or key <= table.counted:
@@ -323,20 +338,11 @@ class Database:
             raise ServerFault("InternalServerError", str(error), happened=False) from error
 
 
-def _index_changes(one: ItemWrite, live_old: bytes | None) -> list[tuple[bytes, bytes | None]]:
-    old_item = rows.item_of(live_old) if live_old is not None else None
-    found: list[tuple[bytes, bytes | None]] = []
-    for index in one.table.indexes:
-        prefix = one.table.index_prefix(index)
-        before = index_entry(index, old_item, one.key) if old_item is not None else None
-        after = index_entry(index, one.item, one.key) if one.item is not None else None
-        if before == after:
-            continue
-        if before is not None:
-            found.append((prefix + before, None))
-        if after is not None:
-            found.append((prefix + after, one.key))
-    return found
+def _count_entries(orders: list[Order], key: bytes, row: bytes) -> None:
+    item = rows.item_of(row)
+    for order in orders:
+        if order.entry(item, key) is not None:
+            order.count(item, rows.size_of(row), 1)
 
 
 def _first(pairs: Iterable[tuple[bytes, bytes]], limit: int) -> list[tuple[bytes, bytes]]:

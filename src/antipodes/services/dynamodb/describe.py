@@ -6,9 +6,11 @@ in DescribeTable, not in CreateTable's answer; DeleteTable answers with a few me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Settings
+from antipodes.services.dynamodb.orders import Order, place_of
+from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Restored, Settings
 
 GLOBAL_TABLE_VERSION = "2019.11.21"
 # Whether the Region that is asked appears in its own Replicas: evidence conflicts (facts 1.6); most of it says no.
@@ -22,13 +24,24 @@ def table_arn(region: str, account: str, name: str) -> str:
 
 
 def status_of(description: Description) -> str:
-    """TableStatus: an active table whose replicas are changing is UPDATING."""
-    changing = any(one.state in {"joining", "leaving"} for one in description.shared.members.values())
+    """TableStatus: an active table whose replicas or indexes are changing is UPDATING."""
+    changing = (
+        any(one.state in {"joining", "leaving"} for one in description.shared.members.values())
+        or any(one.index is not None for one in description.leaving)
+        or any(not place_of(description, one.name).filled for one in description.shared.indexes)
+    )
     return "UPDATING" if description.status == "ACTIVE" and changing else description.status
 
 
 def table_description(
-    description: Description, region: str, account: str, items: int, size_bytes: int, *, fresh: bool = False
+    description: Description,
+    region: str,
+    account: str,
+    items: int,
+    size_bytes: int,
+    *,
+    orders: Sequence[Order] = (),
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """TableDescription. fresh: as CreateTable and UpdateTable answer it."""
     shared = description.shared
@@ -53,9 +66,19 @@ def table_description(
     if on_demand or shared.settings.billing_since:
         found["BillingModeSummary"] = billing(shared.settings, fresh)
     for member, is_global in (("LocalSecondaryIndexes", False), ("GlobalSecondaryIndexes", True)):
-        indexes = [one for one in shared.indexes if one.is_global is is_global]
+        held = {one.name: one for one in orders}
+        indexes = [
+            index_description(one, description, arn, held.get(one.name), fresh)
+            for one in shared.indexes
+            if one.is_global is is_global
+        ]
+        indexes += [
+            index_description(one.index, description, arn, None, fresh, leaving=True)
+            for one in description.leaving
+            if one.index is not None and one.index.is_global is is_global
+        ]
         if indexes:
-            found[member] = [index_description(one, description, arn, items, fresh) for one in indexes]
+            found[member] = indexes
     if shared.settings.stream_view:
         found["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": shared.settings.stream_view}
     if description.stream_label:  # of the stream that is on, or of the last one that was
@@ -63,6 +86,8 @@ def table_description(
         found["LatestStreamArn"] = f"{arn}/stream/{description.stream_label}"
     if shared.settings.table_class:
         found["TableClassSummary"] = {"TableClass": shared.settings.table_class}
+    if description.restored is not None:
+        found["RestoreSummary"] = restore_summary(description.restored)
     if not fresh:
         found["WarmThroughput"] = warm(shared.settings.read_units, shared.settings.write_units, on_demand)
     replicas = replica_descriptions(description, region, account)
@@ -70,6 +95,16 @@ def table_description(
         found["GlobalTableVersion"] = GLOBAL_TABLE_VERSION
         found["Replicas"] = replicas
     return found
+
+
+def restore_summary(restored: Restored) -> dict[str, Any]:
+    """RestoreSummary of a table's description."""
+    shown: dict[str, Any] = {
+        "SourceTableArn": restored.table_arn,
+        "RestoreDateTime": restored.time,
+        "RestoreInProgress": restored.running,
+    }
+    return shown | ({"SourceBackupArn": restored.backup_arn} if restored.backup_arn else {})
 
 
 def deleted_description(
@@ -113,7 +148,10 @@ def billing(settings: Settings, fresh: bool) -> dict[str, Any]:
     return found
 
 
-def index_description(index: Index, description: Description, arn: str, items: int, fresh: bool) -> dict[str, Any]:
+def index_description(
+    index: Index, description: Description, arn: str, order: Order | None, fresh: bool, *, leaving: bool = False
+) -> dict[str, Any]:
+    """One of LocalSecondaryIndexes or GlobalSecondaryIndexes. leaving: it was deleted, and is being taken away."""
     projection: dict[str, Any] = {"ProjectionType": index.projection}
     if index.projection == "INCLUDE":
         projection["NonKeyAttributes"] = list(index.included)
@@ -121,12 +159,16 @@ def index_description(index: Index, description: Description, arn: str, items: i
         "IndexName": index.name,
         "KeySchema": key_schema(index.hash, index.range),
         "Projection": projection,
-        "IndexSizeBytes": 0,  # not measured; AWS itself is up to six hours late
-        "ItemCount": 0,
+        "IndexSizeBytes": order.size_bytes if order is not None else 0,
+        "ItemCount": order.items if order is not None else 0,
         "IndexArn": f"{arn}/index/{index.name}",
     }
     if index.is_global:
-        found["IndexStatus"] = "CREATING" if description.status == "CREATING" else "ACTIVE"
+        making = not leaving and not place_of(description, index.name).filled
+        creating = making or description.status == "CREATING"
+        found["IndexStatus"] = "DELETING" if leaving else "CREATING" if creating else "ACTIVE"
+        if making:
+            found["Backfilling"] = order is not None and order.filling
         found["ProvisionedThroughput"] = throughput(index.read_units, index.write_units)
         if not fresh:
             on_demand = description.shared.settings.billing == "PAY_PER_REQUEST"

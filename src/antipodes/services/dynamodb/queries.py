@@ -21,6 +21,7 @@ from antipodes.services.dynamodb.expressions.names import Terms
 from antipodes.services.dynamodb.expressions.projection import Tree, pick, tree_of
 from antipodes.services.dynamodb.key_conditions import KeyTest, range_of, tests_of
 from antipodes.services.dynamodb.legacy import condition_of_filter, key_tests_of, paths_of
+from antipodes.services.dynamodb.orders import place_of
 from antipodes.services.dynamodb.parameters import (
     TABLE_NAME,
     Constraints,
@@ -347,6 +348,8 @@ def _index(table: Table, params: Params) -> Index | None:
         if index.name == name:
             if index.is_global and params.get("ConsistentRead") is True:
                 raise ValidationException("Consistent reads are not supported on global secondary indexes")
+            if not place_of(table.description, name).filled:
+                raise ValidationException(f"Cannot read from backfilling global secondary index: {name}")
             return index
     raise ValidationException(f"The table does not have the specified index: {name}")
 

@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True):
     stream_view: str = ""  # "": no stream
     ttl_attribute: str = ""  # "": disabled
     table_class: str = ""
+    ttl_since: float = 0.0  # epoch seconds of the last change to ttl_attribute; 0: never changed
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -101,6 +102,20 @@ class Restored(msgspec.Struct, frozen=True):
     running: bool = True
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where this copy keeps the rows of an index: index/<space>/<name>/. Not filled: the background is at it."""
+
+    name: str
+    filled: bool
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """Rows of an index that went, still to be deleted (index None: of an expiry order)."""
+
+    place: str
+    index: Index | None
+
+
 class Description(msgspec.Struct, frozen=True):
     """One Region's table, as persisted."""
 
@@ -116,6 +131,8 @@ class Description(msgspec.Struct, frozen=True):
     copying: tuple[str, ...] = ()  # jobs that copy this table as it was at a moment (copying.py)
     restored: Restored | None = None
     format: int = 1
+    places: dict[str, Place] = {}  # by index name; what is not here lies under its own name, filled
+    leaving: tuple[Leaving, ...] = ()
 
 
 def merged(one: Shared, other: Shared) -> Shared:
@@ -194,18 +211,29 @@ def _held(item: Item, part: KeyPart, limit: int) -> bytes:
 
 
 def index_entry(index: Index, item: Item, item_key: bytes) -> bytes | None:
-    """The key of the item's entry in the index; None: the item has no place in it."""
-    hash_value = item.get(index.hash.name)
-    if hash_value is None:
+    """The key of the item's entry in the index; None: the item has no place in it.
+
+    An item that was written before the index was there may hold anything under the names of its keys: another kind of
+    value, an empty one, one that is too long for a key. It is passed over, as on AWS.
+    """
+    first = _indexed(index.hash, item, MAX_HASH_BYTES)
+    if first is None:
         return None
-    first = keys.encoded(index.hash.kind, hash_value[index.hash.kind])
-    second = b""
-    if index.range is not None:
-        range_value = item.get(index.range.name)
-        if range_value is None:
-            return None
-        second = keys.encoded(index.range.kind, range_value[index.range.kind])
+    second = _indexed(index.range, item, MAX_RANGE_BYTES) if index.range is not None else b""
+    if second is None:
+        return None
     return keys.index_key(first, second, item_key)
+
+
+def _indexed(part: KeyPart, item: Item, limit: int) -> bytes | None:
+    value = item.get(part.name)
+    if value is None:
+        return None
+    content = value.get(part.kind)
+    if not content:
+        return None
+    raw = keys.encoded(part.kind, content)
+    return raw if len(raw) <= limit else None
 
 
 def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:

@@ -1,7 +1,7 @@
 """DynamoDB, as a Region's service: the table of its operations.
 
 What it decides: which operations there are and what each is given. Everything else is in the file of its family:
-items, queries, batch, transactions, partiql, tables, tags, replicas, streams.
+items, queries, batch, transactions, partiql, tables, tags, replicas, streams, ttl.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import batch, items, queries, tables, tags, transactions
+from antipodes.services.dynamodb import batch, items, queries, tables, tags, transactions, ttl
 from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database
 from antipodes.services.dynamodb.partiql.operations import PartiQL
+from antipodes.services.dynamodb.live_indexes import Indexer
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.streams import Streams
 from antipodes.wire.operation import Operation
@@ -40,7 +41,8 @@ _TABLE_OPERATIONS = {
     "ListTables": tables.list_tables,
     "DeleteTable": tables.delete_table,
     "UpdateTable": tables.update_table,
-    "DescribeTimeToLive": tables.time_to_live,
+    "DescribeTimeToLive": ttl.describe_time_to_live,
+    "UpdateTimeToLive": ttl.update_time_to_live,
     "DescribeContinuousBackups": tables.continuous_backups,
     "DescribeLimits": tables.describe_limits,
     "DescribeEndpoints": tables.describe_endpoints,
@@ -57,6 +59,8 @@ class DynamoDB:
         self.database = Database(surroundings)
         self.replicas = Replicas(self.database, self._holders_changed)
         self.carried = CarriedItems(self.database)
+        self.indexer = Indexer(self.database)
+        self.sweeper = ttl.Sweeper(self.database)
         self.streams = Streams(self.database)  # a service of its own, over the same tables
         self._operations: dict[str, Operation] = {
             **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
@@ -80,6 +84,8 @@ class DynamoDB:
     async def start(self) -> None:
         """Resumes what was under way, and asks the other Regions what this one should hold."""
         resume(self.database)
+        self.indexer.start()
+        self.sweeper.start()
         self.replicas.start()
 
     async def stop(self) -> None:

@@ -210,26 +210,29 @@ def _global(given: Any, defined: tuple[KeyPart, ...], params: Params) -> tuple[I
     if not given:
         raise ValidationException(INVALID + "List of GlobalSecondaryIndexes is empty")
     on_demand = params.get("BillingMode") == "PAY_PER_REQUEST"
-    found = []
-    for one in given:
-        name = one["IndexName"]
-        hash_part, range_part = _parts(one["KeySchema"], defined)
-        projection, included = _projection(one)
-        throughput = one.get("ProvisionedThroughput")
-        if on_demand and throughput:
-            raise ValidationException(
-                INVALID + f"ProvisionedThroughput should not be specified for index: {name} "
-                "when BillingMode is PAY_PER_REQUEST"
-            )
-        if not on_demand and not throughput:
-            raise ValidationException(INVALID + f"ProvisionedThroughput must be specified for index: {name}")
-        units = (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) if throughput else (0, 0)
-        found.append(Index(name, hash_part, range_part, projection, included, True, *units))
+    found = [global_index(one, defined, on_demand) for one in given]
     if len(found) > MAX_GLOBAL_INDEXES:
         raise ValidationException(
             INVALID + f"GlobalSecondaryIndex count exceeds the per-table limit of {MAX_GLOBAL_INDEXES}"
         )
     return tuple(found)
+
+
+def global_index(one: Mapping[str, Any], defined: tuple[KeyPart, ...], on_demand: bool) -> Index:
+    """One global index, of CreateTable or UpdateTable. Raises ValidationException."""
+    name = one["IndexName"]
+    hash_part, range_part = _parts(one["KeySchema"], defined)
+    projection, included = _projection(one)
+    throughput = one.get("ProvisionedThroughput")
+    if on_demand and throughput:
+        raise ValidationException(
+            INVALID + f"ProvisionedThroughput should not be specified for index: {name} "
+            "when BillingMode is PAY_PER_REQUEST"
+        )
+    if not on_demand and not throughput:
+        raise ValidationException(INVALID + f"ProvisionedThroughput must be specified for index: {name}")
+    units = (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) if throughput else (0, 0)
+    return Index(name, hash_part, range_part, projection, included, True, *units)
 
 
 def _projection(one: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ import msgspec
 from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy
 from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description
+from antipodes.services.dynamodb.index_updates import cancels, check_index_updates, updated_indexes
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.schema import Description, Settings, Shared
@@ -33,7 +34,6 @@ from antipodes.wire.operation import Request, Result
 
 MAX_LISTED = 100
 _NO_UPDATE = (
-    "GlobalSecondaryIndexUpdates",
     "SSESpecification",
     "OnDemandThroughput",
     "WarmThroughput",
@@ -139,13 +139,14 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
     constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
     constraints.one_of(params.get("TableClass"), "tableClass", TABLE_CLASSES)
     check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
+    check_index_updates(constraints, params)
     constraints.settle()
     for parameter in _NO_UPDATE:
         if params.get(parameter):
             raise NotSupported(f"the UpdateTable parameter {parameter}")
     table = known(database, params)
     status = status_of(table.description)
-    if status != "ACTIVE":
+    if status != "ACTIVE" and not (status == "UPDATING" and cancels(table.description, params)):
         raise in_use(
             "Attempt to change a resource which is still in use: "
             f"Table is being {'created' if status == 'CREATING' else status.lower().removesuffix('ing') + 'ed'}: "
@@ -165,14 +166,16 @@ def _changed(database: Database, table: Table, params: Params) -> Description:
     """The description with new settings. Raises ValidationException."""
     description = table.description
     shared = description.shared
+    if params.get("GlobalSecondaryIndexUpdates"):
+        shared = updated_indexes(shared, params)
     settings = _new_settings(database, shared, params)
     protected = params.get("DeletionProtectionEnabled")
-    if settings == shared.settings and protected is None:
+    if settings == shared.settings and shared is description.shared and protected is None:
         raise ValidationException(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates "
             "or SSESpecification or ReplicaUpdates is required"
         )
-    if settings != shared.settings:
+    if settings != shared.settings or shared is not description.shared:
         shared = msgspec.structs.replace(shared, settings=settings, settings_version=database.store.stamp())
     return msgspec.structs.replace(
         description,
@@ -227,12 +230,6 @@ def _new_settings(database: Database, shared: Shared, params: Params) -> Setting
     return settings
 
 
-async def time_to_live(database: Database, replicas: Replicas, request: Request) -> Result:
-    """DescribeTimeToLive: expiry is not supported yet, so it is always disabled."""
-    known(database, request.params)
-    return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
-
-
 async def continuous_backups(database: Database, replicas: Replicas, request: Request) -> Result:
     """DescribeContinuousBackups: recovery to a point in time is off."""
     table = database.tables.get(database.table_name(table_name(request.params)))
@@ -275,5 +272,7 @@ def in_use(message: str) -> ClientFault:
 
 def described(database: Database, description: Description, *, fresh: bool = False) -> dict[str, Any]:
     table = database.tables.get(description.shared.name)
-    items, size_bytes = (table.items, table.size_bytes) if table is not None else (0, 0)
-    return table_description(description, database.region, database.account, items, size_bytes, fresh=fresh)
+    items, size_bytes, orders = (table.items, table.size_bytes, table.orders) if table is not None else (0, 0, ())
+    return table_description(
+        description, database.region, database.account, items, size_bytes, orders=orders, fresh=fresh
+    )
