@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from antipodes.services.dynamodb.backups import left_behind
 from antipodes.services.dynamodb.database import LEFT, Database
 from antipodes.services.dynamodb.schema import Description, Shared
 from antipodes.services.dynamodb.stream_ledger import stream_label
@@ -61,7 +62,8 @@ def disappear(database: Database, name: str, space: str) -> None:
             return
         shared = table.shared
         left = [(LEFT + shared.group.encode(), _encode(shared))] if shared.members else []
-        database.drop(table, left)
+        backup = left_behind(database, table)
+        database.drop(table, [*left, *backup], items_kept=bool(backup))
         await database.settle()
         await database.sweep()
 

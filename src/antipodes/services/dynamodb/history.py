@@ -2,10 +2,10 @@
 
     dynamodb/history/<space>/<time>    the changed item's key and its row before the change (none: there was no item)
 
-The time is that of a Version of this store, so it rises with every change and no two are the same, whatever the versions
-of changes that came from other Regions. A state of the past is the present with the changes since then undone, newest
-first. The entries are rows like others, in the same transaction as the change: the change log, which is trimmed as
-streams and replicas allow, plays no part.
+The time is that of a Version of this store, so it rises with every change and no two are the same, whatever the
+versions of changes that came from other Regions. A state of the past is the present with the changes since then
+undone, newest first. The entries are rows like others, in the same transaction as the change: the change log, which is
+trimmed as streams and replicas allow, plays no part.
 
 What it refuses to know: who wants a table's history, and how long.
 """

@@ -29,6 +29,12 @@ from antipodes.world.world import World
 NAMESPACE = "AWS/DynamoDB"
 FLUSH_S = 5.0
 FINENESS = 50.0  # latencies are told apart by 2 %: e ** (1 / 50)
+MEASURED = frozenset(
+    {
+        *("PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem"),
+        *("TransactGetItems", "TransactWriteItems", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"),
+    }
+)
 Datum = dict[str, Any]
 
 
@@ -119,6 +125,17 @@ class Meter:
         self._latencies: dict[tuple[str, str], Spread] = {}  # by operation and TableName parameter
         self._failures: dict[tuple[str, str, str], int] = {}  # by metric, operation and TableName parameter
         self._since: float | None = None  # when the first count after the last flush was made
+
+    def over(self, operations: Mapping[str, Operation]) -> dict[str, Operation]:
+        """The same operations, metered. What exists between Regions only is not."""
+        return {
+            name: self.measured(name, operation)
+            if name in MEASURED
+            else operation
+            if name.startswith("Replica")
+            else self.guarded(name, operation)
+            for name, operation in operations.items()
+        }
 
     def measured(self, name: str, operation: Operation) -> Operation:
         """The operation, with its latency and its errors counted."""

@@ -1,7 +1,7 @@
 """DynamoDB, as a Region's service: the table of its operations.
 
 What it decides: which operations there are and what each is given. Everything else is in the file of its family:
-items, queries, batch, transactions, partiql, tables, tags, replicas, streams, ttl.
+items, queries, batch, transactions, partiql, tables, tags, replicas, streams, ttl, backups, recovery.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import batch, items, queries, tables, tags, transactions, ttl
+from antipodes.services.dynamodb import backups, batch, items, queries, recovery, tables, tags, transactions, ttl
 from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database
-from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.live_indexes import Indexer
+from antipodes.services.dynamodb.metering import Meter
+from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.streams import Streams
 from antipodes.wire.operation import Operation
@@ -43,9 +44,20 @@ _TABLE_OPERATIONS = {
     "UpdateTable": tables.update_table,
     "DescribeTimeToLive": ttl.describe_time_to_live,
     "UpdateTimeToLive": ttl.update_time_to_live,
-    "DescribeContinuousBackups": tables.continuous_backups,
     "DescribeLimits": tables.describe_limits,
     "DescribeEndpoints": tables.describe_endpoints,
+}
+_BACKUP_OPERATIONS = {
+    "CreateBackup": backups.create_backup,
+    "DescribeBackup": backups.describe_backup,
+    "ListBackups": backups.list_backups,
+    "DeleteBackup": backups.delete_backup,
+    "RestoreTableFromBackup": recovery.restore_table_from_backup,
+    "UpdateContinuousBackups": recovery.update_continuous_backups,
+    "DescribeContinuousBackups": recovery.describe_continuous_backups,
+    "RestoreTableToPointInTime": recovery.restore_table_to_point_in_time,
+    "ExportTableToPointInTime": recovery.export_table_to_point_in_time,
+    "ImportTable": recovery.import_table,
 }
 
 
@@ -62,13 +74,18 @@ class DynamoDB:
         self.indexer = Indexer(self.database)
         self.sweeper = ttl.Sweeper(self.database)
         self.streams = Streams(self.database)  # a service of its own, over the same tables
-        self._operations: dict[str, Operation] = {
+        operations: dict[str, Operation] = {
             **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
+            **{name: partial(operation, self.database) for name, operation in _BACKUP_OPERATIONS.items()},
             **{name: partial(operation, self.database, self.replicas) for name, operation in _TABLE_OPERATIONS.items()},
             **PartiQL(self.database).operations,
             "ReplicaSync": self.replicas.replica_sync,
             "ReplicaDescriptors": self.replicas.replica_descriptors,
         }
+        self.meter = Meter(
+            surroundings.world, surroundings.call, self.database.spawn, self.database.tables, self.database.table_name
+        )
+        self._operations = self.meter.over(operations)
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -87,6 +104,8 @@ class DynamoDB:
         self.indexer.start()
         self.sweeper.start()
         self.replicas.start()
+        recovery.start(self.database)
 
     async def stop(self) -> None:
+        await self.meter.flush()
         self.database.stop()

@@ -230,19 +230,6 @@ def _new_settings(database: Database, shared: Shared, params: Params) -> Setting
     return settings
 
 
-async def continuous_backups(database: Database, replicas: Replicas, request: Request) -> Result:
-    """DescribeContinuousBackups: recovery to a point in time is off."""
-    table = database.tables.get(database.table_name(table_name(request.params)))
-    if table is None:
-        raise ClientFault("TableNotFoundException", f"Table not found: {request.params['TableName']}")
-    return {
-        "ContinuousBackupsDescription": {
-            "ContinuousBackupsStatus": "ENABLED",
-            "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
-        }
-    }
-
-
 async def describe_limits(database: Database, replicas: Replicas, request: Request) -> Result:
     """AWS's default quotas of an account (Developer Guide, "Quotas")."""
     return {
