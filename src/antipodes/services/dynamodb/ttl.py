@@ -125,11 +125,15 @@ class Sweeper:
     async def _run(self) -> None:
         while True:
             await self._database.world.sleep(self._pause_s)
-            for name in sorted(self._database.tables):
-                try:
-                    await self._sweep(name)
-                except ServerFault as fault:  # the disk refused: the next sweep finds them again
-                    self._database.world.trace("dynamodb.ttl", failed=fault.message)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Deletes all that is due now."""
+        for name in sorted(self._database.tables):
+            try:
+                await self._sweep(name)
+            except ServerFault as fault:  # the disk refused: the next sweep finds them again
+                self._database.world.trace("dynamodb.ttl", failed=fault.message)
 
     async def _sweep(self, name: str) -> None:
         """Deletes what is due in one table, in slices."""
