@@ -86,6 +86,28 @@ def test_a_planet_keeps_its_data_over_down_and_up_and_two_run_side_by_side(tmp_p
         assert again.client("dynamodb", "us-east-1").get_item(TableName="kept", Key={"id": {"S": "a"}})["Item"]
 
 
+def test_a_second_up_in_a_folder_leaves_the_planet_that_runs_there_alone(tmp_path: Path) -> None:
+    with running(tmp_path / "p", "us-east-1") as planet:
+        before = (tmp_path / "p" / "planet.json").read_bytes()
+        for more in ([], ["--detach"]):
+            done = antipodes(*up_arguments(tmp_path / "p", "us-west-2"), *more)
+            assert done.code == 1
+            assert "already runs" in done.err
+        demo = antipodes("demo", "--data-dir", str(tmp_path / "p"))
+        assert (demo.code, demo.err.count("already runs")) == (1, 1)
+        assert (tmp_path / "p" / "planet.json").read_bytes() == before
+        assert "us-east-1  up" in planet.command("status").out
+
+
+def test_down_ends_a_planet_that_does_not_answer(tmp_path: Path) -> None:
+    with running(tmp_path / "p", "us-east-1") as planet:
+        record = tmp_path / "p" / "planet.json"
+        record.write_text(record.read_text().replace(str(planet.planet.port), "1"))
+        assert planet.command("status").code == 1
+        assert planet.command("down").code == 0
+        assert not planet.processes()
+
+
 def test_faults_on_the_wrong_region_are_refused_in_a_sentence(tmp_path: Path) -> None:
     with running(tmp_path / "p", "us-east-1,us-west-2") as planet:
         assert "no Region mars-north-1" in planet.command("kill", "mars-north-1").err

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import tempfile
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from antipodes.cli import pidfile
-from antipodes.cli.options import DEFAULT_DATA_DIR, Json, fail
-from antipodes.cli.up import DEFAULT_REGIONS, DnsPort, HttpsPort, Port, Regions, start_detached
+from antipodes.cli.down import end_planet
+from antipodes.cli.options import DEFAULT_DATA_DIR, Json, fail, option
+from antipodes.cli.up import DEFAULT_REGIONS, DnsPort, HttpsPort, Port, Regions, claim, start_detached
 from antipodes.gameday.teller import Teller
 from antipodes.gameday.verdict import Verdict
 from antipodes.globe import planet as planets
@@ -31,7 +30,6 @@ from antipodes.globe.globe import Globe
 if TYPE_CHECKING:
     from antipodes.globe.manifest import Manifest
 
-END_TIMEOUT_S = 20.0
 TRAFFIC_S = 8.0  # of steady traffic before the Region dies
 DOWN_S = 10.0  # that it stays dead at least; it stays until users have moved
 EXAMPLE = Path("examples") / "globaldb"
@@ -79,7 +77,7 @@ def demo(
     if as_json:
         sys.stdout.buffer.write(to_json(verdict))
     if keep:
-        where = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {data_dir}"
+        where = option(data_dir)
         teller.line(f"The planet goes on: antipodes status{where}, antipodes down{where}")
     raise typer.Exit(0 if verdict.holds else 1)
 
@@ -128,7 +126,10 @@ def start_planet(
     from antipodes.globe import supervisor
 
     try:
-        planet = supervisor.prepare(data_dir, regions=planets.check_regions(regions), in_memory=False, **ports)
+        planets.check_regions(regions)
+        supervisor.check_ports(**ports)
+        with claim(data_dir):
+            planet = supervisor.prepare(data_dir, regions=regions, in_memory=False, **ports)
     except planets.PlanetError as error:
         raise fail(str(error), 2) from None
     start_detached(data_dir)
@@ -139,23 +140,6 @@ def start_planet(
     finally:
         if not (keep and finished):
             end_planet(data_dir)
-
-
-def end_planet(data_dir: Path) -> None:
-    """Asks the supervisor to end everything (SIGTERM); SIGKILL to its group if it does not."""
-    pid = pidfile.read(data_dir)
-    if pid is None or not pidfile.held(data_dir):
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-        deadline = time.monotonic() + END_TIMEOUT_S
-        while pidfile.held(data_dir):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.05)
-        else:
-            return
 
 
 async def play(planet: planets.Planet, manifest: Manifest, victim: str, destroy: bool, teller: Teller) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,6 +27,11 @@ def fail(message: str, code: int = 1) -> typer.Exit:
     """Prints the sentence to stderr; raise what it returns. Codes: 1 it did not work, 2 the call was wrong."""
     print(f"antipodes: {message}", file=sys.stderr)
     return typer.Exit(code)
+
+
+def option(data_dir: Path) -> str:
+    """What a command line needs to mean this folder: " --data-dir FOLDER", nothing for the default."""
+    return "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(data_dir))}"
 
 
 def with_globe(data_dir: Path, work: Callable[[RemoteGlobe], Awaitable[T]]) -> T:

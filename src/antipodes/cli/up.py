@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 
 from antipodes.cli import pidfile
-from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, fail
+from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, fail, option
 from antipodes.globe import planet as planets
 
 START_TIMEOUT_S = 60.0
@@ -48,34 +48,43 @@ def up(
 
     try:
         wanted = planets.check_regions(tuple(name.strip() for name in regions.split(",") if name.strip()))
-        planet = supervisor.prepare(
-            data_dir,
-            regions=wanted,
-            port=port,
-            https_port=https_port,
-            dns_port=dns_port,
-            in_memory=in_memory,
-            replication_delay_s=replication_delay,
-        )
+        supervisor.check_ports(port, https_port, dns_port)
     except planets.PlanetError as error:
         raise fail(str(error), 2) from None
-    if detach:
-        start_detached(data_dir)
-        print(f"The planet is up: {', '.join(planet.regions)} at http://127.0.0.1:{planet.port}.")
-        print('For your shell: eval "$(antipodes env)"   To end it: antipodes down')
-        return
-    lock = pidfile.take(data_dir)
+    with claim(data_dir):
+        try:
+            planet = supervisor.prepare(
+                data_dir,
+                regions=wanted,
+                port=port,
+                https_port=https_port,
+                dns_port=dns_port,
+                in_memory=in_memory,
+                replication_delay_s=replication_delay,
+            )
+        except planets.PlanetError as error:
+            raise fail(str(error), 2) from None
+        if not detach:
+            raise typer.Exit(supervisor.run(data_dir, planet, announce=lambda line: print(line, flush=True)))
+    start_detached(data_dir)
+    which = option(data_dir)
+    print(f"The planet is up: {', '.join(planet.regions)} at http://127.0.0.1:{planet.port}.")
+    print(f'For your shell: eval "$(antipodes env{which})"   To end it: antipodes down{which}')
+
+
+def claim(data_dir: Path) -> IO[str]:
+    """The folder's lock: before anything is written there, so that a planet that runs in it is left alone."""
+    try:
+        lock = pidfile.take(data_dir)
+    except OSError as error:
+        raise fail(f"The planet's folder {data_dir} cannot be used: {error.strerror}.", 2) from None
     if lock is None:
         raise fail(f"A planet already runs in {data_dir} (pid {pidfile.read(data_dir)}).")
-    with lock:
-        code = supervisor.run(data_dir, planet, announce=lambda line: print(line, flush=True))
-    raise typer.Exit(code)
+    return lock
 
 
 def start_detached(data_dir: Path) -> None:
     """Starts the supervisor of a prepared planet as a process of its own; returns when it serves."""
-    if pidfile.held(data_dir):
-        raise fail(f"A planet already runs in {data_dir} (pid {pidfile.read(data_dir)}).")
     log = data_dir / "globe.log"
     command = [sys.executable, "-m", "antipodes.cli.supervise", str(data_dir)]
     with log.open("ab") as output:

@@ -6,7 +6,6 @@
     POST /_antipodes/restore      {"region": ...}
     POST /_antipodes/partition    {"one": ..., "other": ...}
     POST /_antipodes/heal         {}
-    POST /_antipodes/down         {}: the planet ends
 
 Safe from web pages: every call needs the planet's token (which lies in planet.json, mode 0600), a Host that is this
 machine's own name, and no foreign Origin. Errors are {"error": sentence} with status 400, 403 or 404.
@@ -67,12 +66,10 @@ class Admin:
         token: str,
         *,
         links: Callable[[], bytes],
-        down: Callable[[], None],
     ) -> None:
         self._globe = globe
         self._token = token
         self._links = links
-        self._down = down
         self._routes: Mapping[tuple[str, str], Callable[[Mapping[str, Any]], Awaitable[HttpResponse]]] = {
             ("GET", "status"): self._status,
             ("GET", "links"): self._get_links,
@@ -80,7 +77,6 @@ class Admin:
             ("POST", "restore"): self._restore,
             ("POST", "partition"): self._partition,
             ("POST", "heal"): self._heal,
-            ("POST", "down"): self._end,
         }
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
@@ -116,10 +112,6 @@ class Admin:
 
     async def _heal(self, _: Mapping[str, Any]) -> HttpResponse:
         await self._globe.heal()
-        return json_response(200, {})
-
-    async def _end(self, _: Mapping[str, Any]) -> HttpResponse:
-        self._down()
         return json_response(200, {})
 
 

@@ -52,10 +52,6 @@ class RemoteGlobe:
     async def heal(self) -> None:
         await self._post("heal", {})
 
-    async def down(self) -> None:
-        """Ends the planet; the answer comes before its end."""
-        await self._post("down", {})
-
     async def status(self) -> GlobeStatus:
         return msgspec.json.decode(await self._send("GET", "status", b""), type=GlobeStatus)
 

@@ -33,6 +33,12 @@ from antipodes.world.world import GLOBE, NetworkError
 log = logging.getLogger("antipodes.globe")
 
 
+def check_ports(port: int, https_port: int, dns_port: int) -> None:
+    """Raises PlanetError: two doors at one port."""
+    if len({port, https_port, dns_port}) < 3:
+        raise planets.PlanetError("--port, --https-port and --dns-port must differ.")
+
+
 def prepare(
     data_dir: Path,
     *,
@@ -47,9 +53,7 @@ def prepare(
 
     Raises PlanetError.
     """
-    ports = {"--port": port, "--https-port": https_port, "--dns-port": dns_port}
-    if len({*ports.values()}) < len(ports):
-        raise planets.PlanetError("--port, --https-port and --dns-port must differ.")
+    check_ports(port, https_port, dns_port)
     if (data_dir / planets.FILE).exists():
         kept = planets.read(data_dir)
     else:
@@ -79,7 +83,7 @@ def prepare(
 def run(
     data_dir: Path, planet: Planet, *, announce: Callable[[str], None], ready: Callable[[], None] = lambda: None
 ) -> int:
-    """Runs the planet until SIGINT, SIGTERM or `antipodes down`; the exit code."""
+    """Runs the planet until SIGINT or SIGTERM (`antipodes down`); the exit code."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", filename=data_dir / "globe.events.log"
     )
@@ -97,7 +101,7 @@ async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], No
     world = RealWorld(GLOBE, links=links, disk=disk, ca_pem=planet.ca_pem)
     globe = RealGlobe(data_dir, planet, world, links)
     ended = asyncio.Event()
-    admin = Admin(globe, planet.token, links=lambda: encode_rules(links.rules()), down=ended.set)
+    admin = Admin(globe, planet.token, links=lambda: encode_rules(links.rules()))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
