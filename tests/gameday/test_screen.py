@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from rich.console import Console
 
 from antipodes.cli.screen import Screen
 from antipodes.gameday import campaign, telling
@@ -50,6 +51,16 @@ def test_long_lines_wrap_under_their_text() -> None:
     first, second, *_ = file.getvalue().splitlines()
     assert first.startswith("    +12.3 s  word")
     assert second.startswith("             word")
+
+
+def test_the_margin_is_quiet_the_text_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    file = io.StringIO()
+    screen = Screen(file)
+    screen.console = Console(file=file, force_terminal=True, color_system="standard", width=80)
+    screen.line("all is well", "good")
+    assert "\x1b[32mall is well" in file.getvalue()
 
 
 def test_changes_read_as_sentences() -> None:

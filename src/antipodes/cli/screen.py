@@ -23,7 +23,7 @@ from antipodes.gameday.teller import Tone
 WIDTH = 80
 STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "red", "quiet": "dim"}
 # Endings of titles over columns of numbers.
-NUMERIC = (" ms", " s", " %", "Calls", "Failed", "Strand", "Over", "Lost")
+NUMERIC = (" ms", " s", " %", "Calls", "Failed", "Strand", "Over", "Lost", "Items", "Envs", "Busy", "Errors")
 MARGIN = "   "
 
 
@@ -47,15 +47,16 @@ class Screen:
         rest = textwrap.wrap(text, self.console.width - len(margin), break_on_hyphens=False) or [""]
         for number, part in enumerate(rest):
             before = " " * len(margin) if number else margin
-            self.console.print(Text(before, style="dim") + Text(part, style=STYLES[tone]), soft_wrap=True)
+            self.console.print(Text.assemble((before, "dim"), (part, STYLES[tone])), soft_wrap=True)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], note: str = "") -> None:
+        """What does not fit its column goes on in the next line: nothing is cut off."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0), show_edge=False)
         for title in columns:
             numeric = title.endswith(NUMERIC)
-            table.add_column(title, justify="right" if numeric else "left", no_wrap=title == columns[0])
+            table.add_column(title, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
         self.console.print()
         self.console.print(Padding(table, (0, 0, 0, len(MARGIN)), expand=False))
         for part in textwrap.wrap(note, self.console.width - len(MARGIN)):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from antipodes.globe.artifacts import Artifact, fill
@@ -40,6 +40,7 @@ class StackResult:
     action: str
     reason: str = ""
     outputs: Mapping[str, str] | None = None
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,20 @@ class _Failed(Exception):
     """A step failed; the text is for the user."""
 
 
-async def deploy(manifest: Manifest, globe: Globe, progress: Callable[[str], None]) -> DeployReport:
-    """Brings the app to its Regions. Never raises for what a template or a Region does wrong: the report says it."""
+async def deploy(
+    manifest: Manifest,
+    globe: Globe,
+    progress: Callable[[str], None],
+    finished: Callable[[StackResult], None] = lambda result: None,
+) -> DeployReport:
+    """Brings the app to its Regions. Never raises for what a template or a Region does wrong: the report says it.
+
+    `progress` hears every event of every stack, `finished` each stack's end.
+    """
     missing = [region for region in manifest.regions if region not in globe.regions]
     if missing:
         return DeployReport(False, f"the planet has no Region {', '.join(missing)} (it has {', '.join(globe.regions)})")
-    deployment = _Deployment(manifest, globe, progress)
+    deployment = _Deployment(manifest, globe, progress, finished)
     done: list[StackResult] = []
     try:
         await deployment.look()
@@ -83,11 +92,18 @@ def _said(error: Exception) -> str:
 class _Deployment:
     """One run of `deploy`."""
 
-    def __init__(self, manifest: Manifest, globe: Globe, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        globe: Globe,
+        progress: Callable[[str], None],
+        finished: Callable[[StackResult], None],
+    ) -> None:
         self._manifest = manifest
         self._globe = globe
         self._world: World = globe.world(HERE)
         self._progress = progress
+        self._finished = finished
         self._account = ""
         self._found: dict[tuple[str, str], Mapping[str, Any]] = {}  # (stack, region) -> what DescribeStacks says
         self._outputs: dict[tuple[str, str], dict[str, str]] = {}
@@ -103,6 +119,7 @@ class _Deployment:
 
     async def bring(self, stack: StackPlan, region: str) -> StackResult:
         """One stack in one Region."""
+        began = self._world.monotonic()
         try:
             template = stack.template
             for artifact in stack.artifacts:
@@ -110,8 +127,8 @@ class _Deployment:
             result = await self._apply(stack, region, template)
         except (_Failed, AwsError, NetworkError) as error:
             result = StackResult(stack.name, region, "failed", _said(error))
-        told = f": {result.reason}" if result.reason else ""
-        self._progress(f"{region} {stack.name} {result.action}{told}")
+        result = replace(result, took_s=self._world.monotonic() - began)
+        self._finished(result)
         return result
 
     async def _store(self, artifact: Artifact, region: str) -> str:

@@ -221,7 +221,7 @@ class Fleet:
         try:
             status = await probe(world, check, address, self._settings)
         except _Failed as failed:
-            return Observation(self._world.now(), False, f"Failure: {failed}{resolved}", address)
+            return Observation(self._world.now(), False, f"Failure: {str(failed).rstrip('.')}{resolved}", address)
         except SiteDown:
             return None
         return Observation(self._world.now(), True, f"{status}{resolved}", address)
