@@ -78,7 +78,7 @@ def test_a_change_takes_its_time_where_it_is_told_to(run: Run) -> None:
         await make_table(east)
         await ask(east, "UpdateTimeToLive", expiry())
         assert await status(east) == {"TimeToLiveStatus": "ENABLING", "AttributeName": "ttl"}
-        code, message = await refused(east, "UpdateTimeToLive", expiry(False))
+        _, message = await refused(east, "UpdateTimeToLive", expiry(False))
         assert message == "Time to live has been modified multiple times within a fixed interval"
 
     run(story)
@@ -153,7 +153,7 @@ def test_many_items_expire_and_a_disabled_table_forgets_its_order(run: Run, monk
         east = await planet.start(EAST)
 
         async def enabled() -> bool:
-            return (await status(east))["TimeToLiveStatus"] == "ENABLED"
+            return await status(east) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
 
         await until(enabled)
         await east.sweeper.sweep()

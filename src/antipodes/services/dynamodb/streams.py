@@ -27,7 +27,7 @@ from antipodes.services.dynamodb.shards import Shard, Stream
 from antipodes.services.dynamodb.stream_records import record_of
 from antipodes.store.records import Logged
 from antipodes.store.store import Store
-from antipodes.wire.errors import ClientFault, ValidationException
+from antipodes.wire.errors import ClientFault, ServerFault, ValidationException
 from antipodes.wire.operation import Operation, Payload, Request, Result
 from antipodes.wire.validation import validate
 
@@ -141,7 +141,10 @@ class Streams:
             await self._database.world.sleep(pause_s)
             stream_ledger.upkeep(self._store, self._database.world.now(), self._shard_s, self._retention_s)
             self._topics.forget(self._store.begin)
-            await self._database.settle()
+            try:
+                await self._database.settle()
+            except ServerFault as fault:  # the disk refused: the next time does it
+                self._database.world.trace("dynamodb.streams", failed=fault.message)
 
     async def _checked(self, operation: Callable[[Mapping[str, Any]], Awaitable[Result]], request: Request) -> Result:
         validate(self.name, request.operation, request.params)
