@@ -127,13 +127,23 @@ def test_update_table_changes_what_it_is_told(run: Run) -> None:
         await ask(service, "CreateTable", create())
         await active(service)
         changed = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 8}
-        await ask(service, "UpdateTable", {**NAME, "ProvisionedThroughput": changed})
-        code, told = await refused(service, "UpdateTable", {**NAME, "ProvisionedThroughput": changed})
+        told = await ask(service, "UpdateTable", {**NAME, "ProvisionedThroughput": changed})
+        assert told["TableDescription"]["TableStatus"] == "UPDATING"
+        assert (await refused(service, "UpdateTable", {**NAME, "BillingMode": "PAY_PER_REQUEST"}))[0] == (
+            "ResourceInUseException"
+        )
+        await active(service)
+        code, message = await refused(service, "UpdateTable", {**NAME, "ProvisionedThroughput": changed})
         assert code == "ValidationException"
-        assert told.startswith("The provisioned throughput for the table will not change.")
+        assert message.startswith("The provisioned throughput for the table will not change.")
         await ask(service, "UpdateTable", {**NAME, "BillingMode": "PAY_PER_REQUEST"})
+        await active(service)
+        await ask(service, "UpdateTable", {**NAME, "BillingMode": "PAY_PER_REQUEST"})  # nothing changes: no fault
+        code, message = await refused(service, "UpdateTable", NAME)
+        assert message.startswith("At least one of ProvisionedThroughput, BillingMode,")
         stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
         await ask(service, "UpdateTable", {**NAME, "StreamSpecification": stream, "DeletionProtectionEnabled": True})
+        await active(service)
         found = (await ask(service, "DescribeTable", NAME))["Table"]
         assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
         assert found["StreamSpecification"] == stream
@@ -158,10 +168,133 @@ def test_tags_are_kept(run: Run) -> None:
     run(story)
 
 
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/"
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "code", "message"),
+    [
+        ("TagResource", {}, "ValidationException", "Invalid TableArn"),
+        (
+            "TagResource",
+            {"ResourceArn": "no", "Tags": []},
+            "ValidationException",
+            "Invalid TableArn: Invalid ResourceArn provided as input no",
+        ),
+        (
+            "TagResource",
+            {"ResourceArn": ARN + "Things"},
+            "ValidationException",
+            "1 validation error detected: Value null at 'tags' failed to satisfy constraint: Member must not be null",
+        ),
+        (
+            "TagResource",
+            {"ResourceArn": ARN + "Things", "Tags": []},
+            "ValidationException",
+            "Atleast one Tag needs to be provided as Input.",
+        ),
+        (
+            "UntagResource",
+            {"ResourceArn": ARN + "Things", "TagKeys": []},
+            "ValidationException",
+            "Atleast one Tag Key needs to be provided as Input.",
+        ),
+        (
+            "TagResource",
+            {"ResourceArn": ARN + "Things", "Tags": [{"Key": "aws:a", "Value": "1"}]},
+            "ValidationException",
+            INVALID + "Tag keys cannot start with the reserved prefix aws:",
+        ),
+        (
+            "TagResource",
+            {"ResourceArn": ARN + "Nothing", "Tags": [{"Key": "a", "Value": "1"}]},
+            "ResourceNotFoundException",
+            f"Requested resource not found: ResourcArn: {ARN}Nothing not found",
+        ),
+        (
+            "ListTagsOfResource",
+            {"ResourceArn": ARN + "Nothing"},
+            "AccessDeniedException",
+            "User: arn:aws:iam::000000000000:root is not authorized to perform: dynamodb:ListTagsOfResource "
+            f"on resource: {ARN}Nothing",
+        ),
+    ],
+)
+def test_bad_tags_are_refused(run: Run, operation: str, params: dict[str, Any], code: str, message: str) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        assert await refused(service, operation, params) == (code, message)
+        assert await ask(service, "ListTagsOfResource", {"ResourceArn": ARN + "Things"}) == {"Tags": []}
+
+    run(story)
+
+
+def test_encryption_throughput_limits_and_class_are_told(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(
+            service,
+            SSESpecification={"Enabled": True},
+            OnDemandThroughput={"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": -1},
+            WarmThroughput={"ReadUnitsPerSecond": 13000, "WriteUnitsPerSecond": 4000},
+        )
+        found = (await ask(service, "DescribeTable", NAME))["Table"]
+        encryption = found["SSEDescription"]
+        assert (encryption["Status"], encryption["SSEType"]) == ("ENABLED", "KMS")
+        assert encryption["KMSMasterKeyArn"].startswith("arn:aws:kms:us-east-1:000000000000:key/")
+        assert found["OnDemandThroughput"] == {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": -1}
+        assert found["WarmThroughput"] == {
+            "ReadUnitsPerSecond": 13000,
+            "WriteUnitsPerSecond": 4000,
+            "Status": "ACTIVE",
+        }
+        off = await ask(service, "UpdateTable", {**NAME, "SSESpecification": {"Enabled": False}})
+        assert off["TableDescription"]["SSEDescription"] == {**encryption, "Status": "UPDATING"}
+        await active(service)
+        assert "SSEDescription" not in (await ask(service, "DescribeTable", NAME))["Table"]
+        less = {**NAME, "WarmThroughput": {"ReadUnitsPerSecond": 1, "WriteUnitsPerSecond": 1}}
+        assert (await refused(service, "UpdateTable", less))[0] == "ValidationException"
+
+    run(story)
+
+
+def test_a_resource_policy_is_kept_by_revision(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        arn = {"ResourceArn": ARN + "Things"}
+        policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'
+        assert await refused(service, "GetResourcePolicy", arn) == (
+            "PolicyNotFoundException",
+            f"Resource-based policy not found for the provided ResourceArn: {ARN}Things",
+        )
+        put = {**arn, "Policy": policy}
+        revision = (await ask(service, "PutResourcePolicy", {**put, "ExpectedRevisionId": "NO_POLICY"}))["RevisionId"]
+        assert await ask(service, "GetResourcePolicy", arn) == {"Policy": policy, "RevisionId": revision}
+        assert (await refused(service, "PutResourcePolicy", {**put, "ExpectedRevisionId": "1"}))[0] == (
+            "PolicyNotFoundException"
+        )
+        assert (await refused(service, "PutResourcePolicy", {**arn, "Policy": "{"}))[0] == "ValidationException"
+        assert await ask(service, "DeleteResourcePolicy", arn) == {"RevisionId": revision}
+        assert await ask(service, "DeleteResourcePolicy", arn) == {}
+
+    run(story)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"TableName": "ab"}, "TableName must be at least 3 characters long and at most 255 characters long"),
+        ({"TableName": None}, "The parameter 'TableName' is required but was not present in the request"),
+        (
+            {"TableName": "ab"},
+            "1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 3",
+        ),
+        (
+            {"ProvisionedThroughput": {"ReadCapacityUnits": 1_000_000_000_001, "WriteCapacityUnits": 1}},
+            "Given value 1000000000001 for ReadCapacityUnits is out of bounds",
+        ),
         (
             {"ProvisionedThroughput": None},
             INVALID + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",

@@ -12,7 +12,7 @@ import msgspec
 
 from antipodes.services.dynamodb.backups import left_behind
 from antipodes.services.dynamodb.database import LEFT, Database
-from antipodes.services.dynamodb.schema import Description, Shared
+from antipodes.services.dynamodb.schema import Description, Policy, Shared
 from antipodes.services.dynamodb.stream_ledger import stream_label
 
 _encode = msgspec.json.Encoder().encode
@@ -23,7 +23,13 @@ def drawn_id(database: Database) -> str:
 
 
 def new_copy(
-    database: Database, shared: Shared, *, tags: Mapping[str, str] | None = None, protected: bool = False
+    database: Database,
+    shared: Shared,
+    *,
+    tags: Mapping[str, str] | None = None,
+    protected: bool = False,
+    kms_key: str = "",
+    policy: Policy | None = None,
 ) -> Description:
     """A copy that is still CREATING."""
     now = database.world.now()
@@ -36,6 +42,8 @@ def new_copy(
         stream_label=stream_label(now) if shared.settings.stream_view else "",
         deletion_protection=protected,
         tags=dict(tags or {}),
+        kms_key=kms_key,
+        policy=policy,
     )
 
 

@@ -31,7 +31,7 @@ from typing import Any
 import msgspec
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import history, rows
+from antipodes.services.dynamodb import history, limits, rows
 from antipodes.services.dynamodb.expressions.names import Expressions
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.metering import Usage
@@ -39,6 +39,7 @@ from antipodes.services.dynamodb.orders import COUNTED, Order, order_changes, or
 from antipodes.services.dynamodb.parameters import write_units
 from antipodes.services.dynamodb.schema import Description, Index, Shared
 from antipodes.services.dynamodb.stream_ledger import followed
+from antipodes.services.dynamodb.throughput import Buckets
 from antipodes.services.dynamodb.values import Item
 from antipodes.store.engine import StoreError
 from antipodes.store.records import Change, Version
@@ -62,6 +63,7 @@ class Table:
     """A table of this Region: its description and what follows from it. Owned by the Database."""
 
     description: Description
+    updating: bool = False  # between an UpdateTable and its end (tables.py)
     counted: bytes = COUNTED  # keys up to here are in the two counts
     items: int = 0
     size_bytes: int = 0
@@ -142,6 +144,8 @@ class Database:
         self.token_expiry = 0.0  # when expired transaction tokens are looked for next
         self.tables: dict[str, Table] = {}
         self.by_topic: dict[str, Table] = {}
+        throttling = surroundings.settings.options.get(limits.OPTION) == "on"
+        self.buckets = Buckets() if throttling else None  # None: throughput is not enforced
         self.tidying = False  # a task forgets what is over (recovery.py)
         self.pins: dict[str, int] = {}  # spaces that copies under way read: their rows are not swept away yet
         self._tasks: list[asyncio.Task[None]] = []
@@ -169,7 +173,7 @@ class Database:
         self.tables.clear()
         self.by_topic.clear()
         for _, raw in list(self.store.range(TABLE, after_prefix(TABLE))):
-            table = Table(_decode(raw), counted=b"")
+            table = self._limited(Table(_decode(raw), counted=b""))
             self.tables[table.name] = table
             self.by_topic[table.topic] = table
 
@@ -198,12 +202,19 @@ class Database:
         description, also = followed(self.store, self.world.now(), old, description, topic_of(description.shared))
         self.store.write([(TABLE + name.encode(), _encode(description)), *also, *extra])
         if table is None:
-            table = Table(description)
+            table = self._limited(Table(description))
             self.tables[name] = table
         else:
             table.describe(description)
         self.by_topic[table.topic] = table
         self.on_orders(table)
+        return table
+
+    def _limited(self, table: Table) -> Table:
+        """The table, with its throughput enforced if that was asked for."""
+        if self.buckets is not None:
+            arn = f"arn:aws:dynamodb:{self.region}:{self.account}:table/{table.name}"
+            table.usage = limits.Limited(self.buckets, self.world.monotonic, lambda: table.description, arn)
         return table
 
     def drop(self, table: Table, extra: Iterable[tuple[bytes, bytes | None]] = (), *, items_kept: bool = False) -> None:
@@ -212,6 +223,8 @@ class Database:
         self.store.write([(TABLE + table.name.encode(), None), (gone, b"index" if items_kept else b""), *extra])
         del self.tables[table.name]
         del self.by_topic[table.topic]
+        if self.buckets is not None:
+            self.buckets.forget(table.description.space)
 
     async def sweep(self) -> None:
         """Deletes the rows of dropped tables, in slices."""
@@ -263,11 +276,13 @@ class Database:
         found = self.store.get(table.rows_prefix + key)
         return None if found is None or found[1] == rows.TOMBSTONE else found
 
-    def write(self, *writes: ItemWrite, also: Iterable[tuple[bytes, bytes | None]] = (), free: bool = False) -> None:
+    def write(
+        self, *writes: ItemWrite, also: Iterable[tuple[bytes, bytes | None]] = (), free: bool = False, times: int = 1
+    ) -> None:
         """Writes items, their index entries and change records in one transaction, and other rows with them.
 
-        free: nobody asked for the writes, so they take no capacity. The caller awaits `settle`, without another await
-        between.
+        free: nobody asked for the writes, so they take no capacity; times: how often it counts (a transaction: 2).
+        The caller awaits `settle`, without another await between.
         """
         changed: list[tuple[bytes, bytes | None]] = list(also)
         changes: list[Change] = []
@@ -278,10 +293,11 @@ class Database:
                 new = rows.item_row(version, one.size, one.body)
             elif one.table.replicated:
                 new = rows.tombstone_row(version)
-            self._collect(one, new, version, changed, changes)
-            if not free:
+            asked = 0 if free or one.by else times
+            self._collect(one, new, version, changed, changes, asked)
+            if asked:
                 old = one.row
-                one.table.usage.writes.add(write_units(rows.size_of(old) if old is not None else 0, one.size))
+                one.table.usage.wrote(write_units(rows.size_of(old) if old is not None else 0, one.size), asked)
         self.store.write(changed, changes)
 
     def merge(self, table: Table, change: Change) -> None:
@@ -306,6 +322,7 @@ class Database:
         version: Version,
         changed: list[tuple[bytes, bytes | None]],
         changes: list[Change],
+        times: int = 0,
     ) -> None:
         """Adds what one write consists of, and counts it."""
         table, key, old = one.table, one.key, one.row
@@ -314,7 +331,8 @@ class Database:
         if table.orders:
             old_item = rows.item_of(live_old) if live_old is not None else None
             old_size = rows.size_of(live_old) if live_old is not None else 0
-            changed += order_changes(table.orders, key, old_item, old_size, one.item, one.size)
+            usage = table.usage if times else None
+            changed += order_changes(table.orders, key, old_item, old_size, one.item, one.size, usage, times)
         if table.logged:
             value = new if one.item is not None else None
             before = live_old if table.streamed else None

@@ -11,11 +11,11 @@ from typing import Any
 
 from antipodes.services.dynamodb.orders import Order, place_of
 from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Restored, Settings
+from antipodes.services.dynamodb.table_changes import ON_DEMAND_WARM, warm_base
 
 GLOBAL_TABLE_VERSION = "2019.11.21"
 # Whether the Region that is asked appears in its own Replicas: evidence conflicts (facts 1.6); most of it says no.
 LISTS_ITSELF = False
-ON_DEMAND_WARM = (12000, 4000)  # read and write units a second of a new on-demand table
 _STATUS = {"joining": "CREATING", "active": "ACTIVE", "leaving": "DELETING", "failed": "CREATION_FAILED"}
 
 
@@ -88,8 +88,15 @@ def table_description(
         found["TableClassSummary"] = {"TableClass": shared.settings.table_class}
     if description.restored is not None:
         found["RestoreSummary"] = restore_summary(description.restored)
+    if description.kms_key:
+        found["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": description.kms_key}
+    if shared.settings.most_reads or shared.settings.most_writes:
+        found["OnDemandThroughput"] = {
+            "MaxReadRequestUnits": shared.settings.most_reads or -1,
+            "MaxWriteRequestUnits": shared.settings.most_writes or -1,
+        }
     if not fresh:
-        found["WarmThroughput"] = warm(shared.settings.read_units, shared.settings.write_units, on_demand)
+        found["WarmThroughput"] = warm(*warm_base(shared.settings))
     replicas = replica_descriptions(description, region, account)
     if replicas:
         found["GlobalTableVersion"] = GLOBAL_TABLE_VERSION
@@ -136,8 +143,7 @@ def throughput(read_units: int, write_units: int) -> dict[str, int]:
     return {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": read_units, "WriteCapacityUnits": write_units}
 
 
-def warm(read_units: int, write_units: int, on_demand: bool) -> dict[str, Any]:
-    reads, writes = ON_DEMAND_WARM if on_demand else (read_units, write_units)
+def warm(reads: int, writes: int) -> dict[str, Any]:
     return {"ReadUnitsPerSecond": reads, "WriteUnitsPerSecond": writes, "Status": "ACTIVE"}
 
 
@@ -172,7 +178,8 @@ def index_description(
         found["ProvisionedThroughput"] = throughput(index.read_units, index.write_units)
         if not fresh:
             on_demand = description.shared.settings.billing == "PAY_PER_REQUEST"
-            found["WarmThroughput"] = warm(index.read_units, index.write_units, on_demand)
+            base = (index.read_units, index.write_units)
+            found["WarmThroughput"] = warm(*(ON_DEMAND_WARM if on_demand else base))
     return found
 
 

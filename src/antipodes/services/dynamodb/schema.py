@@ -64,6 +64,10 @@ class Settings(msgspec.Struct, frozen=True):
     ttl_attribute: str = ""  # "": disabled
     table_class: str = ""
     ttl_since: float = 0.0  # epoch seconds of the last change to ttl_attribute; 0: never changed
+    most_reads: int = 0  # OnDemandThroughput, request units a second; 0: no bound
+    most_writes: int = 0
+    warm_reads: int = 0  # WarmThroughput asked for, units a second; 0: what the billing mode gives
+    warm_writes: int = 0
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -102,6 +106,13 @@ class Restored(msgspec.Struct, frozen=True):
     running: bool = True
 
 
+class Policy(msgspec.Struct, frozen=True):
+    """A resource-based policy, kept and answered; antipodes evaluates none."""
+
+    text: str
+    revision: str
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where this copy keeps the rows of an index: index/<space>/<name>/. Not filled: the background is at it."""
 
@@ -133,6 +144,8 @@ class Description(msgspec.Struct, frozen=True):
     format: int = 1
     places: dict[str, Place] = {}  # by index name; what is not here lies under its own name, filled
     leaving: tuple[Leaving, ...] = ()
+    kms_key: str = ""  # ARN of the KMS key of SSEDescription; "": DynamoDB's own key, which has none
+    policy: Policy | None = None
 
 
 def merged(one: Shared, other: Shared) -> Shared:

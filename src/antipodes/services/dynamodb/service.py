@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import backups, batch, items, queries, recovery, tables, tags, transactions, ttl
+from antipodes.services.dynamodb import (
+    backups,
+    batch,
+    items,
+    policies,
+    queries,
+    recovery,
+    tables,
+    tags,
+    transactions,
+    ttl,
+)
 from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database
@@ -35,6 +46,9 @@ _ITEM_OPERATIONS = {
     "TagResource": tags.tag_resource,
     "UntagResource": tags.untag_resource,
     "ListTagsOfResource": tags.list_tags_of_resource,
+    "PutResourcePolicy": policies.put_resource_policy,
+    "GetResourcePolicy": policies.get_resource_policy,
+    "DeleteResourcePolicy": policies.delete_resource_policy,
 }
 _TABLE_OPERATIONS = {
     "CreateTable": tables.create_table,

@@ -16,8 +16,12 @@ TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
 MAX_LOCAL_INDEXES = 5
 MAX_GLOBAL_INDEXES = 20
 MIN_NAME, MAX_NAME = 3, 255
+MAX_INCLUDED_HERE = 20  # NonKeyAttributes of one index
+MAX_INCLUDED = 100  # and of all indexes of a table (Developer Guide, "Quotas")
 # Parameters whose effect antipodes does not have yet.
-_UNSUPPORTED = ("ResourcePolicy", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "OnDemandThroughput")
+_UNSUPPORTED = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode")
+_UNSUPPORTED_OF_INDEXES = ("OnDemandThroughput", "WarmThroughput")
+MAX_UNITS = 1_000_000_000_000
 
 
 def check_create(params: Params) -> str:
@@ -25,13 +29,8 @@ def check_create(params: Params) -> str:
     constraints = Constraints()
     name = params.get("TableName")
     if name is None:
-        constraints.required(None, "tableName")
-    elif not MIN_NAME <= len(name) <= MAX_NAME:
-        raise ValidationException(
-            f"TableName must be at least {MIN_NAME} characters long and at most {MAX_NAME} characters long"
-        )
-    elif not all(letter.isascii() and (letter.isalnum() or letter in "_.-") for letter in name):
-        constraints.note(name, "tableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+        raise ValidationException("The parameter 'TableName' is required but was not present in the request")
+    check_name(constraints, name, "tableName")
     constraints.required(params.get("AttributeDefinitions"), "attributeDefinitions")
     constraints.required(params.get("KeySchema"), "keySchema")
     check_schema(constraints, params.get("KeySchema"), "keySchema")
@@ -42,16 +41,7 @@ def check_create(params: Params) -> str:
         constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
     for member in ("localSecondaryIndexes", "globalSecondaryIndexes"):
         for number, one in enumerate(params.get(member[0].upper() + member[1:]) or (), 1):
-            for needed in ("IndexName", "KeySchema", "Projection"):
-                constraints.required(one.get(needed), f"{member}.{number}.member.{needed[0].lower()}{needed[1:]}")
-            check_schema(constraints, one.get("KeySchema"), f"{member}.{number}.member.keySchema")
-            check_throughput(
-                constraints, one.get("ProvisionedThroughput"), f"{member}.{number}.member.provisionedThroughput"
-            )
-            projection = (one.get("Projection") or {}).get("ProjectionType")
-            constraints.one_of(
-                projection, f"{member}.{number}.member.projection.projectionType", ("ALL", "INCLUDE", "KEYS_ONLY")
-            )
+            check_index(constraints, one, f"{member}.{number}.member")
     constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
     constraints.one_of(params.get("TableClass"), "tableClass", TABLE_CLASSES)
     check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
@@ -59,10 +49,39 @@ def check_create(params: Params) -> str:
     for parameter in _UNSUPPORTED:
         if params.get(parameter) is not None:
             raise NotSupported(f"the CreateTable parameter {parameter}")
-    if (params.get("SSESpecification") or {}).get("Enabled"):
-        raise NotSupported("SSESpecification with a customer managed key")
     assert isinstance(name, str)
     return name
+
+
+def check_name(constraints: Constraints, name: str, member: str) -> None:
+    """The constraints on names of tables and indexes."""
+    if not all(letter.isascii() and (letter.isalnum() or letter in "_.-") for letter in name) or not name:
+        constraints.note(name, member, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+    if len(name) < MIN_NAME:
+        constraints.note(name, member, f"Member must have length greater than or equal to {MIN_NAME}")
+    if len(name) > MAX_NAME:
+        constraints.note(name, member, f"Member must have length less than or equal to {MAX_NAME}")
+
+
+def check_index(constraints: Constraints, one: Mapping[str, Any], place: str) -> None:
+    """The simple constraints of one secondary index."""
+    for needed in ("IndexName", "KeySchema", "Projection"):
+        constraints.required(one.get(needed), f"{place}.{needed[0].lower()}{needed[1:]}")
+    if one.get("IndexName") is not None:
+        check_name(constraints, one["IndexName"], f"{place}.indexName")
+    check_schema(constraints, one.get("KeySchema"), f"{place}.keySchema")
+    projection: Mapping[str, Any] = one.get("Projection") or {}
+    kinds = ("ALL", "INCLUDE", "KEYS_ONLY")
+    constraints.one_of(projection.get("ProjectionType"), f"{place}.projection.projectionType", kinds)
+    included = projection.get("NonKeyAttributes")
+    if included is not None and not 1 <= len(included) <= MAX_INCLUDED_HERE:
+        bound = "greater than or equal to 1" if not included else f"less than or equal to {MAX_INCLUDED_HERE}"
+        shown = f"[{', '.join(included)}]"
+        constraints.note(shown, f"{place}.projection.nonKeyAttributes", f"Member must have length {bound}")
+    check_throughput(constraints, one.get("ProvisionedThroughput"), f"{place}.provisionedThroughput")
+    for parameter in _UNSUPPORTED_OF_INDEXES:
+        if one.get(parameter) is not None:
+            raise NotSupported(f"{parameter} of an index")
 
 
 def check_schema(constraints: Constraints, schema: Any, member: str) -> None:
@@ -105,7 +124,73 @@ def billing_of(params: Params) -> tuple[str, int, int]:
         raise ValidationException(
             INVALID + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"
         )
+    check_bounds(throughput)
     return "PROVISIONED", int(throughput["ReadCapacityUnits"]), int(throughput["WriteCapacityUnits"])
+
+
+def check_bounds(throughput: Mapping[str, int]) -> None:
+    """No table takes more units than this."""
+    for unit in ("ReadCapacityUnits", "WriteCapacityUnits"):
+        if throughput[unit] > MAX_UNITS:
+            raise ValidationException(f"Given value {throughput[unit]} for {unit} is out of bounds")
+
+
+def most_of(params: Params, on_demand: bool, reads: int, writes: int) -> tuple[int, int]:
+    """OnDemandThroughput as (read, write) request units a second, 0: no bound. -1 takes a bound away."""
+    given: Mapping[str, int] | None = params.get("OnDemandThroughput")
+    if given is None:
+        return (reads, writes) if on_demand else (0, 0)
+    if not on_demand:
+        raise ValidationException(
+            INVALID + "OnDemandThroughput can only be specified when BillingMode is PAY_PER_REQUEST"
+        )
+    found = []
+    for unit, before in (("MaxReadRequestUnits", reads), ("MaxWriteRequestUnits", writes)):
+        value = given.get(unit, before or -1)
+        if value != -1 and not 1 <= value <= MAX_UNITS:
+            raise ValidationException(f"Given value {value} for {unit} is out of bounds")  # wording from memory
+        found.append(max(value, 0))
+    return found[0], found[1]
+
+
+def warm_of(params: Params, reads: int, writes: int) -> tuple[int, int]:
+    """WarmThroughput as (read, write) units a second; it can only grow."""
+    given: Mapping[str, int] = params.get("WarmThroughput") or {}
+    asked = given.get("ReadUnitsPerSecond", reads), given.get("WriteUnitsPerSecond", writes)
+    for unit, value, before in (
+        ("ReadUnitsPerSecond", asked[0], reads),
+        ("WriteUnitsPerSecond", asked[1], writes),
+    ):
+        if value < before:
+            raise ValidationException(
+                INVALID + f"Requested {unit} for WarmThroughput for table is lower than baseline value {before}"
+            )  # wording from memory
+    return asked
+
+
+def kms_key_of(params: Params, region: str, account: str, own_key: str) -> str | None:
+    """SSESpecification: the ARN of the key, "" for DynamoDB's own; None when it is not given.
+
+    own_key: the id of the account's key aws/dynamodb, which AWS makes when none is named.
+    """
+    given: Mapping[str, Any] | None = params.get("SSESpecification")
+    if given is None:
+        return None
+    key = given.get("KMSMasterKeyId")
+    if not given.get("Enabled"):
+        if key is not None or given.get("SSEType") is not None:
+            raise ValidationException(
+                INVALID + "Neither SSEType nor KMSMasterKeyId can be specified when SSE is disabled"
+            )  # wording from memory
+        return ""
+    if given.get("SSEType") == "AES256":
+        raise ValidationException(INVALID + "SSEType AES256 is not supported")  # wording from memory
+    prefix = f"arn:aws:kms:{region}:{account}:"
+    if key is None:
+        return f"{prefix}key/{own_key}"
+    if key.startswith("arn:"):
+        return str(key)
+    return prefix + (key if key.startswith("alias/") else f"key/{key}")
 
 
 def stream_of(params: Params) -> str:
@@ -145,6 +230,12 @@ def schema_of(params: Params) -> tuple[tuple[KeyPart, ...], KeyPart, KeyPart | N
         if name in names[:number]:
             raise ValidationException(INVALID + f"Duplicate index name: {name}")
     used = own + [part.name for one in indexes for part in (one.hash, one.range) if part is not None]
+    included = sum(len(index.included) for index in indexes)
+    if included > MAX_INCLUDED:
+        raise ValidationException(
+            INVALID + "Number of attributes projected with NonKeyAttributes across all indexes exceeds "
+            f"the limit of {MAX_INCLUDED}"
+        )  # wording from memory
     if any(part.name not in used for part in defined):
         raise ValidationException(
             INVALID + "Some AttributeDefinitions are not used. AttributeDefinitions: "

@@ -8,6 +8,7 @@ Replica changes of UpdateTable are global_tables.py's.
 from __future__ import annotations
 
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -16,31 +17,28 @@ from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description
 from antipodes.services.dynamodb.index_updates import cancels, check_index_updates, updated_indexes
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
+from antipodes.services.dynamodb.policies import policy_of
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.schema import Description, Settings, Shared
+from antipodes.services.dynamodb.table_changes import check_asks, new_settings, warm_base
 from antipodes.services.dynamodb.table_parameters import (
     BILLING_MODES,
     TABLE_CLASSES,
     billing_of,
     check_create,
     check_throughput,
+    kms_key_of,
+    most_of,
     schema_of,
     stream_of,
+    warm_of,
 )
 from antipodes.services.dynamodb.tags import tags_of
-from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import ClientFault, NotSupported, ValidationException
 from antipodes.wire.operation import Request, Result
 
 MAX_LISTED = 100
-_NO_UPDATE = (
-    "SSESpecification",
-    "OnDemandThroughput",
-    "WarmThroughput",
-    "MultiRegionConsistency",
-    "GlobalTableWitnessUpdates",
-    "GlobalTableSettingsReplicationMode",
-)
+_NO_UPDATE = ("MultiRegionConsistency", "GlobalTableWitnessUpdates", "GlobalTableSettingsReplicationMode")
 
 
 async def create_table(database: Database, replicas: Replicas, request: Request) -> Result:
@@ -50,6 +48,9 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
     billing, read_units, write_units = billing_of(params)
     attributes, hash_part, range_part, indexes = schema_of(params)
     view = stream_of(params)
+    tags = tags_of(params)
+    kms_key = kms_key_of(params, database.region, database.account, own_key(database))
+    policy = policy_of(params["ResourcePolicy"], database.world.now()) if params.get("ResourcePolicy") else None
     if name in database.tables:
         raise ClientFault("ResourceInUseException", f"Table already exists: {name}")
     now = database.world.now()
@@ -61,6 +62,11 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
         billing_since=now if billing == "PAY_PER_REQUEST" else 0.0,
         stream_view=view,
         table_class=params.get("TableClass") or "",
+    )
+    most_reads, most_writes = most_of(params, billing == "PAY_PER_REQUEST", 0, 0)
+    warm_reads, warm_writes = warm_of(params, *warm_base(settings)) if params.get("WarmThroughput") else (0, 0)
+    settings = msgspec.structs.replace(
+        settings, most_reads=most_reads, most_writes=most_writes, warm_reads=warm_reads, warm_writes=warm_writes
     )
     shared = Shared(
         name=name,
@@ -74,7 +80,12 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
         settings_version=version,
     )
     description = new_copy(
-        database, shared, tags=tags_of(params), protected=bool(params.get("DeletionProtectionEnabled"))
+        database,
+        shared,
+        tags=tags,
+        protected=bool(params.get("DeletionProtectionEnabled")),
+        kms_key=kms_key or "",
+        policy=policy,
     )
     description = database.keep(description).description
     await database.settle()
@@ -132,7 +143,7 @@ async def delete_table(database: Database, replicas: Replicas, request: Request)
 
 
 async def update_table(database: Database, replicas: Replicas, request: Request) -> Result:
-    """Changes billing, throughput, stream, protection, class; or the replicas."""
+    """Changes billing, throughput, stream, protection, class, encryption; or the replicas."""
     params = request.params
     constraints = Constraints()
     table_name(params, constraints)
@@ -144,8 +155,9 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
     for parameter in _NO_UPDATE:
         if params.get(parameter):
             raise NotSupported(f"the UpdateTable parameter {parameter}")
+    check_asks(params)
     table = known(database, params)
-    status = status_of(table.description)
+    status = "UPDATING" if table.updating else status_of(table.description)
     if status != "ACTIVE" and not (status == "UPDATING" and cancels(table.description, params)):
         raise in_use(
             "Attempt to change a resource which is still in use: "
@@ -155,11 +167,25 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
     if params.get("ReplicaUpdates"):
         await replicas.update(table, params["ReplicaUpdates"])
     else:
-        description = _changed(database, table, params)
+        before, description = table.description, _changed(database, table, params)
         replicas.keep(description)
         await database.settle()
         replicas.changed()
-    return {"TableDescription": described(database, table.description, fresh=True)}
+        if (before.shared.settings, before.kms_key) != (description.shared.settings, description.kms_key):
+            table.updating = True
+            database.spawn(_update_settles(database, table), f"{table.name} is updating")
+    found = described(database, table.description, fresh=True)
+    if params.get("SSESpecification") and table.updating:
+        # Seen on AWS: while the key changes, the old one is told of, too when there will be none.
+        key = table.description.kms_key or before.kms_key
+        found["SSEDescription"] = {"Status": "UPDATING", "SSEType": "KMS", "KMSMasterKeyArn": key}
+    return {"TableDescription": found}
+
+
+async def _update_settles(database: Database, table: Table) -> None:
+    """The time for which a table is UPDATING. The change itself holds at once, and after a restart too."""
+    await database.world.sleep(database.state_s)
+    table.updating = False
 
 
 def _changed(database: Database, table: Table, params: Params) -> Description:
@@ -168,66 +194,17 @@ def _changed(database: Database, table: Table, params: Params) -> Description:
     shared = description.shared
     if params.get("GlobalSecondaryIndexUpdates"):
         shared = updated_indexes(shared, params)
-    settings = _new_settings(database, shared, params)
+    settings = new_settings(shared, params, database.world.now())
     protected = params.get("DeletionProtectionEnabled")
-    if settings == shared.settings and shared is description.shared and protected is None:
-        raise ValidationException(
-            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates "
-            "or SSESpecification or ReplicaUpdates is required"
-        )
+    kms_key = kms_key_of(params, database.region, database.account, own_key(database))
     if settings != shared.settings or shared is not description.shared:
         shared = msgspec.structs.replace(shared, settings=settings, settings_version=database.store.stamp())
     return msgspec.structs.replace(
         description,
         shared=shared,
         deletion_protection=description.deletion_protection if protected is None else bool(protected),
+        kms_key=description.kms_key if kms_key is None else kms_key,
     )
-
-
-def _new_settings(database: Database, shared: Shared, params: Params) -> Settings:
-    settings = shared.settings
-    mode = params.get("BillingMode") or settings.billing
-    if mode == "PAY_PER_REQUEST":
-        if params.get("ProvisionedThroughput"):
-            raise ValidationException(
-                INVALID + "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified "
-                "when BillingMode is PAY_PER_REQUEST"
-            )
-        if settings.billing != mode:
-            settings = msgspec.structs.replace(
-                settings, billing=mode, read_units=0, write_units=0, billing_since=database.world.now()
-            )
-    else:
-        throughput = params.get("ProvisionedThroughput")
-        if throughput:
-            reads, writes = throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]
-            if (mode, reads, writes) == (settings.billing, settings.read_units, settings.write_units):
-                raise ValidationException(
-                    "The provisioned throughput for the table will not change. The requested value equals the current "
-                    f"value. Current ReadCapacityUnits provisioned for the table: {reads}. "
-                    f"Requested ReadCapacityUnits: {reads}. Current WriteCapacityUnits provisioned for the table: "
-                    f"{writes}. Requested WriteCapacityUnits: {writes}. "
-                    "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
-                )
-            settings = msgspec.structs.replace(settings, billing=mode, read_units=reads, write_units=writes)
-        elif settings.billing != mode:
-            raise ValidationException(
-                INVALID
-                + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"
-            )
-    if params.get("StreamSpecification"):
-        view = stream_of(params)
-        if view and settings.stream_view:
-            raise ValidationException("Table already has an enabled stream: TableName: " + shared.name)
-        if not view and not settings.stream_view:
-            raise ValidationException("Table does not have a stream to disable: TableName: " + shared.name)
-        if not view and len(shared.holders) > 1:
-            # facts 1.3: on a global table the stream carries replication and stays on
-            raise ValidationException(INVALID + "Streams cannot be disabled on a global table")
-        settings = msgspec.structs.replace(settings, stream_view=view)
-    if params.get("TableClass"):
-        settings = msgspec.structs.replace(settings, table_class=params["TableClass"])
-    return settings
 
 
 async def describe_limits(database: Database, replicas: Replicas, request: Request) -> Result:
@@ -260,6 +237,14 @@ def in_use(message: str) -> ClientFault:
 def described(database: Database, description: Description, *, fresh: bool = False) -> dict[str, Any]:
     table = database.tables.get(description.shared.name)
     items, size_bytes, orders = (table.items, table.size_bytes, table.orders) if table is not None else (0, 0, ())
-    return table_description(
+    found = table_description(
         description, database.region, database.account, items, size_bytes, orders=orders, fresh=fresh
     )
+    if table is not None and table.updating and found["TableStatus"] == "ACTIVE":
+        found["TableStatus"] = "UPDATING"
+    return found
+
+
+def own_key(database: Database) -> str:
+    """The id of the account's KMS key aws/dynamodb in this Region: AWS makes it when it is first needed."""
+    return str(uuid5(NAMESPACE_URL, f"aws/dynamodb {database.region} {database.account}"))

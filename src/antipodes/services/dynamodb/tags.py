@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from antipodes.services.dynamodb.database import Database, Table
-from antipodes.services.dynamodb.parameters import Constraints, Params
+from antipodes.services.dynamodb.parameters import TABLE_NAME, Constraints, Params
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import ClientFault, ValidationException
 from antipodes.wire.operation import Request, Result
@@ -18,8 +18,13 @@ MAX_KEY, MAX_VALUE = 128, 256
 
 async def tag_resource(database: Database, request: Request) -> Result:
     """Adds or replaces tags."""
-    table = _resource(database, request.params)
-    tags = {**table.description.tags, **tags_of(request.params)}
+    params = request.params
+    name = _named(database, params)
+    given = tags_of(params)
+    if not given:
+        raise ValidationException("Atleast one Tag needs to be provided as Input.")  # AWS's own spelling
+    table = _resource(database, params, name)
+    tags = {**table.description.tags, **given}
     if len(tags) > MAX_TAGS:
         raise ClientFault(
             "LimitExceededException", f"Subscriber limit exceeded: Too many tags. Max tag count is {MAX_TAGS}"
@@ -31,9 +36,15 @@ async def tag_resource(database: Database, request: Request) -> Result:
 
 async def untag_resource(database: Database, request: Request) -> Result:
     """Removes tags by their keys."""
-    table = _resource(database, request.params)
-    gone = request.params.get("TagKeys") or []
-    tags = {key: value for key, value in table.description.tags.items() if key not in gone}
+    params = request.params
+    name = _named(database, params)
+    constraints = Constraints()
+    constraints.required(params.get("TagKeys"), "tagKeys")
+    constraints.settle()
+    if not params["TagKeys"]:
+        raise ValidationException("Atleast one Tag Key needs to be provided as Input.")
+    table = _resource(database, params, name)
+    tags = {key: value for key, value in table.description.tags.items() if key not in params["TagKeys"]}
     database.keep(msgspec.structs.replace(table.description, tags=tags))
     await database.settle()
     return {}
@@ -41,7 +52,16 @@ async def untag_resource(database: Database, request: Request) -> Result:
 
 async def list_tags_of_resource(database: Database, request: Request) -> Result:
     """All tags at once: there are at most 50."""
-    table = _resource(database, request.params)
+    params = request.params
+    name = _named(database, params)
+    if name not in database.tables:
+        # Seen on AWS: this operation, unlike its neighbours, does not say whether a table is there.
+        raise ClientFault(
+            "AccessDeniedException",
+            f"User: arn:aws:iam::{database.account}:root is not authorized to perform: dynamodb:ListTagsOfResource "
+            f"on resource: {params['ResourceArn']}",
+        )
+    table = _resource(database, params, name)
     if not database.store.settled:
         await database.settle()
     return {"Tags": [{"Key": key, "Value": value} for key, value in table.description.tags.items()]}
@@ -52,6 +72,8 @@ def tags_of(params: Params) -> dict[str, str]:
     found: dict[str, str] = {}
     constraints = Constraints()
     given: Any = params.get("Tags") or []
+    if "ResourceArn" in params:
+        constraints.required(params.get("Tags"), "tags")
     for number, tag in enumerate(given, 1):
         key, value = tag.get("Key"), tag.get("Value")
         place = f"tags.{number}.member"
@@ -60,22 +82,35 @@ def tags_of(params: Params) -> dict[str, str]:
         for text, limit, member in ((key, MAX_KEY, "key"), (value, MAX_VALUE, "value")):
             if text is not None and len(text) > limit:
                 constraints.note(text, f"{place}.{member}", f"Member must have length less than or equal to {limit}")
+        if key is not None and key.lower().startswith("aws:"):
+            raise ValidationException(INVALID + "Tag keys cannot start with the reserved prefix aws:")  # from memory
+        if key == "":
+            constraints.note(key, f"{place}.key", "Member must have length greater than or equal to 1")
         if key in found:
             raise ValidationException(f"{INVALID}Duplicate tag key: {key}")  # wording from memory
         found[key] = value
     constraints.settle()
+    if len(found) > MAX_TAGS:
+        raise ValidationException(f"{INVALID}Too many tags. Max tag count is {MAX_TAGS}")  # wording from memory
     return found
 
 
-def _resource(database: Database, params: Params) -> Table:
+def _named(database: Database, params: Params) -> str:
+    """The table that ResourceArn names. Raises ValidationException when it is no table's ARN of this Region."""
     arn = params.get("ResourceArn")
-    constraints = Constraints()
-    constraints.required(arn, "resourceArn")
-    constraints.settle()
+    if arn is None:
+        raise ValidationException("Invalid TableArn")
     name = database.table_name(str(arn))
-    if name == arn:
+    if name == arn or len(name) < 3 or not TABLE_NAME(name):
         raise ValidationException(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
+    return name
+
+
+def _resource(database: Database, params: Params, name: str) -> Table:
     table = database.tables.get(name)
     if table is None:
-        raise ClientFault("ResourceNotFoundException", f"Requested resource not found: ResourcArn: {arn} not found")
+        raise ClientFault(
+            "ResourceNotFoundException",
+            f"Requested resource not found: ResourcArn: {params['ResourceArn']} not found",  # AWS's own spelling
+        )
     return table
