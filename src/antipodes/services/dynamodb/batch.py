@@ -26,8 +26,9 @@ from antipodes.services.dynamodb.parameters import (
     terms_of,
 )
 from antipodes.services.dynamodb.schema import KEY_MISMATCH
+from antipodes.services.dynamodb.throughput import CODE as THROTTLED
 from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, Item, measure_item
-from antipodes.wire.errors import ValidationException
+from antipodes.wire.errors import ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
 
 MAX_GETS = 100
@@ -53,6 +54,8 @@ async def batch_get_item(database: Database, request: Request) -> Payload:
         table = database.table(name)
         plans.append((name, table, one, [key_of(table, key) for key in one["Keys"]], trees[name]))
     total = 0
+    served = False
+    refused: ClientFault | None = None
     parts: list[bytes] = []
     left: dict[str, Any] = {}
     consumed: list[dict[str, Any]] = []
@@ -60,20 +63,31 @@ async def batch_get_item(database: Database, request: Request) -> Payload:
         bodies: list[bytes] = []
         spent = Spent()
         for number, raw in enumerate(raw_keys):
+            try:
+                table.usage.admit_read()
+            except ClientFault as fault:
+                left[name] = {**one, "Keys": one["Keys"][number:]}
+                refused = fault
+                break
             row = database.live(table, raw)
             size = rows.size_of(row) if row is not None else 0
             if total + size > MAX_ANSWER_BYTES:
                 left[name] = {**one, "Keys": one["Keys"][number:]}
                 break
             total += size
-            spent.table += read_units(size, one.get("ConsistentRead") is True)
+            units = read_units(size, one.get("ConsistentRead") is True)
+            table.usage.read(units)
+            spent.table += units
             if row is not None:
                 body = rows.body_of(row)
                 bodies.append(body if tree is None else orjson.dumps(pick(orjson.loads(body), tree)))
+        served = served or number > 0 or name not in left
         parts.append(b"%b:[%b]" % (orjson.dumps(name), b",".join(bodies)))
         shown = spent.shown(params, table)
         if shown is not None:
             consumed.append(shown)
+    if refused is not None and not served:
+        raise refused  # nothing at all was read: AWS says so, instead of giving everything back
     if not database.store.settled:
         await database.settle()
     told = consumption.tail(consumed, None)
@@ -89,12 +103,21 @@ async def batch_write_item(database: Database, request: Request) -> Payload:
     writes: list[ItemWrite] = []
     consumed: list[dict[str, Any]] = []
     collections: dict[str, list[dict[str, Any]]] = {}
+    left: dict[str, Any] = {}
+    refused: ClientFault | None = None
     for name, requests in wanted.items():
         table = database.table(name)
         seen: set[bytes] = set()
         spent = Spent()
         for one, size in zip(requests, measured[name], strict=True):
-            write, raw = _planned(database, table, one, size)
+            try:
+                write, raw = _planned(database, table, one, size)
+            except ClientFault as fault:
+                if fault.code != THROTTLED:
+                    raise
+                left.setdefault(name, []).append(one)
+                refused = fault
+                continue
             if raw in seen:
                 raise ValidationException(DUPLICATES)
             seen.add(raw)
@@ -109,10 +132,13 @@ async def batch_write_item(database: Database, request: Request) -> Payload:
             told = consumption.collections_of(database, params, table, [_key(one) for one in requests])
             if told:
                 collections[name] = told
+    if refused is not None and left == wanted:
+        raise refused  # nothing at all was written: AWS says so, instead of giving everything back
     if writes:
         database.write(*writes)
         await database.settle()
-    return Payload(b'{"UnprocessedItems":{}%b}' % consumption.tail(consumed, collections))
+    told_all = consumption.tail(consumed, collections)
+    return Payload(b'{"UnprocessedItems":%b%b}' % (orjson.dumps(left), told_all))
 
 
 def _check_get(params: Params, wanted: Any) -> None:

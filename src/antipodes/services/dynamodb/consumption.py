@@ -65,6 +65,19 @@ def of_read(size: int, consistent: bool) -> Spent:
     return Spent(read_units(size, consistent))
 
 
+def count_read(table: Table, spent: Spent) -> None:
+    """Counts a read where the table's use is counted; reads of a local index are the table's."""
+    here = spent.table
+    for index in table.indexes if spent.indexes else ():
+        units = spent.indexes.get(index.name)
+        if units and index.is_global:
+            table.usage.read(units, index.name)
+        elif units:
+            here += units
+    if here:
+        table.usage.read(here)
+
+
 def of_write(table: Table, write: ItemWrite | None) -> Spent:
     """What one put, update or delete takes; None: a delete of nothing, or a check, which cost one unit."""
     if write is None:

@@ -22,7 +22,14 @@ from antipodes.services.dynamodb.expressions.evaluate import holds
 from antipodes.services.dynamodb.expressions.names import Terms
 from antipodes.services.dynamodb.expressions.projection import Tree, pick, tree_of
 from antipodes.services.dynamodb.legacy import condition_of_expected, paths_of, update_of
-from antipodes.services.dynamodb.parameters import Params, check_single, table_name, terms_of
+from antipodes.services.dynamodb.parameters import (
+    Params,
+    check_single,
+    read_units,
+    table_name,
+    terms_of,
+    write_units,
+)
 from antipodes.services.dynamodb.schema import check_index_keys, key_from_item, key_from_key
 from antipodes.services.dynamodb.values import INVALID, MAX_ITEM_BYTES, Item, measure_item
 from antipodes.wire.errors import ClientFault, ValidationException
@@ -70,7 +77,11 @@ async def get_item(database: Database, request: Request) -> Payload:
         measure_item(key)
         tree = read_tree(database, params, terms)
     table = database.table(table_name(params))
-    row = database.live(table, key_of(table, key))
+    raw = key_of(table, key)
+    table.usage.admit_read()
+    row = database.live(table, raw)
+    size = rows.size_of(row) if row is not None else 0
+    table.usage.read(read_units(size, params.get("ConsistentRead") is True))
     if not database.store.settled:
         await database.settle()
     body = None
@@ -78,7 +89,6 @@ async def get_item(database: Database, request: Request) -> Payload:
         body = rows.body_of(row) if tree is None else orjson.dumps(pick(orjson.loads(rows.body_of(row)), tree))
     consumed = None
     if "ReturnConsumedCapacity" in params:
-        size = rows.size_of(row) if row is not None else 0
         consumed = consumption.of_read(size, params.get("ConsistentRead") is True).shown(params, table)
     return spliced(b"Item", body, consumption.tail(consumed, None) if consumed is not None else b"")
 
@@ -198,7 +208,8 @@ def plan_put(
         check_index_keys(shared.indexes, item)
     row = database.row(table, key)
     old = live(row)
-    guard.check(condition, old)
+    table.usage.admit_write(old, size, item)
+    _judge(table, guard, condition, old)
     return ItemWrite(table, key, row, item, size, orjson.dumps(item)), old
 
 
@@ -209,8 +220,12 @@ def plan_delete(
     raw = key_of(table, key)
     row = database.row(table, raw)
     old = live(row)
-    guard.check(condition, old)
-    return (ItemWrite(table, raw, row, None) if old is not None else None), old
+    table.usage.admit_write(old, 0, None)
+    _judge(table, guard, condition, old)
+    if old is None:
+        table.usage.wrote(1.0)
+        return None, None
+    return ItemWrite(table, raw, row, None), old
 
 
 def plan_update(
@@ -224,10 +239,12 @@ def plan_update(
     row = database.row(table, raw)
     old = live(row)
     item = rows.item_of(old) if old is not None else {}
-    guard.check(condition, old, item)
+    _judge(table, guard, condition, old, item)
     if old is not None:
         size = rows.size_of(old)
     elif update is not None and not update.assigns and not update.adds:
+        table.usage.admit_write(None, 0, None)
+        table.usage.wrote(1.0)
         return UpdatePlan(None, None)
     else:
         item = dict(key)
@@ -242,7 +259,20 @@ def plan_update(
         raise ValidationException("Item size to update has exceeded the maximum allowed size")
     if shared.indexes:
         check_index_keys(shared.indexes, item)
+    table.usage.admit_write(old, size, item)
     return UpdatePlan(ItemWrite(table, raw, row, item, size, orjson.dumps(item)), old)
+
+
+def _judge(
+    table: Table, guard: Guard, condition: Condition | None, row: bytes | None, item: Item | None = None
+) -> None:
+    """Checks a condition. One that does not hold takes the write units of the item that is there."""
+    if condition is not None:
+        try:
+            guard.check(condition, row, item)
+        except ClientFault:
+            table.usage.wrote(write_units(rows.size_of(row) if row is not None else 0, 0))
+            raise
 
 
 def _size_of_some(item: Item, names: dict[str, None]) -> int:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from antipodes.services.contract import Call
 from antipodes.services.dynamodb.throughput import CODE as THROTTLED
+from antipodes.services.dynamodb.values import Item
 from antipodes.wire.errors import AwsError
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.world.world import World
@@ -71,7 +72,10 @@ class Spread(Tally):
 
 @dataclass(slots=True, eq=False)
 class Usage:
-    """What was used of one table since the last flush. The table's path counts; the meter takes it away."""
+    """What was used of one table since the last flush. The table's path counts; the meter takes it away.
+
+    It also lets requests in: here always; `limits.Limited` refuses them when throughput is enforced.
+    """
 
     reads: Tally = field(default_factory=Tally)
     writes: Tally = field(default_factory=Tally)
@@ -81,20 +85,43 @@ class Usage:
     throttled: dict[tuple[str, str], int] = field(default_factory=dict)  # by side ("Read", "Write") and index ("")
     refused: int = 0  # conditions that did not hold
 
+    def admit_read(self, index: str = "") -> None:
+        """Before a read of the table, or of one of its global indexes.
+
+        Raises ProvisionedThroughputExceededException.
+        """
+
+    def admit_write(self, old: bytes | None, size: int, item: Item | None) -> None:
+        """Before the write of an item: its row if there is one, what it will be (None: nothing) and the size of that.
+
+        Raises ProvisionedThroughputExceededException.
+        """
+
     def read(self, units: float, index: str = "") -> None:
+        """Counts read units. index: a global one."""
         if index:
             self.index_reads.setdefault(index, Tally()).add(units)
         else:
             self.reads.add(units)
 
-    def wrote(self, units: float, index: str = "") -> None:
+    def wrote(self, units: float, times: int = 1, index: str = "") -> None:
+        """Counts write units, `times` over (a transaction: 2). index: a global one."""
         if index:
-            self.index_writes.setdefault(index, Tally()).add(units)
+            self.index_writes.setdefault(index, Tally()).add(units * times)
         else:
-            self.writes.add(units)
+            self.writes.add(units * times)
 
-    def throttle(self, side: str, index: str = "") -> None:
-        self.throttled[side, index] = self.throttled.get((side, index), 0) + 1
+    def gave(self, operation: str, items: int) -> None:
+        """Counts the items that a query or scan answered with."""
+        self.returned.setdefault(operation, Tally()).add(items)
+
+    def taken(self) -> Usage:
+        """What was counted; counting begins anew."""
+        taken = Usage(self.reads, self.writes, self.index_reads, self.index_writes, self.returned, self.throttled)
+        taken.refused = self.refused
+        self.reads, self.writes, self.refused = Tally(), Tally(), 0
+        self.index_reads, self.index_writes, self.returned, self.throttled = {}, {}, {}, {}
+        return taken
 
 
 class Metered(Protocol):
@@ -237,9 +264,7 @@ class Meter:
             elif self._table_name(table) in self._tables:  # names that nobody has would grow without bound
                 yield _counted(metric, _dimensions(TableName=self._table_name(table), Operation=operation), count)
         for name in sorted(self._tables):
-            holder = self._tables[name]
-            usage, holder.usage = holder.usage, Usage()
-            yield from _used(name, usage)
+            yield from _used(name, self._tables[name].usage.taken())
 
 
 def _used(name: str, usage: Usage) -> Iterator[Datum]:

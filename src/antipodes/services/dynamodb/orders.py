@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from antipodes.services.dynamodb.metering import Usage
+from antipodes.services.dynamodb.parameters import write_units
 from antipodes.services.dynamodb.schema import Description, Index, Leaving, Place, Shared, index_entry
 from antipodes.services.dynamodb.values import Item, measure_item
 
@@ -124,9 +126,19 @@ def _moved(one: Index, other: Index | None) -> bool:
 
 
 def order_changes(
-    orders: tuple[Order, ...], key: bytes, old: Item | None, old_size: int, new: Item | None, new_size: int
+    orders: tuple[Order, ...],
+    key: bytes,
+    old: Item | None,
+    old_size: int,
+    new: Item | None,
+    new_size: int,
+    usage: Usage | None = None,
+    times: int = 1,
 ) -> list[Row]:
-    """The entries that a write of one item adds and removes; counts them."""
+    """The entries that a write of one item adds and removes; counts them.
+
+    usage: is told the write units of global indexes, `times` over.
+    """
     found: list[Row] = []
     for order in orders:
         before = order.entry(old, key) if old is not None else None
@@ -138,12 +150,36 @@ def order_changes(
                 found.append((order.prefix + before, None))
             if after is not None:
                 found.append((order.prefix + after, key))
+        if usage is not None and order.index is not None and order.index.is_global:
+            units = index_write_units(order, before, after, old, old_size, new, new_size)
+            if units:
+                usage.wrote(units, times, order.name)
         if order.index is not None and (order.counted is COUNTED or key <= order.counted):
             if before is not None and old is not None:
                 order.count(old, old_size, -1)
             if after is not None and new is not None:
                 order.count(new, new_size, 1)
     return found
+
+
+def index_write_units(
+    order: Order,
+    before: bytes | None,
+    after: bytes | None,
+    old: Item | None,
+    old_size: int,
+    new: Item | None,
+    new_size: int,
+) -> float:
+    """What a write of one item costs an index, of whose two entries at least one is there: nothing if what the index
+    holds stays the same, twice if its entry moves."""
+    held = order.size(old, old_size) if before is not None and old is not None else 0
+    will = order.size(new, new_size) if after is not None and new is not None else 0
+    if before == after and old is not None and new is not None:
+        same = old == new if not order.names else all(old.get(name) == new.get(name) for name in order.names)
+        return 0.0 if same else write_units(held, will)
+    removed = write_units(held, 0) if before is not None else 0.0
+    return removed + (write_units(0, will) if after is not None else 0.0)
 
 
 def expiry_entry(attribute: str, item: Item, key: bytes) -> bytes | None:

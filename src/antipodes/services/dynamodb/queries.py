@@ -150,6 +150,7 @@ async def scan(database: Database, request: Request) -> Payload:
 def read_page(database: Database, reading: Reading) -> Page:
     """Reads until the range ends, Limit items or 1 MB. An end of b"" is the end of the table or index."""
     table, index, store = reading.table, reading.index, database.store
+    table.usage.admit_read(index.name if index is not None and index.is_global else "")
     prefix = table.rows_prefix if index is None else table.index_prefix(index)
     end = prefix + reading.end if reading.end else keys.after_prefix(prefix)
     bodies: list[bytes] = []
@@ -207,14 +208,24 @@ async def _answer(database: Database, params: Params, table: Table, index: Index
         names = {part.name for part in (*_key_parts(table, index), *_key_parts(table, None)) if part is not None}
         last = {name: page.last[name] for name in sorted(names)}
         parts.append(b',"LastEvaluatedKey":%b' % orjson.dumps(last))
+    spent = spent_on(page, index, params.get("ConsistentRead") is True)
+    consumption.count_read(table, spent)
+    table.usage.gave("Scan" if by_scan(params) else "Query", page.count)
     if "ReturnConsumedCapacity" in params:
-        consistent = params.get("ConsistentRead") is True
-        units = read_units(page.size_bytes, consistent)
-        spent = Spent(units)
-        if index is not None:
-            spent = Spent(page.fetched * (1.0 if consistent else 0.5), {index.name: units})
         parts.append(consumption.tail(spent.shown(params, table), None))
     return Payload(b"".join(parts) + b"}")
+
+
+def spent_on(page: Page, index: Index | None, consistent: bool) -> Spent:
+    """The read units that a page takes."""
+    units = read_units(page.size_bytes, consistent)
+    if index is None:
+        return Spent(units)
+    return Spent(page.fetched * (1.0 if consistent else 0.5), {index.name: units})
+
+
+def by_scan(params: Params) -> bool:
+    return "KeyConditionExpression" not in params and "KeyConditions" not in params
 
 
 def _check_query(params: Params) -> None:

@@ -9,6 +9,7 @@ commit, and expired tokens are removed as new ones come.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -41,6 +42,7 @@ from antipodes.services.dynamodb.parameters import (
     terms_of,
 )
 from antipodes.services.dynamodb.schema import key_from_item
+from antipodes.services.dynamodb.throughput import CODE as THROTTLED
 from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, Item, measure_item
 from antipodes.wire.errors import AwsError, ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
@@ -49,6 +51,10 @@ MAX_MEMBERS = 100
 MAX_BYTES = 4 << 20
 TOKEN = b"dynamodb/token/"
 TOKEN_S = 600.0
+REASONS: Mapping[str, str] = {  # why a member cancels its transaction; else ValidationError
+    "ConditionalCheckFailedException": "ConditionalCheckFailed",
+    THROTTLED: "ProvisionedThroughputExceeded",
+}
 _KINDS = ("ConditionCheck", "Put", "Delete", "Update")
 
 
@@ -115,7 +121,7 @@ async def transact_write_items(database: Database, request: Request) -> Payload:
         return answer(params, _read_again(members, tables), tables, "Read", {})
     cancel_if(reasons)
     also = remembered(database, token, digest) if token is not None else []
-    database.write(*(write for write in writes if write is not None), also=also)
+    database.write(*(write for write in writes if write is not None), also=also, times=2)
     await database.settle()
     spent: dict[str, Spent] = {}
     if consumption.asked(params):
@@ -151,17 +157,19 @@ async def transact_get_items(database: Database, request: Request) -> Payload:
     for (key, _), table in zip(wanted, tables, strict=True):
         try:
             places.append((table.name, key_of(table, key)))
+            table.usage.admit_read()
             reasons.append({"Code": "None"})
-        except ValidationException as fault:
-            reasons.append({"Code": "ValidationError", "Message": fault.message})
+        except ClientFault as fault:
+            reasons.append({"Code": REASONS.get(fault.code, "ValidationError"), "Message": fault.message})
     refuse_doubles(places)
     cancel_if(reasons)
     bodies: list[bytes] = []
     spent: dict[str, Spent] = {}
     for (_, tree), table, (_, raw) in zip(wanted, tables, places, strict=True):
         row = database.live(table, raw)
-        size = rows.size_of(row) if row is not None else 0
-        spent.setdefault(table.name, Spent()).table += 2 * read_units(size, True)
+        units = 2 * read_units(rows.size_of(row) if row is not None else 0, True)
+        table.usage.read(units)
+        spent.setdefault(table.name, Spent()).table += units
         if row is None:
             bodies.append(b"{}")
         else:
@@ -225,8 +233,8 @@ def _planned(
             reasons.append({"Code": "None"})
         except AwsError as fault:
             writes.append(None)
-            code = {"ConditionalCheckFailedException": "ConditionalCheckFailed"}.get(fault.code, "ValidationError")
-            reasons.append({"Code": code, "Message": fault.message, **fault.extra})
+            shown = {"Item": fault.extra["Item"]} if "Item" in fault.extra else {}
+            reasons.append({"Code": REASONS.get(fault.code, "ValidationError"), "Message": fault.message, **shown})
     refuse_doubles(places)
     return writes, reasons
 

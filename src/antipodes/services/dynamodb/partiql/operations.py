@@ -123,6 +123,8 @@ class PartiQL:
         seal = seal_of(params["Statement"], params.get("Parameters"))
         wish = Wish(params.get("ConsistentRead") is True, params.get("Limit"), params.get("NextToken"), seal)
         page = select(self.database, table, reading, wish)
+        consumption.count_read(table, page.spent)
+        table.usage.gave("ExecuteStatement", len(page.bodies))
         if not self.database.store.settled:
             await self.database.settle()
         tail = consumption.tail(page.spent.shown(params, table), None)
@@ -168,11 +170,13 @@ class PartiQL:
         if isinstance(statement, Reading):
             branch = _exact(table, statement, "BatchExecuteStatement")
             outcome.table, outcome.ran = table, True
+            table.usage.admit_read()
             row = found_row(database, table, branch)
             outcome.body = _shown(row, statement)
             outcome.spent = consumption.of_read(
                 rows.size_of(row) if row is not None else 0, member.get("ConsistentRead") is True
             )
+            consumption.count_read(table, outcome.spent)
             return
         target = target_of(table, statement.where) if isinstance(statement, Changing) else None
         outcome.table, outcome.ran = table, True
@@ -221,11 +225,14 @@ class PartiQL:
                 raise _in_place(number, "Reads on indices are not supported within transactions.")
             try:
                 branches.append((table, one, _exact(table, one, "ExecuteTransaction")))
+                table.usage.admit_read()
                 reasons.append({"Code": "None"})
             except KeyMismatch:
                 reasons.append({"Code": "ValidationError", "Message": KEY_MISMATCH})
             except ValidationException as fault:
                 raise _in_place(number, fault.message) from None
+            except ClientFault as fault:
+                reasons.append({"Code": _CODES[fault.code], "Message": fault.message})
         transactions.cancel_if(reasons)
         transactions.refuse_doubles([(table.name, branch.start) for table, _, branch in branches])
         bodies: list[bytes] = []
@@ -234,8 +241,9 @@ class PartiQL:
             row = found_row(self.database, table, branch)
             body = _shown(row, one)
             bodies.append(b"{}" if body is None else b'{"Item":%b}' % body)
-            size = rows.size_of(row) if row is not None else 0
-            spent.setdefault(table.name, Spent()).table += 2 * read_units(size, True)
+            units = 2 * read_units(rows.size_of(row) if row is not None else 0, True)
+            table.usage.read(units)
+            spent.setdefault(table.name, Spent()).table += units
         if not self.database.store.settled:
             await self.database.settle()
         return _together(bodies, params, spent, [table for table, _, _ in branches], "Read")
@@ -269,7 +277,8 @@ class PartiQL:
                 reasons.append({"Code": "None"})
             except ClientFault as fault:
                 code = _CODES.get(fault.code, "ValidationError")
-                reasons.append({"Code": code, "Message": fault.message, **fault.extra})
+                shown = {"Item": fault.extra["Item"]} if "Item" in fault.extra else {}
+                reasons.append({"Code": code, "Message": fault.message, **shown})
         transactions.refuse_doubles(places)
         token = params.get("ClientRequestToken")
         known = [step.table for step in steps if step is not None]
@@ -284,7 +293,7 @@ class PartiQL:
                 one = consumption.of_write(table, write)
                 spent.setdefault(table.name, Spent()).add(one)
                 spent[table.name].add(one)  # a transaction prepares and commits: each counts
-        database.write(*(write for write in writes if write is not None), also=also)
+        database.write(*(write for write in writes if write is not None), also=also, times=2)
         await database.settle()
         return _together([], params, spent, known, "Write")
 

@@ -1,0 +1,101 @@
+"""Throughput enforced on one table: requests are let in while their buckets have something left (throughput.py).
+
+Switched on for a planet by the option `dynamodb.throttling` = on. A write takes its units when it is let in, because
+what it will be is known then; a read takes them when it is done. A write also needs the global indexes in which the
+item is or will be: AWS refuses the write when an index cannot take it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb.metering import Usage
+from antipodes.services.dynamodb.orders import index_write_units, orders_of
+from antipodes.services.dynamodb.parameters import write_units
+from antipodes.services.dynamodb.schema import Description, Index
+from antipodes.services.dynamodb.throughput import Buckets, Place, exceeded
+from antipodes.services.dynamodb.values import Item
+
+OPTION = "dynamodb.throttling"
+
+
+class Limited(Usage):
+    """A table's usage, limited. describe: the table's description as it is now; arn: the table's."""
+
+    def __init__(
+        self, buckets: Buckets, now: Callable[[], float], describe: Callable[[], Description], arn: str
+    ) -> None:
+        super().__init__()
+        self._buckets = buckets
+        self._now = now
+        self._describe = describe
+        self._arn = arn
+
+    def admit_read(self, index: str = "") -> None:
+        self._admit("Read", index, self._now())
+
+    def admit_write(self, old: bytes | None, size: int, item: Item | None) -> None:
+        description = self._describe()
+        if description.shared.settings.billing != "PROVISIONED":
+            return
+        now = self._now()
+        old_size = rows.size_of(old) if old is not None else 0
+        costs = {"": write_units(old_size, size)}
+        if any(index.is_global for index in description.shared.indexes):
+            before = rows.item_of(old) if old is not None else None
+            costs |= _index_costs(description, before, old_size, item, size)
+        for index in costs:
+            self._admit("Write", index, now)
+        for index, units in costs.items():
+            self._take("Write", index, units, now)
+
+    def read(self, units: float, index: str = "") -> None:
+        super().read(units, index)
+        self._take("Read", index, units, self._now())
+
+    def wrote(self, units: float, times: int = 1, index: str = "") -> None:
+        super().wrote(units, times, index)
+        if times > 1:  # the first time was taken when the write was let in
+            self._take("Write", index, units * (times - 1), self._now())
+
+    def _admit(self, side: str, index: str, now: float) -> None:
+        description = self._describe()
+        rate = _rate(description, side, index)
+        place = Place(description.space, index, side)
+        if rate and not self._buckets.admits(place, rate, now):
+            self.throttled[side, index] = self.throttled.get((side, index), 0) + 1
+            raise exceeded(place, self._arn)
+
+    def _take(self, side: str, index: str, units: float, now: float) -> None:
+        description = self._describe()
+        rate = _rate(description, side, index)
+        if rate:
+            self._buckets.take(Place(description.space, index, side), rate, units, now)
+
+
+def _rate(description: Description, side: str, index: str) -> float:
+    """Provisioned units a second; 0: no limit."""
+    shared = description.shared
+    if shared.settings.billing != "PROVISIONED":
+        return 0.0
+    holder: Index | None = next((one for one in shared.indexes if one.name == index), None)
+    units = holder if holder is not None else shared.settings
+    return float(units.read_units if side == "Read" else units.write_units)
+
+
+def _index_costs(
+    description: Description, before: Item | None, old_size: int, after: Item | None, size: int
+) -> dict[str, float]:
+    """Write units of the global indexes that a write touches."""
+    found: dict[str, float] = {}
+    for order in orders_of(description, (), b""):
+        if order.index is None or not order.index.is_global:
+            continue
+        was = order.entry(before, b"") if before is not None else None
+        will = order.entry(after, b"") if after is not None else None
+        if was is not None or will is not None:
+            units = index_write_units(order, was, will, before, old_size, after, size)
+            if units:
+                found[order.name] = units
+    return found
