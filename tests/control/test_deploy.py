@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from antipodes.globe import deploy, manifest
-from antipodes.globe.deploy import DeployReport
+from antipodes.globe.deploy import DeployReport, StackResult
 from antipodes.globe.simulated import SimulatedGlobe, simulate_globe
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "globaldb"
@@ -79,6 +79,21 @@ def test_a_failure_names_stack_region_resource_and_reason() -> None:
     report, _ = simulate_globe(4, APP.regions, story)
     assert not report.ok
     assert report.reason.startswith("globaldb-table in us-east-1: ROLLBACK_COMPLETE: Table: Resource handler returned")
+
+
+def test_what_fails_alike_in_several_regions_is_said_once() -> None:
+    stacks = tuple(replace(one, capabilities=()) if one.name == "globaldb-service" else one for one in APP.stacks)
+    results: list[StackResult] = []
+
+    async def story(globe: SimulatedGlobe) -> DeployReport:
+        return await deploy.deploy(replace(APP, stacks=stacks), globe, quiet, results.append)
+
+    report, _ = simulate_globe(6, APP.regions, story)
+    assert report.reason.startswith("globaldb-service in us-east-1, us-west-2, eu-west-1: Requires capabilities")
+    assert report.reason.count("Requires capabilities") == 1
+    assert tuple(results[:2]) == report.stacks[:2]
+    assert [one.action for one in results] == ["created", "created", "failed", "failed", "failed"]
+    assert all(one.took_s > 0 for one in results)
 
 
 def test_a_region_the_planet_does_not_have_is_named() -> None:

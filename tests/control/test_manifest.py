@@ -105,7 +105,7 @@ Resources:
     ("template", "said"),
     [
         (None, "template: there is no file"),
-        ("a: [", "not well-formed"),
+        ("a: [", "t.yaml: line "),
         ("Resources: {A: {Type: AWS::Serverless::Function, Properties: {CodeUri: gone/}}}", "gone/: there is no such"),
     ],
 )

@@ -44,3 +44,24 @@ def test_the_example_is_found_from_anywhere_in_a_clone(tmp_path: Path, monkeypat
 
     monkeypatch.chdir(tmp_path)
     assert find_example().resolve() == Path(EXAMPLE).resolve()
+
+
+def test_an_app_that_cannot_be_deployed_is_a_sentence_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "antipodes.toml").write_text(
+        'name = "a"\nregions = ["us-east-1", "us-west-2"]\n[[stack]]\nname = "a"\ntemplate = "t.yaml"\n'
+        'regions = "all"\n'
+    )
+    (tmp_path / "t.yaml").write_text("Resources: {Q: {Type: AWS::SQS::Queue}}")
+    result = CliRunner().invoke(app, ["simulate", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "antipodes: the app could not be deployed: a in us-east-1, us-west-2: "
+        "antipodes does not support resource type AWS::SQS::Queue (Q) yet.\n"
+    )
+
+
+def test_a_city_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
+    for command in (["dig", "x.example"], ["curl", "https://x.example/"]):
+        result = CliRunner().invoke(app, [*command, "--from", "Atlantis", "--data-dir", str(tmp_path)])
+        assert result.exit_code == 2
+        assert "no city 'Atlantis'" in result.stderr

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from antipodes.cli.dig import FromCity
+from antipodes.cli.dig import FromCity, check_place
 from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, Json, fail, with_globe
 
 
@@ -24,6 +24,7 @@ def curl(
     """Calls a URL from a city. Body to stdout, what happened on the way to stderr; exit code 0 for 2xx and 3xx."""
     from antipodes.gameday import users
 
+    check_place(from_city)
     headers = [split_header(one) for one in header or []]
     body = read_data(data)
     verb = method or ("POST" if data else "GET")

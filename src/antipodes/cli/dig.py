@@ -13,6 +13,14 @@ from antipodes.world import geography
 FromCity = Annotated[str, typer.Option("--from", metavar="CITY", help='A city ("Tokyo") or a Region.')]
 
 
+def check_place(name: str) -> None:
+    """Ends the command if there is no such city or Region."""
+    try:
+        geography.place_of(name)
+    except geography.UnknownPlace as error:
+        raise fail(str(error), 2) from None
+
+
 def dig(
     name: Annotated[str, typer.Argument(help="The name, such as api.globaldb.example.")],
     from_city: FromCity,
@@ -23,6 +31,7 @@ def dig(
     """Asks the planet's DNS as a city's users do (EDNS client subnet)."""
     from antipodes.gameday import users
 
+    check_place(from_city)
     try:
         answer = with_globe(data_dir, lambda globe: users.dig(globe, name, from_city, record_type.upper()))
     except users.DnsFailed as error:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, with_globe
+from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, option, with_globe
 
 RegionName = Annotated[str, typer.Argument(metavar="REGION", help="A Region of the planet, such as us-west-2.")]
 
@@ -18,7 +18,8 @@ def kill(
 ) -> None:
     """SIGKILL to a Region: the process and its Lambda workers are gone at once."""
     with_globe(data_dir, lambda globe: globe.kill(region, destroy=destroy))
-    print(f"{region} is down{', its disk destroyed' if destroy else ''}. Bring it back: antipodes restore {region}")
+    back = f"antipodes restore {region}{option(data_dir)}"
+    print(f"{region} is down{', its disk destroyed' if destroy else ''}. Bring it back: {back}")
 
 
 def restore(region: RegionName, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
@@ -30,7 +31,7 @@ def restore(region: RegionName, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 def partition(one: RegionName, other: RegionName, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Cuts the network between two Regions, in both directions."""
     with_globe(data_dir, lambda globe: globe.partition(one, other))
-    print(f"No byte passes between {one} and {other}. Mend it: antipodes heal")
+    print(f"No byte passes between {one} and {other}. Mend it: antipodes heal{option(data_dir)}")
 
 
 def heal(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:

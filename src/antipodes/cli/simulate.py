@@ -59,6 +59,10 @@ def simulate(
     raise typer.Exit(0 if ok else 1)
 
 
+class NotDeployed(Exception):
+    """The app's stacks could not be made; the text says why."""
+
+
 # -- one -----------------------------------------------------------------------------------------------------------
 
 
@@ -77,6 +81,9 @@ def tell_one(folder: Path, seed: int, kind: Kind | None, as_json: bool, trace: P
         with trace.open("w") as file:
             played = play(seed, folder, kind, teller, sink=lambda line: print(line, file=file))
     if played.verdict is None:
+        *trace_back, last = played.error.strip().splitlines()
+        if not trace_back:
+            raise fail(last)
         print(played.error, file=sys.stderr)
         raise fail(f"the run broke; to repeat it: {repeat}")
     teller.line(
@@ -118,12 +125,14 @@ def play(
 
     async def main(globe: Globe) -> Verdict:
         if failure := await deploy(globe):
-            raise RuntimeError(f"the app could not be deployed: {failure}")
+            raise NotDeployed(f"the app could not be deployed: {failure}")
         tell.line(f"{folder} is deployed to {', '.join(globe.regions)}")
         return await run_story(globe, plan_of(seed, globe.regions, kind), tell, lambda: deploy(globe))
 
     try:
         verdict, run = simulate_globe(seed, manifest.regions, main, sink=sink)
+    except NotDeployed as error:  # the app's own fault, and no defect of the run
+        return Played(seed, None, error=str(error))
     except Exception:
         tell.progress("")
         return Played(seed, None, error=traceback.format_exc())

@@ -90,7 +90,9 @@ async def ask_dns(world: World, port: int, name: str, record_type: str, subnet: 
     try:
         packet = build_query(name, record_type, ident, subnet)
         answer = parse_answer(await world.ask(DNS_ADDRESS, port, packet, timeout_s=DNS_TIMEOUT_S))
-    except (ValueError, KeyError) as error:  # BadName, BadAnswer, an unknown type
+    except KeyError:
+        raise DnsFailed(f"{name}: there is no record type {record_type}") from None
+    except ValueError as error:  # BadName, BadAnswer
         raise DnsFailed(f"{name}: {'bad answer: ' if isinstance(error, BadAnswer) else ''}{error}") from error
     except NetworkError as error:
         raise DnsFailed(f"{name}: the name server does not answer ({type(error).__name__})") from error

@@ -122,8 +122,12 @@ def _places(text: str) -> list[_Place]:
     try:
         check_events(text)
         root = yaml.compose(text, Loader=SAFE_LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark, problem = error.problem_mark, error.problem or "not well-formed"
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise BadTemplate(f"{place}{problem}") from None
     except yaml.YAMLError as error:
-        raise BadTemplate(f"not well-formed: {error}") from None
+        raise BadTemplate(f"not well-formed: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise BadTemplate("nested too deeply") from None
     except AwsError as error:

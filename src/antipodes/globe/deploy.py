@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,11 +78,18 @@ async def deploy(
             done += results
             failed = [one for one in results if one.action == "failed"]
             if failed:
-                reason = "; ".join(f"{one.stack} in {one.region}: {one.reason}" for one in failed)
-                return DeployReport(False, reason, tuple(done))
+                return DeployReport(False, _reasons(failed), tuple(done))
     except (_Failed, AwsError, NetworkError) as error:
         return DeployReport(False, _said(error), tuple(done))
     return DeployReport(True, "", tuple(done))
+
+
+def _reasons(failed: Sequence[StackResult]) -> str:
+    """'app in us-east-1, eu-west-1: why'; what failed alike is said once."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for one in failed:
+        places.setdefault((one.stack, one.reason), []).append(one.region)
+    return "; ".join(f"{stack} in {', '.join(regions)}: {reason}" for (stack, reason), regions in places.items())
 
 
 def _said(error: Exception) -> str:
