@@ -104,6 +104,10 @@ def running(data_dir: Path, regions: str = "us-east-1,us-west-2,eu-west-1") -> I
     assert done.code == 0, done.err
     try:
         yield Running(data_dir, read(data_dir))
+    except BaseException:
+        for log in sorted((data_dir / "logs").glob("*.log")):
+            print(f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-60:]))
+        raise
     finally:
         antipodes("down", "--data-dir", str(data_dir))
         for pid in processes_of(data_dir):  # only after a failure: the tests assert that `down` leaves none
