@@ -52,10 +52,12 @@ def _check_exponent(text: str) -> None:
     if matched is None:
         return
     power = int(matched[3][:12])
-    if not -_INT32 <= power < _INT32:
+    scale = len(matched[1] or matched[2] or "") - power
+    if not (-_INT32 <= power < _INT32 and -_INT32 <= scale < _INT32):
         raise ValidationException(f"The parameter cannot be converted to a numeric value: {text}")
-    if power >= _INT32 - 1:
-        raise ValidationException(_UNDERFLOW)  # its magnitude wraps around, in 32 bits
+    digits = len(text.lower().partition("e")[0].replace(".", "").lstrip("+-0"))
+    if digits and digits - scale >= _INT32:
+        raise ValidationException(_UNDERFLOW)  # seen on AWS: its magnitude wraps around, in 32 bits
 
 
 def value_of(node: Expr, place: str = "root", depth: int = 0) -> Value:

@@ -349,7 +349,7 @@ def _exact(table: Table, statement: Reading, operation: str) -> Branch:
     if statement.index is not None:
         raise refused
     plan = plan_of(statement.where, keys_of(table), statement.order)
-    if len(plan.branches) != 1 or not plan.branches[0].exact or plan.branches[0].filter is not None:
+    if plan.idle or len(plan.branches) != 1 or not plan.branches[0].exact or plan.branches[0].filter is not None:
         raise refused
     return plan.branches[0]
 

@@ -69,11 +69,15 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The reads in their order; keyed is False for a scan (one branch: everything)."""
+    """The reads in their order; keyed is False for a scan (one branch: everything).
+
+    idle: those that no key can meet, "pk = 'a' AND pk = 'b'". They are not read, but have a say in what is refused.
+    """
 
     branches: tuple[Branch, ...]
     keyed: bool
     reverse: bool = False
+    idle: tuple[Branch, ...] = ()
 
 
 def plan_of(where: Condition | None, of: Keys, order: tuple[tuple[str, bool], ...] = ()) -> Plan:
@@ -91,7 +95,9 @@ def plan_of(where: Condition | None, of: Keys, order: tuple[tuple[str, bool], ..
     if _count(where, of) > MAX_READS:
         raise ValidationException("Too many decomposed read operations for a given query.")
     parts = _expanded(where, of)
-    branches = [found for found in (_branch(part, of) for part in parts) if found is not None]
+    found = [_branch(part, of) for part in parts]
+    branches = [branch for branch in found if branch.start < branch.end]
+    idle = tuple(branch for branch in found if branch.start >= branch.end)
     by = dict(order)
     if order and of.hash.name not in by and len({branch.partition for branch in branches}) > 1:
         raise ValidationException(
@@ -105,7 +111,7 @@ def plan_of(where: Condition | None, of: Keys, order: tuple[tuple[str, bool], ..
     reverse = bool(order) and (of.range is None or by.get(of.range.name, True))
     branches.sort(key=lambda branch: branch.start, reverse=reverse)
     branches.sort(key=lambda branch: branch.value, reverse=by.get(of.hash.name, False))
-    return Plan(tuple(branches), keyed=True, reverse=reverse)
+    return Plan(tuple(branches), True, reverse, idle)
 
 
 def _pins(node: Condition, of: Keys) -> bool:
@@ -179,12 +185,12 @@ def _expanded(node: Condition, of: Keys) -> list[list[Condition]]:
     return _expanded(node.left, of) + _expanded(node.right, of)
 
 
-def _branch(conjuncts: list[Condition], of: Keys) -> Branch | None:
-    """The read of one conjunction; None: nothing can meet it."""
+def _branch(conjuncts: list[Condition], of: Keys) -> Branch:
+    """The read of one conjunction; its range is empty when no key can meet it."""
     pinned: KeyTest | None = None
     ranges: list[KeyTest] = []
     rest: list[Condition] = []
-    empty = False
+    impossible = False
     for node in conjuncts:
         test = _test(node, of)
         if test is None:
@@ -198,15 +204,15 @@ def _branch(conjuncts: list[Condition], of: Keys) -> Branch | None:
         elif pinned is None:
             pinned = test
         elif pinned.values != test.values:
-            empty = True
+            impossible = True
     assert pinned is not None, "the condition pins its partition"
     whole = range_of([pinned], of.hash, of.range, index=of.is_index)
     start, end = whole.start, whole.end
     for test in ranges:
         found = range_of([pinned, test], of.hash, of.range, index=of.is_index)
         start, end = max(start, found.start), min(end, found.end)
-    if empty or start >= end:
-        return None
+    if impossible:
+        end = start
     exact = not of.is_index and (of.range is None or any(test.operator == "=" for test in ranges))
     return Branch(whole.partition, start, end, exact, all_of(rest))
 

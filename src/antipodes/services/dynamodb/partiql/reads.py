@@ -177,7 +177,7 @@ def _check_filters(index: Index, plan: Plan, held: Tree) -> None:
     if not plan.keyed:
         return
     missing: list[str] = []
-    for branch in sorted(plan.branches, key=lambda branch: branch.value):
+    for branch in sorted(plan.branches + plan.idle, key=lambda branch: branch.value):
         paths = condition_paths(branch.filter) if branch.filter is not None else []
         missing = list(dict.fromkeys(str(path.parts[0]) for path in paths if path.parts[0] not in held))
         if not missing:

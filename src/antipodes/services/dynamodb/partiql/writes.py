@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
-from antipodes.services.dynamodb.expressions.ast import Call, Condition, In, Path
+from antipodes.services.dynamodb.expressions.ast import Call, Condition, In, Path, Update
 from antipodes.services.dynamodb.items import Guard, key_of, plan_delete, plan_put, plan_update
 from antipodes.services.dynamodb.partiql.plan import all_of, conjuncts_of, key_equality
 from antipodes.services.dynamodb.partiql.prepared import Changing, Checking, Inserting
 from antipodes.services.dynamodb.partiql.reads import keys_of
 from antipodes.services.dynamodb.rows import body_of
 from antipodes.services.dynamodb.schema import key_from_item
-from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, Item, Value, measure_item
+from antipodes.services.dynamodb.values import MAX_DEPTH, MAX_ITEM_BYTES, Item, Value, measure_item
 from antipodes.wire.errors import ClientFault, ValidationException
 
 Writing = Inserting | Changing | Checking
@@ -116,9 +116,24 @@ def planned(database: Database, table: Table, statement: Writing, target: Target
         if fault.message.startswith(_TOO_DEEP):
             raise ValidationException(_TOO_DEEP) from None
         raise
+    if plan.write is not None and plan.write.item is not None:
+        _check_depth(plan.write.item, statement.update)
     returning = statement.returning
     wanted = _RETURN_VALUES[returning.extent, returning.state] if returning is not None else "NONE"
     return Planned(plan.write, plan.returned(wanted, statement.update))
+
+
+def _check_depth(item: Item, update: Update) -> None:
+    """What was set deep inside an attribute may leave it too deep."""
+    for path in update.paths():
+        if len(path.parts) > 1 and _depth(item.get(str(path.parts[0]), {})) > MAX_DEPTH:
+            raise ValidationException(_TOO_DEEP)
+
+
+def _depth(value: Value) -> int:
+    """How many values lie inside each other, the outermost included."""
+    inner = value.get("L") or list((value.get("M") or {}).values())
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _inserted(database: Database, table: Table, statement: Inserting) -> Planned:
