@@ -47,15 +47,24 @@ def test_a_changed_parameter_updates_only_its_stack() -> None:
 
 
 def test_a_region_that_lost_its_disk_is_deployed_to_again() -> None:
-    async def story(globe: SimulatedGlobe) -> DeployReport:
+    async def checks(globe: SimulatedGlobe) -> list[str]:
+        found = await globe.call("route53", "ListHealthChecks", {}, "us-east-1")
+        return sorted(one["Id"] for one in found["HealthChecks"])
+
+    async def story(globe: SimulatedGlobe) -> tuple[DeployReport, list[str], list[str]]:
         await deploy.deploy(APP, globe, quiet)
+        before = await checks(globe)
         await globe.kill("us-west-2", destroy=True)
         await globe.world("here").sleep(5)
         await globe.restore("us-west-2")
         await globe.world("here").sleep(20)
-        return await deploy.deploy(APP, globe, quiet)
+        report = await deploy.deploy(APP, globe, quiet)
+        await globe.world("here").sleep(60)
+        assert all(one.healthy for one in (await globe.status()).health)
+        return report, before, await checks(globe)
 
-    report, _ = simulate_globe(3, APP.regions, story)
+    (report, before, after), _ = simulate_globe(3, APP.regions, story)
+    assert after == before  # the lost stack's health check is taken over: none is left that fails for ever
     assert [place for place, action in actions(report).items() if action == "created"] == [
         "globaldb-service@us-west-2",
         "globaldb-routing@us-west-2",
@@ -94,6 +103,15 @@ def test_what_fails_alike_in_several_regions_is_said_once() -> None:
     assert tuple(results[:2]) == report.stacks[:2]
     assert [one.action for one in results] == ["created", "created", "failed", "failed", "failed"]
     assert all(one.took_s > 0 for one in results)
+
+
+def test_a_region_that_is_down_is_named() -> None:
+    async def story(globe: SimulatedGlobe) -> DeployReport:
+        await globe.kill("us-west-2")
+        return await deploy.deploy(APP, globe, quiet)
+
+    report, _ = simulate_globe(7, APP.regions, story)
+    assert report.reason.startswith("us-west-2 cannot be reached (")
 
 
 def test_a_region_the_planet_does_not_have_is_named() -> None:

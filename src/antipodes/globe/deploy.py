@@ -286,8 +286,8 @@ class _Deployment:
         for attempt in range(CALL_ATTEMPTS):
             try:
                 return await self._globe.call(service, operation, params, region)
-            except NetworkError:
+            except NetworkError as error:
                 if attempt == CALL_ATTEMPTS - 1:
-                    raise
+                    raise _Failed(f"{region} cannot be reached ({error}); `antipodes status` tells more") from error
                 await self._world.sleep(BETWEEN_CALLS_S)
         raise AssertionError("unreachable: the last attempt raises")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,22 +40,50 @@ async def put_tags(job: Job, check: str) -> None:
 
 
 async def create(job: Job) -> Made:
-    params = {
-        # The same in every attempt: Route 53 then gives the check that is there. At most 64 characters.
-        "CallerReference": f"{job.region}-{job.token}-{job.stack_id.rpartition('/')[2]}"[:64],
-        "HealthCheckConfig": config_of(job.properties),
-    }
-    found = await job.globally("route53", "CreateHealthCheck", shaped("route53", "CreateHealthCheck", params))
-    check = str(found["HealthCheck"]["Id"])
+    maker = hashlib.sha256(f"{job.stack_name}/{job.logical_id}".encode()).hexdigest()[:12]
+    prefix = f"{job.region}-{maker}-"
+    check = await predecessor(job, prefix) if job.adopt else None
+    if check is None:
+        params = {
+            # The same in every attempt: Route 53 then gives the check that is there. At most 64 characters.
+            "CallerReference": f"{prefix}{job.token}-{job.stack_id.rpartition('/')[2]}"[:64],
+            "HealthCheckConfig": config_of(job.properties),
+        }
+        found = await job.globally("route53", "CreateHealthCheck", shaped("route53", "CreateHealthCheck", params))
+        check = str(found["HealthCheck"]["Id"])
+    else:
+        await put_config(job, check)
     await job.claim(check)
     await put_tags(job, check)
     return Made(check, {"HealthCheckId": check})
 
 
-async def update(job: Job) -> Made:
+async def predecessor(job: Job, prefix: str) -> str | None:
+    """The check that a lost stack of this name made for this resource, if it can become what is wanted now."""
+    wanted = config_of(job.properties)
+    params: dict[str, Any] = {}
+    while True:
+        page = await job.globally("route53", "ListHealthChecks", params)
+        for check in page["HealthChecks"]:
+            config = check["HealthCheckConfig"]
+            fits = all(
+                str(config.get(name)).lower() == str(wanted[name]).lower() for name in IMMUTABLE if name in wanted
+            )
+            if fits and str(check["CallerReference"]).startswith(prefix):
+                return str(check["Id"])
+        if not page.get("IsTruncated"):
+            return None
+        params = {"Marker": page["NextMarker"]}
+
+
+async def put_config(job: Job, check: str) -> None:
     config = {key: value for key, value in config_of(job.properties).items() if key not in IMMUTABLE}
-    params = shaped("route53", "UpdateHealthCheck", {"HealthCheckId": job.physical_id, **config})
+    params = shaped("route53", "UpdateHealthCheck", {"HealthCheckId": check, **config})
     await job.globally("route53", "UpdateHealthCheck", params)
+
+
+async def update(job: Job) -> Made:
+    await put_config(job, job.physical_id)
     await put_tags(job, job.physical_id)
     return Made(job.physical_id, {"HealthCheckId": job.physical_id})
 
