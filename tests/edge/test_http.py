@@ -317,3 +317,56 @@ def test_encoding() -> None:
     assert encode_response(named) == "HTTP/1.1 200 OK\r\nA: é日\r\nContent-Length: 1\r\n\r\nx".encode()
     with pytest.raises(ValueError, match="status 99"):
         encode_response(HttpResponse(99))
+
+
+def post(*lines: str, body: str = "{}") -> bytes:
+    return "\r\n".join(["POST / HTTP/1.1", "Host: h", *lines, "", body]).encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (("Content-Length: 2", "X-Amz-Target: A.B"), "{}"),
+        (("content-length: 0",), ""),
+        (("Content-Length: 2", "Connection: Keep-Alive"), "{}"),
+        (("Content-Length: 2", "X-Twice: 1", "X-Twice: 2"), "{}"),
+        (("Content-Length: 2", "X-Spaced:   a  b  "), "{}"),
+        (("Content-Length:2", "X-Empty:"), "{}"),
+        (("Content-Length: 2", "X-Latin: \u00e9"), "{}"),
+        (("Transfer-Encoding: chunked",), "2\r\n{}\r\n0\r\n\r\n"),
+    ],
+)
+def test_a_whole_usual_request_is_read_as_the_parser_reads_it(
+    both_worlds: Worlds, lines: tuple[str, ...], body: str
+) -> None:
+    """The same bytes in one piece, which may be read the short way, and in two, which the parser must read."""
+
+    async def shown(request: HttpRequest) -> HttpResponse:
+        found = [(name, value, request.header(name), request.header(name.upper())) for name, value in request.headers]
+        return HttpResponse(200, (), repr((request.method, request.target, found, request.body)).encode())
+
+    data = post(*lines, body=body)
+
+    async def talk(stream: Stream) -> bytes:
+        for piece in (data, data[:5], data[5:], get("/end", "Connection: close")):
+            stream.write(piece)
+            await asyncio.sleep(0.02)
+        return await read_to_end(stream)
+
+    short, parsed, _ = bodies(on_a_connection(both_worlds, talk, shown, DEFAULT_LIMITS))
+    assert short == parsed
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (("Content-Length: 2", "Content-Length: 2"), 400),
+        (("Content-Length: 2", "Bad Name: 1"), 400),
+        (("Content-Length: 2", "Transfer-Encoding: chunked"), 400),
+        (("Content-Length: 2", "X-Bad: a\0b"), 400),
+        (("Content-Length: 2", "no colon"), 400),
+        (("Content-Length: 99999999",), 413),
+    ],
+)
+def test_what_is_wrong_with_a_usual_request_is_seen(both_worlds: Worlds, lines: tuple[str, ...], status: int) -> None:
+    assert statuses(told(both_worlds, post(*lines))) == [status]

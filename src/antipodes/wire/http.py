@@ -7,6 +7,7 @@ To change one, use `msgspec.structs.replace`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -42,12 +43,17 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False):
 
     def header(self, name: str) -> str | None:
         """The first header of that name; names compare without case."""
-        return header_of(self.headers, name)
+        headers = self.headers
+        if type(headers) is IndexedHeaders:
+            found = headers.by_name.get(name)
+            if found is not None:
+                return found
+        return header_of(headers, name)
 
     @property
     def host(self) -> str:
         """Host header without its port, lower case."""
-        return (self.header("host") or "").partition(":")[0].lower()
+        return _host_of(self.header("host") or "")
 
 
 class HttpResponse(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +65,11 @@ class HttpResponse(msgspec.Struct, frozen=True, gc=False):
 
     def header(self, name: str) -> str | None:
         return header_of(self.headers, name)
+
+
+@lru_cache(maxsize=256)
+def _host_of(header: str) -> str:
+    return header.partition(":")[0].lower()
 
 
 def header_of(headers: Headers, name: str) -> str | None:

@@ -87,9 +87,13 @@ def scope_of(request: HttpRequest) -> Scope | None:
     """The scope a request was signed for, by header or query string; None if it is not signed or not legibly so."""
     authorization = request.header("authorization")
     if authorization is not None:
+        before = authorization.rpartition("Signature=")[0]
+        usual = _usual(before)
+        if usual is not None:
+            return usual.scope
         if not authorization.startswith("AWS4-"):
             return None
-        return _scope_of_authorization(authorization.rpartition("Signature=")[0] or authorization)
+        return _scope_of_authorization(before or authorization)
     query = request.query
     if "X-Amz-Credential=" not in query:
         return None
