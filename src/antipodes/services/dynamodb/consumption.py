@@ -71,7 +71,7 @@ def count_read(table: Table, spent: Spent) -> None:
     for index in table.indexes if spent.indexes else ():
         units = spent.indexes.get(index.name)
         if units and index.is_global:
-            table.usage.read(units, index.name)
+            table.usage.read_index(index.name, units)
         elif units:
             here += units
     if here:

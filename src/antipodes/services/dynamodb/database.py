@@ -296,8 +296,10 @@ class Database:
             asked = 0 if free or one.by else times
             self._collect(one, new, version, changed, changes, asked)
             if asked:
-                old = one.row
-                one.table.usage.wrote(write_units(rows.size_of(old) if old is not None else 0, one.size), asked)
+                units = write_units(rows.size_of(one.row) if one.row is not None else 0, one.size)
+                one.table.usage.wrote(units * asked)
+                if asked > 1:
+                    one.table.usage.wrote_again(units * (asked - 1))
         self.store.write(changed, changes)
 
     def merge(self, table: Table, change: Change) -> None:

@@ -26,11 +26,15 @@ class Limited(Usage):
     def __init__(
         self, buckets: Buckets, now: Callable[[], float], describe: Callable[[], Description], arn: str
     ) -> None:
-        super().__init__()
         self._buckets = buckets
         self._now = now
         self._describe = describe
         self._arn = arn
+        super().__init__()
+
+    def begin(self) -> None:
+        super().begin()
+        self.read = self._read
 
     def admit_read(self, index: str = "") -> None:
         self._admit("Read", index, self._now())
@@ -50,12 +54,19 @@ class Limited(Usage):
         for index, units in costs.items():
             self._take("Write", index, units, now)
 
-    def read(self, units: float, index: str = "") -> None:
-        super().read(units, index)
+    def _read(self, units: float) -> None:
+        self.reads.append(units)
+        self._take("Read", "", units, self._now())
+
+    def read_index(self, index: str, units: float) -> None:
+        super().read_index(index, units)
         self._take("Read", index, units, self._now())
 
-    def wrote(self, units: float, times: int = 1, index: str = "") -> None:
-        super().wrote(units, times, index)
+    def wrote_again(self, units: float) -> None:
+        self._take("Write", "", units, self._now())
+
+    def wrote_index(self, index: str, units: float, times: int) -> None:
+        super().wrote_index(index, units, times)
         if times > 1:  # the first time was taken when the write was let in
             self._take("Write", index, units * (times - 1), self._now())
 

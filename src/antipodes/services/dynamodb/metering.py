@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from antipodes.services.contract import Call
@@ -29,7 +28,9 @@ from antipodes.world.world import World
 
 NAMESPACE = "AWS/DynamoDB"
 FLUSH_S = 5.0
-FINENESS = 50.0  # latencies are told apart by 2 %: e ** (1 / 50)
+LOT = 2048  # latencies that are put in order together
+SMALL_LOT = 128
+STEP = 16
 MEASURED = frozenset(
     {
         *("PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem"),
@@ -39,51 +40,65 @@ MEASURED = frozenset(
 Datum = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Tally:
-    """Count, sum and bounds of a quantity."""
+class Spread:
+    """Latencies of one operation on one table, in ms: their number, sum and bounds, and how they are spread.
 
-    count: int = 0
-    total: float = 0.0
-    least: float = math.inf
-    most: float = -math.inf
+    They come in lots. Of a large lot every sixteenth stands for its neighbours, but the slowest sixteen stand for
+    themselves; all are rounded to three digits.
+    """
 
-    def add(self, value: float) -> None:
-        self.count += 1
-        self.total += value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.least = math.inf
+        self.most = 0.0
+        self.values: dict[float, int] = {}
+
+    def add(self, latencies_s: list[float]) -> None:
+        """Takes a lot (not empty)."""
+        lot = sorted(latencies_s)
+        size = len(lot)
+        self.count += size
+        self.total += sum(lot) * 1000.0
+        self.least = min(self.least, lot[0] * 1000.0)
+        self.most = max(self.most, lot[-1] * 1000.0)
+        whole = 0 if size <= SMALL_LOT else (size - STEP) // STEP * STEP
+        for start in range(0, whole, STEP):
+            self._count(lot[start + STEP // 2], STEP)
+        for latency_s in lot[whole:]:
+            self._count(latency_s, 1)
+
+    def _count(self, latency_s: float, times: int) -> None:
+        value = float(f"{latency_s * 1000.0:.3g}")
+        self.values[value] = self.values.get(value, 0) + times
 
 
-@dataclass(slots=True)
-class Spread(Tally):
-    """A tally that also knows how its values are spread, for percentiles."""
-
-    steps: dict[int, int] = field(default_factory=dict)
-
-    def add(self, value: float) -> None:
-        self.count += 1
-        self.total += value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
-        step = int(math.log(value + 1e-6) * FINENESS)
-        self.steps[step] = self.steps.get(step, 0) + 1
-
-
-@dataclass(slots=True, eq=False)
 class Usage:
     """What was used of one table since the last flush. The table's path counts; the meter takes it away.
+
+    Counting is adding to a list, which costs next to nothing. `read` and `wrote` take capacity units of the table
+    itself; what indexes take is counted by name.
 
     It also lets requests in: here always; `limits.Limited` refuses them when throughput is enforced.
     """
 
-    reads: Tally = field(default_factory=Tally)
-    writes: Tally = field(default_factory=Tally)
-    index_reads: dict[str, Tally] = field(default_factory=dict)  # global indexes only
-    index_writes: dict[str, Tally] = field(default_factory=dict)
-    returned: dict[str, Tally] = field(default_factory=dict)  # by operation
-    throttled: dict[tuple[str, str], int] = field(default_factory=dict)  # by side ("Read", "Write") and index ("")
-    refused: int = 0  # conditions that did not hold
+    read: Callable[[float], None]
+    wrote: Callable[[float], None]
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Counts from nothing."""
+        self.reads: list[float] = []
+        self.writes: list[float] = []
+        self.read = self.reads.append
+        self.wrote = self.writes.append
+        self.index_reads: dict[str, list[float]] = {}  # global indexes only
+        self.index_writes: dict[str, list[float]] = {}
+        self.returned: dict[str, list[float]] = {}  # items, by operation
+        self.throttled: dict[tuple[str, str], int] = {}  # by side ("Read", "Write") and index ("": the table)
+        self.refused = 0  # conditions that did not hold
 
     def admit_read(self, index: str = "") -> None:
         """Before a read of the table, or of one of its global indexes.
@@ -97,31 +112,20 @@ class Usage:
         Raises ProvisionedThroughputExceededException.
         """
 
-    def read(self, units: float, index: str = "") -> None:
-        """Counts read units. index: a global one."""
-        if index:
-            self.index_reads.setdefault(index, Tally()).add(units)
-        else:
-            self.reads.add(units)
+    def wrote_again(self, units: float) -> None:
+        """What a transaction takes of the table beyond what was let in; `wrote` is told the sum."""
 
-    def wrote(self, units: float, times: int = 1, index: str = "") -> None:
-        """Counts write units, `times` over (a transaction: 2). index: a global one."""
-        if index:
-            self.index_writes.setdefault(index, Tally()).add(units * times)
-        else:
-            self.writes.add(units * times)
+    def read_index(self, index: str, units: float) -> None:
+        """Counts read units of a global index."""
+        self.index_reads.setdefault(index, []).append(units)
+
+    def wrote_index(self, index: str, units: float, times: int) -> None:
+        """Counts write units of a global index, `times` over (a transaction: 2)."""
+        self.index_writes.setdefault(index, []).append(units * times)
 
     def gave(self, operation: str, items: int) -> None:
         """Counts the items that a query or scan answered with."""
-        self.returned.setdefault(operation, Tally()).add(items)
-
-    def taken(self) -> Usage:
-        """What was counted; counting begins anew."""
-        taken = Usage(self.reads, self.writes, self.index_reads, self.index_writes, self.returned, self.throttled)
-        taken.refused = self.refused
-        self.reads, self.writes, self.refused = Tally(), Tally(), 0
-        self.index_reads, self.index_writes, self.returned, self.throttled = {}, {}, {}, {}
-        return taken
+        self.returned.setdefault(operation, []).append(items)
 
 
 class Metered(Protocol):
@@ -149,7 +153,9 @@ class Meter:
         self._spawn = spawn
         self._tables = tables
         self._table_name = table_name  # a TableName parameter may be an ARN
-        self._latencies: dict[tuple[str, str], Spread] = {}  # by operation and TableName parameter
+        # By operation and TableName parameter: what is not in order yet, and what is.
+        self._latencies: dict[str, dict[str, list[float]]] = {name: {} for name in sorted(MEASURED)}
+        self._spreads: dict[tuple[str, str], Spread] = {}
         self._failures: dict[tuple[str, str, str], int] = {}  # by metric, operation and TableName parameter
         self._since: float | None = None  # when the first count after the last flush was made
 
@@ -167,7 +173,7 @@ class Meter:
     def measured(self, name: str, operation: Operation) -> Operation:
         """The operation, with its latency and its errors counted."""
         monotonic = self._world.monotonic
-        latencies = self._latencies
+        latencies = self._latencies[name]
 
         async def run(request: Request) -> Result:
             begun = monotonic()
@@ -179,18 +185,18 @@ class Meter:
             except Exception:
                 self._count("SystemErrors", name, request.params)
                 raise
-            elapsed_ms = (monotonic() - begun) * 1000.0
+            latency_s = monotonic() - begun
             if self._since is None:
                 self._begin()
             table = request.params.get("TableName")
-            if table is not None:
-                tally = latencies.get((name, table))
-                if tally is None:
-                    tally = latencies[name, table] = Spread()
-                tally.add(elapsed_ms)
+            if table in latencies:
+                lot = latencies[table]
+                lot.append(latency_s)
+                if len(lot) >= LOT:
+                    self._order(name, table)
             else:
                 for table in _tables_of(request.params):
-                    latencies.setdefault((name, table), Spread()).add(elapsed_ms)
+                    latencies.setdefault(table, []).append(latency_s)
             return result
 
         return run
@@ -251,38 +257,49 @@ class Meter:
 
     def _taken(self) -> Iterator[Datum]:
         """All that was counted, as data of PutMetricData; the counters begin anew."""
-        latencies = sorted(self._latencies.items())
-        failures = sorted(self._failures.items())
-        self._latencies.clear()
+        for operation, by_table in self._latencies.items():
+            for table in list(by_table):
+                self._order(operation, table)
+            by_table.clear()
+        spreads, failures = sorted(self._spreads.items()), sorted(self._failures.items())
+        self._spreads.clear()
         self._failures.clear()
-        for (operation, table), spread in latencies:
+        for (operation, table), spread in spreads:
             where = _dimensions(TableName=self._table_name(table), Operation=operation)
-            yield _datum("SuccessfulRequestLatency", where, spread, "Milliseconds")
+            yield _spread("SuccessfulRequestLatency", where, spread)
         for (metric, operation, table), count in failures:
             if metric == "UserErrors":
                 yield _counted(metric, [], count)
             elif self._table_name(table) in self._tables:  # names that nobody has would grow without bound
                 yield _counted(metric, _dimensions(TableName=self._table_name(table), Operation=operation), count)
         for name in sorted(self._tables):
-            yield from _used(name, self._tables[name].usage.taken())
+            usage = self._tables[name].usage
+            yield from _used(name, usage)
+            usage.begin()
+
+    def _order(self, operation: str, table: str) -> None:
+        """Takes a lot of latencies."""
+        lots = self._latencies[operation]
+        if lots[table]:
+            self._spreads.setdefault((operation, table), Spread()).add(lots[table])
+            lots[table] = []
 
 
 def _used(name: str, usage: Usage) -> Iterator[Datum]:
     where = _dimensions(TableName=name)
-    if usage.reads.count:
-        yield _datum("ConsumedReadCapacityUnits", where, usage.reads, "Count")
-    if usage.writes.count:
-        yield _datum("ConsumedWriteCapacityUnits", where, usage.writes, "Count")
+    if usage.reads:
+        yield _summed("ConsumedReadCapacityUnits", where, usage.reads)
+    if usage.writes:
+        yield _summed("ConsumedWriteCapacityUnits", where, usage.writes)
     for metric, indexes in (
         ("ConsumedReadCapacityUnits", usage.index_reads),
         ("ConsumedWriteCapacityUnits", usage.index_writes),
     ):
         for index in sorted(indexes):
-            both = _dimensions(TableName=name, GlobalSecondaryIndexName=index)
-            yield _datum(metric, both, indexes[index], "Count")
+            yield _summed(metric, _dimensions(TableName=name, GlobalSecondaryIndexName=index), indexes[index])
     for operation in sorted(usage.returned):
         both = _dimensions(TableName=name, Operation=operation)
-        yield _datum("ReturnedItemCount", both, usage.returned[operation], "Count")
+        yield _summed("ReturnedItemCount", both, usage.returned[operation])
     if usage.refused:
         yield _counted("ConditionalCheckFailedRequests", where, usage.refused)
     for side, index in sorted(usage.throttled):
@@ -312,28 +329,30 @@ def _dimensions(**named: str) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in named.items()]
 
 
-def _datum(metric: str, dimensions: list[dict[str, str]], tally: Tally, unit: str) -> Datum:
-    found: Datum = {
+def _spread(metric: str, dimensions: list[dict[str, str]], spread: Spread) -> Datum:
+    values = sorted(spread.values)
+    return {
         "MetricName": metric,
         "Dimensions": dimensions,
-        "Unit": unit,
-        "StatisticValues": {
-            "SampleCount": float(tally.count),
-            "Sum": tally.total,
-            "Minimum": tally.least,
-            "Maximum": tally.most,
-        },
+        "Unit": "Milliseconds",
+        "StatisticValues": _statistics(spread.count, spread.total, spread.least, spread.most),
+        "Values": values,
+        "Counts": [float(spread.values[value]) for value in values],
     }
-    if isinstance(tally, Spread):
-        steps = sorted(tally.steps)
-        found["Values"] = [_middle(step, tally) for step in steps]
-        found["Counts"] = [float(tally.steps[step]) for step in steps]
-    return found
 
 
-def _middle(step: int, tally: Tally) -> float:
-    """A value of the step, never outside what was seen."""
-    return min(max(float(f"{math.exp(step / FINENESS):.4g}"), tally.least), tally.most)
+def _summed(metric: str, dimensions: list[dict[str, str]], numbers: list[float]) -> Datum:
+    """Units or items, of which each request counts once."""
+    return {
+        "MetricName": metric,
+        "Dimensions": dimensions,
+        "Unit": "Count",
+        "StatisticValues": _statistics(len(numbers), sum(numbers), min(numbers), max(numbers)),
+    }
+
+
+def _statistics(count: int, total: float, least: float, most: float) -> dict[str, float]:
+    return {"SampleCount": float(count), "Sum": float(total), "Minimum": float(least), "Maximum": float(most)}
 
 
 def _counted(metric: str, dimensions: list[dict[str, str]], count: int) -> Datum:
@@ -342,7 +361,7 @@ def _counted(metric: str, dimensions: list[dict[str, str]], count: int) -> Datum
         "MetricName": metric,
         "Dimensions": dimensions,
         "Unit": "Count",
-        "StatisticValues": {"SampleCount": float(count), "Sum": float(count), "Minimum": 1.0, "Maximum": 1.0},
+        "StatisticValues": _statistics(count, count, 1.0, 1.0),
         "Values": [1.0],
         "Counts": [float(count)],
     }

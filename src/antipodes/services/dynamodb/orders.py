@@ -153,7 +153,7 @@ def order_changes(
         if usage is not None and order.index is not None and order.index.is_global:
             units = index_write_units(order, before, after, old, old_size, new, new_size)
             if units:
-                usage.wrote(units, times, order.name)
+                usage.wrote_index(order.name, units, times)
         if order.index is not None and (order.counted is COUNTED or key <= order.counted):
             if before is not None and old is not None:
                 order.count(old, old_size, -1)
