@@ -335,9 +335,10 @@ def _style(service: str) -> tuple[str, bool]:
 
 def serialize_error(service: str, operation: str | None, error: AwsError, request_id: str) -> HttpResponse:
     code, status, _ = told(service, "json", error)
-    members = members_of_error(service, error, writable)
+    raw = service in RAW_SERVICES
+    members = members_of_error(service, error, _as_it_is if raw else writable)
     kind = code
-    if service in RAW_SERVICES:
+    if raw:
         kind = _dynamodb_namespace(service, code) + code
         if code == "SerializationException":
             members = {"Message": error.message} if error.message else {}
@@ -347,6 +348,11 @@ def serialize_error(service: str, operation: str | None, error: AwsError, reques
         members = {}
     body = orjson.dumps({"__type": kind, **members})
     return _response(service, status, body, request_id, _query_error(service, error, status))
+
+
+def _as_it_is(shape: Shape, value: Any) -> Any:
+    """An item of DynamoDB's in an error (a failed condition's) is JSON already: its blobs are base64 text."""
+    return value
 
 
 def _query_error(service: str, error: AwsError, status: int) -> tuple[tuple[str, str], ...]:
