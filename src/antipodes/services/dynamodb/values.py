@@ -13,6 +13,7 @@ from __future__ import annotations
 import binascii
 import re
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any
 
 from antipodes.wire.errors import ClientFault, ValidationException
@@ -31,6 +32,7 @@ SETS = ("SS", "NS", "BS")
 INVALID = "One or more parameter values were invalid: "
 
 _PLAIN = re.compile(r"(?:0|-?[1-9][0-9]{0,37})").fullmatch  # an integer that is canonical as it stands
+_SHORT_NUMBER = 40  # characters: what is longer is not worth a place in a cache
 _NUMBER = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?", re.ASCII).fullmatch
 EXACT = Context(prec=600)  # sums of any two numbers in range are exact in it
 
@@ -44,15 +46,27 @@ def measure_item(item: Any) -> int:
     """Validates the attributes, makes them canonical in place; the item's size in bytes."""
     if type(item) is not dict:
         raise serialization("Unexpected field type")
+    return _measure_members(item, 0)
+
+
+def _measure_members(members: Item, depth: int) -> int:
+    """Of an item or a map. Strings and numbers are most of what they hold: measured here without a further call."""
     size = 0
-    for name, value in item.items():
+    for name, value in members.items():
         size += len(name) if name.isascii() else len(name.encode())
-        # Strings are most of what items hold: measured here without a call.
-        text = value.get("S") if type(value) is dict and len(value) == 1 else None
-        if type(text) is str:
-            size += len(text) if text.isascii() else len(text.encode())
-        else:
-            size += measure(value)
+        if type(value) is dict and len(value) == 1:
+            text = value.get("S")
+            if type(text) is str:
+                size += len(text) if text.isascii() else len(text.encode())
+                continue
+            text = value.get("N")
+            if type(text) is str and len(text) < _SHORT_NUMBER:
+                canonical, number_bytes = _short_number(text)
+                if canonical is not text:
+                    value["N"] = canonical
+                size += number_bytes
+                continue
+        size += measure(value, depth)
     return size
 
 
@@ -70,8 +84,10 @@ def measure(value: Any, depth: int = 0) -> int:
         if kind == "N":
             if type(content) is not str:
                 raise _mistyped(content, "String")
-            if not _PLAIN(content):
-                value["N"] = canonical_number(content)
+            if len(content) < _SHORT_NUMBER:
+                value["N"], size = _short_number(content)
+                return size
+            value["N"] = canonical_number(content)
             return number_size(value["N"])
         measure_other = _OTHERS.get(kind)
         if measure_other is None:
@@ -122,10 +138,7 @@ def _measure_map(value: Value, content: Any, depth: int) -> int:
     if type(content) is not dict:
         raise serialization("Unexpected field type")
     _check_depth(depth)
-    size = 3 + len(content)
-    for name, inner in content.items():
-        size += (len(name) if name.isascii() else len(name.encode())) + measure(inner, depth + 1)
-    return size
+    return 3 + len(content) + _measure_members(content, depth + 1)
 
 
 def _measure_list(value: Value, content: Any, depth: int) -> int:
@@ -152,8 +165,9 @@ def _measure_strings(value: Value, content: Any, depth: int) -> int:
         raise ValidationException(INVALID + "An string set  may not be empty")
     if len(set(content)) != len(content):
         raise ValidationException(INVALID + f"Input collection [{', '.join(content)}] contains duplicates.")
-    content.sort(key=str.encode)
-    return sum(len(member.encode()) for member in content)
+    content.sort()  # by code points, which is the order of their bytes in UTF-8
+    text = "".join(content)
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _measure_numbers(value: Value, content: Any, depth: int) -> int:
@@ -248,6 +262,13 @@ def canonical_number(text: str) -> str:
     if point >= len(digits):
         return minus + digits + "0" * (point - len(digits))
     return f"{minus}{digits[:point]}.{digits[point:]}"
+
+
+@lru_cache(maxsize=4096)
+def _short_number(text: str) -> tuple[str, int]:
+    """A number's canonical form (the same object, if it is that already) and its size. Items repeat their numbers."""
+    canonical = canonical_number(text)
+    return canonical, number_size(canonical)
 
 
 def number_size(canonical: str) -> int:
