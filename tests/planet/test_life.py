@@ -58,6 +58,25 @@ def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     wait_until(lambda: not processes_of(data_dir), "all processes gone", 10)
 
 
+@pytest.mark.parametrize("file", ["globe.log", "ready"])
+def test_a_demo_that_is_interrupted_leaves_no_process_and_no_folder(tmp_path: Path, file: str) -> None:
+    """While the planet starts, and when it is up; and the second Ctrl-C of the impatient changes nothing."""
+    port, https_port, dns_port = free_ports(3)
+    command = [
+        *(sys.executable, "-m", "antipodes.cli.main", "demo", "--port", str(port)),
+        *("--https-port", str(https_port), "--dns-port", str(dns_port)),
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, **quiet) as process:  # type: ignore[call-overload]
+        wait_until(lambda: [*tmp_path.glob(f"antipodes-demo-*/{file}")], "the planet's folder")
+        (folder,) = tmp_path.iterdir()
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+    assert not processes_of(folder)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_region_processes_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     data_dir = tmp_path / "p"
     with running(data_dir, "us-east-1,us-west-2") as planet:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TRAFFIC_S = 8.0  # of steady traffic before the Region dies
 DOWN_S = 10.0  # that it stays dead at least; it stays until users have moved
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXAMPLE = Path("examples") / "globaldb"
 
 
@@ -59,7 +60,7 @@ def demo(
     manifest = load_manifest(app or find_example())
     ports = {"port": port, "https_port": https_port, "dns_port": dns_port}
     teller = make_teller(as_json)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does, they end the planet too
+    for number in ENDINGS:
         signal.signal(number, interrupted)
     with contextlib.ExitStack() as stack:
         stack.callback(teller.progress, "")
@@ -70,10 +71,7 @@ def demo(
         planet = stack.enter_context(start_planet(data_dir, names, ports, keep=keep))
         teller.progress("")
         teller.line(f"{', '.join(names)} are up ({time.monotonic() - began:.1f} s)")
-        try:
-            verdict = asyncio.run(play(planet, manifest, victim, destroy, teller))
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+        verdict = asyncio.run(play(planet, manifest, victim, destroy, teller))
     if as_json:
         sys.stdout.buffer.write(to_json(verdict))
     if keep:
@@ -83,7 +81,9 @@ def demo(
 
 
 def interrupted(number: int, frame: object) -> NoReturn:
-    """Ends the command by way of every `finally`."""
+    """Ends the command by way of every `finally`; a second Ctrl-C must not cut them short."""
+    for one in ENDINGS:
+        signal.signal(one, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

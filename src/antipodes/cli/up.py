@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import IO, Annotated
 import typer
 
 from antipodes.cli import pidfile
+from antipodes.cli.down import END_TIMEOUT_S
 from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, fail, option
 from antipodes.globe import planet as planets
 
@@ -92,6 +92,19 @@ def start_detached(data_dir: Path) -> None:
         process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=Path.cwd()
         )
+    try:
+        await_ready(process, data_dir, log, begin)
+    except BaseException:  # Ctrl-C as well: what was begun is ended
+        process.terminate()
+        try:
+            process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+
+
+def await_ready(process: subprocess.Popen[bytes], data_dir: Path, log: Path, begin: int) -> None:
+    """Returns when the supervisor serves; ends the command with its last words (the log from `begin` on) if it ends."""
     ready = data_dir / "ready"
     deadline = time.monotonic() + START_TIMEOUT_S
     while not (ready.exists() and ready.read_text() == str(process.pid)):
@@ -101,6 +114,5 @@ def start_detached(data_dir: Path) -> None:
                 words = said.read().decode(errors="replace").strip()
             raise fail(words.splitlines()[-1].removeprefix("antipodes: ") if words else "The planet did not start.")
         if time.monotonic() > deadline:
-            os.killpg(process.pid, 15)
             raise fail(f"The planet did not start within {START_TIMEOUT_S:.0f} s; see {log}.")
         time.sleep(0.02)
