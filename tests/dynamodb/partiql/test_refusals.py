@@ -210,3 +210,18 @@ def test_constraints_of_the_request(run: Run) -> None:
         assert "less than or equal to 8192" in await message(service, "SELECT * FROM Things" + " " * 8192)
 
     run(story)
+
+
+def test_large_statements_are_refused_quickly(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await filled(planet)
+        compared = "n = 1"
+        for _ in range(90):
+            compared = f"({compared}) = (n = 1)"
+        several = " OR ".join(f"n = {number}" for number in range(400))
+        removed = " ".join(f"REMOVE a{number}" for number in range(400))
+        for text in (SELECT + compared, SELECT + f"({several})", f"UPDATE Things {removed}{KEY}"):
+            assert await message(service, text) == "The statement contains too many operators"
+        assert await message(service, "SELECT * FROM Things WHERE " + "NOT " * 500 + "n = 1") == NOT_WELL_FORMED
+
+    run(story)

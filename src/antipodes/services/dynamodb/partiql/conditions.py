@@ -44,6 +44,7 @@ from antipodes.wire.errors import ValidationException
 
 MAX_CANDIDATES = 100
 MAX_OPERATORS = 300  # a guess: DynamoDB's bound on the operators of an expression
+MAX_COMPARED = 4  # conditions compared inside each other; each is said twice in the tree, so their number is bounded
 _TESTS = frozenset(("attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains"))
 _LOGICAL = frozenset(("and", "or", "not", "in", "not in", "between", "not between", "=", "<>", "<", "<=", ">", ">="))
 _ORDERED = frozenset(("<", "<=", ">", ">="))
@@ -77,6 +78,7 @@ class Binder:
     def __init__(self, parameters: list[Value]) -> None:
         self.parameters = parameters
         self.operators = 0
+        self.compared = 0
 
     # Conditions
 
@@ -127,8 +129,15 @@ class Binder:
         return equal if operator == "=" else Not(equal)
 
     def _equal(self, left: Expr, right: Expr) -> Condition:
-        if not _is_condition(left):
-            left, right = right, left
+        self.compared += 1
+        if self.compared > MAX_COMPARED:
+            raise _too_many()
+        found = self._equality(*((left, right) if _is_condition(left) else (right, left)))
+        self.compared -= 1
+        return found
+
+    def _equality(self, left: Expr, right: Expr) -> Condition:
+        """`left` is a condition."""
         one = self.condition(left)
         if _is_condition(right):
             other = self.condition(right)
@@ -197,7 +206,7 @@ class Binder:
     def _count(self) -> None:
         self.operators += 1
         if self.operators > MAX_OPERATORS:
-            raise ValidationException("The where clause contains too many operators")  # a guess
+            raise _too_many()
 
     # Updates
 
@@ -208,6 +217,7 @@ class Binder:
         adds: list[SetChange] = []
         deletes: list[SetChange] = []
         for change in changes:
+            self._count()
             path = path_of(change.path)
             if isinstance(change, Remove):
                 removes.append(path)
@@ -287,6 +297,10 @@ def _is_condition(node: Expr) -> bool:
 
 def _unrecognized(node: Call) -> ValidationException:
     return ValidationException(f"Unrecognized function: {node.function} at {node.at}")
+
+
+def _too_many() -> ValidationException:
+    return ValidationException("The statement contains too many operators")  # a guess
 
 
 def _settle(checks: Terms) -> None:

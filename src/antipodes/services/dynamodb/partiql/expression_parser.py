@@ -27,7 +27,7 @@ from antipodes.services.dynamodb.partiql.syntax import (
 )
 from antipodes.services.dynamodb.partiql.words import FUNCTION_KEYWORDS, TYPE_PAIRS, TYPES, malformed
 
-MAX_NESTING = 60  # of parentheses, collections and NOTs; a guess: DynamoDB's own values end at 32
+MAX_NESTING = 100  # of parentheses, collections and NOTs; a guess: DynamoDB's own values end at 32
 _STRENGTH = {
     "or": 10,
     "and": 20,

@@ -41,7 +41,8 @@ from antipodes.wire.operation import Operation, Payload, Request
 
 MAX_STATEMENT = 8192
 MAX_BATCH = 25
-MAX_KEPT = 2000  # parsed statements
+MAX_KEPT = 500  # parsed statements: those with parameters, which come again, and of no great length
+MAX_KEPT_LENGTH = 1000
 _MIXED = "{} API does not support both read and write operations in the same request."
 _BY_KEY = "Select statements within {} must specify the primary key in the where clause."
 _CODES = {
@@ -302,9 +303,10 @@ class PartiQL:
         parsed = self._parsed.get(text)
         if parsed is None:
             parsed = parse(text)
-            if len(self._parsed) >= MAX_KEPT:
-                del self._parsed[next(iter(self._parsed))]
-            self._parsed[text] = parsed
+            if parameters and len(text) <= MAX_KEPT_LENGTH:
+                if len(self._parsed) >= MAX_KEPT:
+                    del self._parsed[next(iter(self._parsed))]
+                self._parsed[text] = parsed
         return prepared(*parsed, parameters)
 
 

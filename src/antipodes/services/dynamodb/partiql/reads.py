@@ -34,6 +34,7 @@ from antipodes.services.dynamodb.expressions.ast import (
 )
 from antipodes.services.dynamodb.expressions.evaluate import at_path
 from antipodes.services.dynamodb.expressions.projection import Tree, tree_of
+from antipodes.services.dynamodb.orders import place_of
 from antipodes.services.dynamodb.parameters import read_units
 from antipodes.services.dynamodb.partiql.plan import Branch, Keys, Plan, plan_of
 from antipodes.services.dynamodb.partiql.prepared import Column, Reading
@@ -74,6 +75,8 @@ def index_of(table: Table, reading: Reading, consistent: bool) -> Index | None:
         if index.name == reading.index:
             if index.is_global and consistent:
                 raise ValidationException("Strongly consistent read is not supported on Global Secondary Indexes")
+            if not place_of(table.description, index.name).filled:
+                raise ValidationException(f"Cannot read from backfilling global secondary index: {index.name}")
             return index
     raise ValidationException("The table does not have the specified index")
 
