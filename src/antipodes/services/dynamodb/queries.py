@@ -160,6 +160,10 @@ def read_page(database: Database, reading: Reading) -> Page:
     limit = reading.limit or -1
     row = b""
     stopped = False
+    if raw and index is None and not reading.count_only and prefix + reading.start < end:
+        pairs = store.range(prefix + reading.start, end, reverse=reading.reverse)
+        bodies, size, at = rows.whole_items(pairs, limit, PAGE_BYTES)
+        return Page(bodies, len(bodies), len(bodies), size, rows.item_of(at) if at is not None else None)
     if prefix + reading.start < end:
         for _, value in store.range(prefix + reading.start, end, reverse=reading.reverse):
             if index is None:

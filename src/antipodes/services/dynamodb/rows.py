@@ -11,6 +11,7 @@ The row is also what travels in a change record: a replica writes it as it came,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import Struct
 
 import orjson
@@ -55,6 +56,25 @@ def item_of(row: bytes) -> Item:
 def size_of(row: bytes) -> int:
     """The item's size in bytes."""
     return int.from_bytes(row[2:6], "big")
+
+
+def whole_items(
+    found: Iterable[tuple[bytes, bytes]], limit: int, page_bytes: int
+) -> tuple[list[bytes], int, bytes | None]:
+    """(JSON of the items among those rows, their size, the row at which it stopped): until `limit` items (-1: no
+    limit) or `page_bytes`. One loop without calls, because a Query of whole items is nothing else."""
+    bodies: list[bytes] = []
+    size = 0
+    number = int.from_bytes
+    for _, row in found:
+        if row[1] == TOMBSTONE:
+            continue
+        assert row[0] == FORMAT, f"a row of format {row[0]}"
+        size += number(row[2:6], "big")
+        bodies.append(row[_LENGTH + row[_LENGTH - 1] :])
+        if len(bodies) == limit or size >= page_bytes:
+            return bodies, size, row
+    return bodies, size, None
 
 
 def version_of(row: bytes) -> Version:
