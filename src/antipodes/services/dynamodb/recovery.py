@@ -130,8 +130,9 @@ async def import_table(database: Database, request: Request) -> Result:
 
 
 def start(database: Database) -> None:
-    """Goes on with copies that were under way, and forgets what is over, once an hour."""
+    """Goes on with copies that were under way, and forgets what was over when the Region stopped."""
     copying.resume(database, _finished_either)
+    database.spawn(_tidy(database), "forgets histories and backups")
     keep_tidy(database)
 
 
@@ -142,23 +143,28 @@ def keep_tidy(database: Database) -> None:
         recovering = any(table.description.recovery is not None for table in database.tables.values())
         return recovering or any(backup.expires for backup in backups.all_backups(database))
 
-    async def tidy() -> None:
+    async def hourly() -> None:
         while needed():
-            try:
-                over = backups.expired(database, database.world.now())
-                if over:
-                    database.store.write(over)
-                    await database.settle()
-                    await database.sweep()
-                await copying.forget_histories(database)
-            except AwsError as fault:
-                database.world.trace("dynamodb.recovery", refused=fault.message)
             await database.world.sleep(TIDY_S)
+            await _tidy(database)
         database.tidying = False
 
     if not database.tidying and needed():
         database.tidying = True
-        database.spawn(tidy(), "forgets histories and backups")
+        database.spawn(hourly(), "forgets histories and backups, hourly")
+
+
+async def _tidy(database: Database) -> None:
+    """Forgets what is over. What the disk refuses now comes again in an hour."""
+    try:
+        over = backups.expired(database, database.world.now())
+        if over:
+            database.store.write(over)
+            await database.settle()
+            await database.sweep()
+        await copying.forget_histories(database)
+    except AwsError as fault:
+        database.world.trace("dynamodb.recovery", refused=fault.message)
 
 
 def finished(database: Database, job: Job) -> list[Row]:
