@@ -60,6 +60,17 @@ def test_an_app_that_cannot_be_deployed_is_a_sentence_and_no_traceback(tmp_path:
     )
 
 
+def test_an_app_that_does_not_answer_as_the_story_needs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "antipodes.toml").write_text(
+        'name = "a"\nregions = ["us-east-1"]\n[[stack]]\nname = "a"\ntemplate = "t.yaml"\nregions = "all"\n'
+    )
+    (tmp_path / "t.yaml").write_text("Resources: {R: {Type: AWS::Route53::HostedZone, Properties: {Name: a.example}}}")
+    result = CliRunner().invoke(app, ["simulate", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("antipodes: us-east-1 does not serve POST https://api.globaldb.example/items")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_city_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
     for command in (["dig", "x.example"], ["curl", "https://x.example/"]):
         result = CliRunner().invoke(app, [*command, "--from", "Atlantis", "--data-dir", str(tmp_path)])

@@ -76,7 +76,8 @@ def demo(
         sys.stdout.buffer.write(to_json(verdict))
     if keep:
         where = option(data_dir)
-        teller.line(f"The planet goes on: antipodes status{where}, antipodes down{where}")
+        teller.line(f"The planet goes on; to see it: antipodes status{where}")
+        teller.line(f"To end it: antipodes down{where}")
     raise typer.Exit(0 if verdict.holds else 1)
 
 
@@ -145,6 +146,7 @@ def start_planet(
 async def play(planet: planets.Planet, manifest: Manifest, victim: str, destroy: bool, teller: Teller) -> Verdict:
     """Deploys the app and plays the story on a running planet."""
     from antipodes.gameday.disaster import Disaster
+    from antipodes.gameday.overture import NoApp
     from antipodes.gameday.stage import StoryPlan
     from antipodes.gameday.story import run_story
     from antipodes.globe.remote import RemoteGlobe
@@ -157,6 +159,8 @@ async def play(planet: planets.Planet, manifest: Manifest, victim: str, destroy:
         teller.line(f"{manifest.name} is deployed ({time.monotonic() - began:.1f} s)")
         disaster = Disaster("destroy" if destroy else "crash", victim, TRAFFIC_S, DOWN_S)
         return await run_story(globe, StoryPlan(disaster), teller, lambda: deploy(manifest, globe, teller))
+    except NoApp as error:
+        raise fail(str(error)) from None
     finally:
         globe.close()
 

@@ -107,6 +107,7 @@ def play(
     """One whole run: a planet from nothing, the app deployed, the story, the verdict. Never raises for what happens
     inside: a run that broke says so."""
     from antipodes.gameday.campaign import Played, plan_of
+    from antipodes.gameday.overture import NoApp
     from antipodes.gameday.story import run_story
     from antipodes.gameday.teller import Silent
     from antipodes.gameday.verdict import Verdict
@@ -131,7 +132,7 @@ def play(
 
     try:
         verdict, run = simulate_globe(seed, manifest.regions, main, sink=sink)
-    except NotDeployed as error:  # the app's own fault, and no defect of the run
+    except (NotDeployed, NoApp) as error:  # the app's own fault, and no defect of the run
         return Played(seed, None, error=str(error))
     except Exception:
         tell.progress("")

@@ -32,13 +32,26 @@ class Distance:
     home_ms: float | None  # the same call, at the one Region
 
 
+class NoApp(Exception):
+    """Nothing answers as the app of the story must; the text says what was asked."""
+
+
 async def act_one(stage: Stage) -> list[Distance]:
-    """Users call the app: where DNS sends them, what it costs, what it would cost with one Region only."""
+    """Users call the app: where DNS sends them, what it costs, what it would cost with one Region only.
+
+    Raises NoApp."""
     home = stage.globe.regions[0]
     stage.tell.act(
         1, "Everybody is near", f"Users in {len(stage.plan.cities)} cities call https://{stage.plan.app.host}/"
     )
-    await stage.write_at(home, WELCOME)
+    end = stage.clock() + ARRIVAL_S
+    while await stage.write_at(home, WELCOME) is None:
+        if stage.clock() > end:
+            raise NoApp(
+                f"{home} does not serve POST https://{stage.plan.app.host}/items: the story needs an app that answers "
+                "as examples/globaldb does"
+            )
+        await stage.here.sleep(0.5)
     found = []
     for city in stage.plan.cities:
         stage.tell.progress(f"calling from {city}")

@@ -32,7 +32,7 @@ async def run_story(globe: Globe, plan: StoryPlan, tell: Teller, redeploy: Redep
     """Plays the five acts on a planet where the app is deployed, and judges.
 
     `redeploy` is called after a Region whose disk was destroyed is back (None: nobody does). Raises what the globe
-    raises if it cannot be broken or mended (ValueError: no such Region, already down).
+    raises if it cannot be broken or mended (ValueError: no such Region, already down), and NoApp.
     """
     stage = Stage(globe, plan, tell)
     try:
