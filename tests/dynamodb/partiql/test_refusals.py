@@ -10,6 +10,7 @@ from tests.dynamodb.partiql.statements import INVALID, Row, Run, execute, filled
 
 OPERAND = "Incorrect operand type for operator or function; operator or function: "
 NESTING = "Nesting Levels have exceeded supported limits"
+OPERATOR = "Unsupported operator in Condition Expression. Operator: "
 NUMBER = "The parameter cannot be converted to a numeric value"
 NEEDS_PATH = "Operator or function requires a document path; operator or function: attribute_exists"
 COUNT = (
@@ -50,6 +51,12 @@ REFUSED: dict[str, str] = {
     SELECT + "n >= [1]": OPERAND + ">=, operand type: L",
     SELECT + "n BETWEEN true AND false": OPERAND + "BETWEEN, operand type: BOOL",
     SELECT + "attribute_exists(n) > false": OPERAND + ">, operand type: BOOL",
+    SELECT + "n = 5 + 5": OPERATOR + "+",
+    SELECT + "n - 1 = 4": OPERATOR + "-",
+    SELECT + "n BETWEEN 1 AND (5 + 5)": OPERATOR + "+",
+    SELECT + "n IN (1, 2 + 3)": OPERATOR + "+",
+    SELECT + "n > -n": "Incorrect number of operands for operator or function; "
+    "operator or function: -, number of operands: 1",
     SELECT + "x.inner = 1": NOT_WELL_FORMED + "Invalid path dot component",
     SELECT + "sk IN ['1', 2]": "Key attribute's data type should match its data type in table's schema: Key sk",
     SELECT + "n IN [" + ", ".join("1" * 101) + "]": (

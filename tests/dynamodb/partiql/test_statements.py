@@ -248,7 +248,7 @@ def test_an_update_changes_what_it_names(run: Run) -> None:
             "SET l[7] = 'w' REMOVE l[0] REMOVE m.k",
             "SET s = set_delete(s, <<'a'>>) SET t = set_delete(t, <<1>>) SET u = set_add(u, ?)",
             "SET n=n-1",
-            "SET c = n",
+            "SET c = n - 1 + 1",
         ):
             await execute(service, f"UPDATE Things {change} {where}", *([{"NS": ["7"]}] if "?" in change else []))
         assert await execute(service, f"SELECT * FROM Things {where}") == [

@@ -117,7 +117,7 @@ class Binder:
             between = Between(*(self.operand(one) for one in operands))
             return between if operator == "between" else Not(between)
         if operator not in _LOGICAL or len(operands) != 2:
-            raise ValidationException(f"Unsupported operator in the where clause: {operator.upper()} at {node.at}")
+            raise _misplaced(node)
         left, right = operands
         if not (_is_condition(left) or _is_condition(right)):
             return Compare(operator, self.operand(left), self.operand(right))
@@ -200,8 +200,7 @@ class Binder:
             if node.function != "size":
                 raise _unrecognized(node)
             return Function("size", self._arguments(node))
-        operator = node.operator if isinstance(node, Operation) else "IS"
-        raise ValidationException(f"Unsupported operator in the where clause: {operator.upper()} at {node.at}")  # guess
+        raise _misplaced(node)
 
     def _count(self) -> None:
         self.operators += 1
@@ -295,7 +294,20 @@ def _is_condition(node: Expr) -> bool:
     return isinstance(node, TypeTest) or (isinstance(node, Call) and node.function in _TESTS)
 
 
+def _misplaced(node: Expr) -> ValidationException:
+    """An operator where a condition has an operand. Seen on AWS for + and -; of the others the word is a guess."""
+    operator = node.operator if isinstance(node, Operation) else "is"
+    if isinstance(node, Operation) and len(node.operands) == 1 and operator in {"+", "-"}:
+        return ValidationException(
+            "Incorrect number of operands for operator or function; "
+            f"operator or function: {operator}, number of operands: 1"
+        )
+    return ValidationException(f"Unsupported operator in Condition Expression. Operator: {operator}")
+
+
 def _unrecognized(node: Call) -> ValidationException:
+    if any(isinstance(one, Select) for one in node.arguments):
+        return ValidationException(f"Unexpected path component at {node.at}")  # seen on AWS, for EXISTS(SELECT ...)
     return ValidationException(f"Unrecognized function: {node.function} at {node.at}")
 
 
