@@ -263,10 +263,18 @@ def test_backups_are_listed_in_pages_and_by_time() -> None:
 def test_a_restored_table_has_what_the_overrides_say_and_nothing_of_its_source_s_life() -> None:
     async def story(tale: Tale) -> None:
         stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
-        await tale.make(StreamSpecification=stream, Tags=[{"Key": "a", "Value": "b"}], DeletionProtectionEnabled=True)
+        await tale.make(
+            StreamSpecification=stream,
+            Tags=[{"Key": "a", "Value": "b"}],
+            DeletionProtectionEnabled=True,
+            SSESpecification={"Enabled": True},
+            OnDemandThroughput={"MaxReadRequestUnits": 7},
+        )
         await tale.write(5)
         arn = (await tale.ask("CreateBackup", TableName="Things", BackupName="one"))["BackupDetails"]["BackupArn"]
-        await tale.available(arn)
+        source = await tale.available(arn)
+        assert source["SourceTableDetails"]["OnDemandThroughput"]["MaxReadRequestUnits"] == 7
+        assert source["SourceTableFeatureDetails"]["StreamDescription"] == stream
         told = await tale.ask(
             "RestoreTableFromBackup",
             TargetTableName="Plain",
@@ -284,7 +292,10 @@ def test_a_restored_table_has_what_the_overrides_say_and_nothing_of_its_source_s
         assert table["ProvisionedThroughput"]["ReadCapacityUnits"] == 3
         assert table["DeletionProtectionEnabled"] is False
         assert table["AttributeDefinitions"] == [{"AttributeName": "pk", "AttributeType": "S"}]
-        assert not {"GlobalSecondaryIndexes", "StreamSpecification", "LatestStreamArn"} & set(table)
+        assert table["SSEDescription"] == source["SourceTableFeatureDetails"]["SSEDescription"]
+        assert not {"GlobalSecondaryIndexes", "OnDemandThroughput", "StreamSpecification", "LatestStreamArn"} & set(
+            table
+        )
         assert (await tale.ask("ListTagsOfResource", ResourceArn=table["TableArn"]))["Tags"] == []
 
     tell(story)

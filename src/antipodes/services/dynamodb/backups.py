@@ -251,6 +251,11 @@ def described(database: Database, backup: Backup) -> dict[str, Any]:
         "ItemCount": backup.items,
         "BillingMode": shared.settings.billing,
     }
+    if shared.settings.most_reads or shared.settings.most_writes:
+        source["OnDemandThroughput"] = {
+            "MaxReadRequestUnits": shared.settings.most_reads or -1,
+            "MaxWriteRequestUnits": shared.settings.most_writes or -1,
+        }
     return {
         "BackupDetails": details(database, backup),
         "SourceTableDetails": source,
@@ -286,6 +291,8 @@ def _features(description: Description) -> dict[str, Any]:
             "TimeToLiveStatus": "ENABLED",
             "AttributeName": shared.settings.ttl_attribute,
         }
+    if description.kms_key:
+        shown["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": description.kms_key}
     return shown
 
 

@@ -21,8 +21,9 @@ from antipodes.services.dynamodb.copying import Job, Row
 from antipodes.services.dynamodb.database import Database, Table
 from antipodes.services.dynamodb.describe import table_arn
 from antipodes.services.dynamodb.parameters import Params, table_name
-from antipodes.services.dynamodb.schema import Index, Recovery, Restored, Settings, Shared
-from antipodes.services.dynamodb.tables import described
+from antipodes.services.dynamodb.schema import Description, Index, Recovery, Restored, Settings, Shared
+from antipodes.services.dynamodb.table_parameters import kms_key_of, most_of
+from antipodes.services.dynamodb.tables import described, own_key
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import AwsError, ClientFault, NotSupported, ValidationException
 from antipodes.wire.operation import Request, Result
@@ -30,7 +31,6 @@ from antipodes.wire.validation import validate
 
 DEFAULT_DAYS = 35
 TIDY_S = 3600.0
-_NO_OVERRIDE = ("OnDemandThroughputOverride", "VectorIndexOverride")
 
 
 async def update_continuous_backups(database: Database, request: Request) -> Result:
@@ -76,7 +76,7 @@ async def restore_table_from_backup(database: Database, request: Request) -> Res
     shared = _target(database, backup.description.shared, params)
     source_arn = table_arn(database.region, database.account, backup.description.shared.name)
     restored = Restored(source_arn, backup.created, backups.arn_of(database, backup))
-    description = msgspec.structs.replace(new_copy(database, shared), restored=restored)
+    description = _new(database, backup.description, shared, params, restored)
     job = Job(
         id=drawn_id(database),
         source=backup.space,
@@ -103,7 +103,7 @@ async def restore_table_to_point_in_time(database: Database, request: Request) -
     shared = _target(database, table.shared, params)
     source_arn = table_arn(database.region, database.account, table.name)
     restored = Restored(source_arn, history.seconds_of(moment))
-    description = msgspec.structs.replace(new_copy(database, shared), restored=restored)
+    description = _new(database, table.description, shared, params, restored)
     job = Job(
         id=drawn_id(database),
         source=table.description.space,
@@ -234,11 +234,8 @@ def _moment(database: Database, table: Table, params: Params) -> int:
 def _target(database: Database, source: Shared, params: Params) -> Shared:
     """What the restored table is. Raises ClientFault."""
     name = params["TargetTableName"]
-    for parameter in _NO_OVERRIDE:
-        if params.get(parameter):
-            raise NotSupported(f"the parameter {parameter}")
-    if (params.get("SSESpecificationOverride") or {}).get("Enabled"):
-        raise NotSupported("SSESpecificationOverride with a customer managed key")
+    if params.get("VectorIndexOverride"):
+        raise NotSupported("the parameter VectorIndexOverride")
     if name in database.tables:
         raise ClientFault("TableAlreadyExistsException", f"Table already exists: {name}")
     settings = _settings(database, source.settings, params)
@@ -258,6 +255,14 @@ def _target(database: Database, source: Shared, params: Params) -> Shared:
     )
 
 
+def _new(database: Database, source: Description, shared: Shared, params: Params, restored: Restored) -> Description:
+    """The description of the restored table. Raises ValidationException."""
+    given = {"SSESpecification": params.get("SSESpecificationOverride")}
+    key = kms_key_of(given, database.region, database.account, own_key(database))
+    description = new_copy(database, shared, kms_key=source.kms_key if key is None else key)
+    return msgspec.structs.replace(description, restored=restored)
+
+
 def _settings(database: Database, source: Settings, params: Params) -> Settings:
     billing = params.get("BillingModeOverride") or source.billing
     throughput = params.get("ProvisionedThroughputOverride")
@@ -275,9 +280,17 @@ def _settings(database: Database, source: Settings, params: Params) -> Settings:
         raise ValidationException(
             INVALID + "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"
         )
-    since = database.world.now() if billing == "PAY_PER_REQUEST" else 0.0
+    on_demand = billing == "PAY_PER_REQUEST"
+    given = {"OnDemandThroughput": params.get("OnDemandThroughputOverride")}
+    most_reads, most_writes = most_of(given, on_demand, source.most_reads, source.most_writes)
     return Settings(
-        billing=billing, read_units=reads, write_units=writes, billing_since=since, table_class=source.table_class
+        billing=billing,
+        read_units=reads,
+        write_units=writes,
+        billing_since=database.world.now() if on_demand else 0.0,
+        table_class=source.table_class,
+        most_reads=most_reads,
+        most_writes=most_writes,
     )
 
 
