@@ -43,8 +43,10 @@ MAX_STATEMENT = 8192
 MAX_BATCH = 25
 MAX_KEPT = 500  # parsed statements: those with parameters, which come again, and of no great length
 MAX_KEPT_LENGTH = 1000
+# Known of ExecuteTransaction; of BatchExecuteStatement only that it refuses as well.
 _MIXED = "{} API does not support both read and write operations in the same request."
 _BY_KEY = "Select statements within {} must specify the primary key in the where clause."
+_NO_INDEX = "Reads on indices are not supported within transactions."
 _CODES = {
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
     "DuplicateItemException": "DuplicateItem",
@@ -223,7 +225,7 @@ class PartiQL:
                 reasons.append(_no_table())
                 continue
             if one.index is not None:
-                raise _in_place(number, "Reads on indices are not supported within transactions.")
+                raise _in_place(number, _NO_INDEX)
             try:
                 branches.append((table, one, _exact(table, one, "ExecuteTransaction")))
                 table.usage.admit_read()
@@ -384,7 +386,7 @@ def _step(number: int, statement: Prepared, table: Table, member: Params) -> Ste
         return Step(statement, table, guard, None)
     if isinstance(statement, Checking):
         if statement.reading.index is not None:
-            raise _in_place(number, "Operations on indices are not supported in transactions")
+            raise _in_place(number, _NO_INDEX)  # known of SELECT, a guess here
         try:
             return Step(statement, table, guard, check_target(table, statement))
         except ValidationException as fault:

@@ -154,7 +154,7 @@ def _inserting(statement: Insert, parameters: list[Value]) -> Inserting:
         raise ValidationException("FROM clause may only contain a single table name")
     table, _ = _source(statement.source)
     if statement.returning is not None:
-        raise ValidationException("RETURNING is not supported in INSERT")
+        raise ValidationException("The RETURNING clause is not allowed in INSERT statements.")  # a guess
     value = statement.value
     if not isinstance(value, Struct):
         place = f" at {value.at}" if not isinstance(value, Call) else ""
