@@ -318,6 +318,13 @@ def test_requests_that_are_refused(run: Run) -> None:
             ("DescribeStream", {}, "ValidationException", "Member must not be null"),
             ("DescribeStream", {"StreamArn": nowhere}, "ResourceNotFoundException", nowhere),
             ("DescribeStream", {"StreamArn": arn.replace(EAST, WEST)}, "ResourceNotFoundException", "not found"),
+            ("DescribeStream", {"StreamArn": arn, "ShardFilter": {"ShardId": shard}}, "ValidationException", "type"),
+            (
+                "DescribeStream",
+                {"StreamArn": arn, "ShardFilter": {"Type": "CHILD_SHARDS"}},
+                "ValidationException",
+                "shardFilter.shardId",
+            ),
             ("ListStreams", {"Limit": 0}, "ValidationException", "greater than or equal to 1"),
             ("ListStreams", {"Limit": 101}, "ValidationException", "less than or equal to 100"),
             ("ListStreams", {"ExclusiveStartStreamArn": "k" * 50}, "ValidationException", "Invalid StreamArn"),

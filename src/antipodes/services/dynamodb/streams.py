@@ -23,6 +23,7 @@ import orjson
 from antipodes.services.dynamodb import shards, stream_ledger
 from antipodes.services.dynamodb.database import Database, not_found
 from antipodes.services.dynamodb.describe import key_schema, table_arn
+from antipodes.services.dynamodb.parameters import Constraints
 from antipodes.services.dynamodb.shards import Shard, Stream
 from antipodes.services.dynamodb.stream_records import record_of
 from antipodes.store.records import Logged
@@ -174,12 +175,11 @@ class Streams:
         """The stream and its shards, in the order in which they were opened."""
         limit = _limit(params, MAX_LISTED)
         stream = self._stream(params["StreamArn"])
-        wanted = params.get("ShardFilter") or {}
+        parent = _parent_wanted(params)
         shown = [
             one
             for one in stream.shards
-            if one.id > (params.get("ExclusiveStartShardId") or "")
-            and (not wanted.get("ShardId") or one.parent == wanted["ShardId"])
+            if one.id > (params.get("ExclusiveStartShardId") or "") and (parent is None or one.parent == parent)
         ]
         horizon = self._horizon()
         description: dict[str, Any] = {
@@ -323,6 +323,19 @@ def _limit(params: Mapping[str, Any], most: int) -> int:
             f"Member must have value less than or equal to {most}"
         )
     return int(limit)
+
+
+def _parent_wanted(params: Mapping[str, Any]) -> str | None:
+    """ShardFilter: the shard whose children are asked for; None: all shards. The service model requires nothing in a
+    filter, AWS does."""
+    wanted = params.get("ShardFilter")
+    if wanted is None:
+        return None
+    constraints = Constraints()
+    constraints.required(wanted.get("Type"), "shardFilter.type")
+    constraints.required(wanted.get("ShardId"), "shardFilter.shardId")
+    constraints.settle()
+    return str(wanted["ShardId"])
 
 
 def _arn_parts(arn: str, message: str = "Invalid StreamArn") -> tuple[str, str]:
