@@ -41,6 +41,7 @@ def data_of(params: Params, now: float) -> list[tuple[Series, Point]]:
         raise invalid(f"The value {namespace} for parameter Namespace is invalid.")
     for number, datum in enumerate(data, 1):
         required(datum, "MetricName", place=f"MetricData.member.{number}.")
+        dimensions_of(datum.get("Dimensions"), f"MetricData.member.{number}.Dimensions")
     validate("cloudwatch", "PutMetricData", params)
     found: list[tuple[Series, Point]] = []
     for number, datum in enumerate(data, 1):

@@ -1,0 +1,66 @@
+"""Points: what is kept of values, and statistics of them."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antipodes.services.cloudwatch.points import (
+    MAX_VALUES,
+    Point,
+    by_period,
+    merged,
+    percentile,
+    point_of,
+    statistic_of,
+)
+
+VALUES = st.lists(st.floats(-1e9, 1e9, allow_nan=False), min_size=1, max_size=60)
+
+
+def one(values: list[float], at: int = 0) -> Point:
+    return point_of(at, values, [1.0] * len(values))
+
+
+@given(VALUES, VALUES)
+def test_two_points_together_are_the_point_of_all_values(some: list[float], others: list[float]) -> None:
+    both = merged(one(some), one(others))
+    assert both.count == len(some) + len(others)
+    assert math.isclose(both.total, math.fsum(some + others), rel_tol=1e-9, abs_tol=1e-3)
+    assert (both.least, both.most) == (min(some + others), max(some + others))
+    assert both.values is not None
+    assert len(both.values) <= MAX_VALUES
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=MAX_VALUES), st.floats(0, 100))
+def test_a_percentile_of_few_values_is_exact(values: list[float], wanted: float) -> None:
+    point = one(values)
+    found = statistic_of(point, f"p{wanted:.2f}" if wanted < 100 else "p100")
+    rank = math.ceil(len(values) * float(f"{wanted:.2f}") / 100 - 1e-9)
+    assert found == sorted(values)[max(rank, 1) - 1]
+
+
+def test_many_values_are_rounded_but_stay_near() -> None:
+    values = [1 + number / 1000 for number in range(5000)]
+    point = one(values)
+    assert point.values is not None
+    assert len(point.values) <= MAX_VALUES
+    assert sum(point.values.values()) == 5000
+    for wanted in (1, 50, 99):
+        exact = sorted(values)[wanted * 50 - 1]
+        assert abs(percentile(point.values, wanted) - exact) / exact < 0.06
+
+
+def test_a_percentile_of_a_statistic_set_is_known_only_when_all_values_are_one() -> None:
+    assert statistic_of(Point(0, 3, 9, 3, 3), "p50") == 3
+    assert statistic_of(Point(0, 3, 9, 1, 5), "p50") is None
+    assert merged(one([1.0]), Point(0, 3, 9, 1, 5)).values is None
+
+
+def test_periods_are_counted_from_the_start_and_empty_ones_are_left_out() -> None:
+    points = [one([float(minute)], minute * 60) for minute in range(10)]
+    found = by_period(points, 120, 540, 300)
+    assert [(point.at, point.total) for point in found] == [(120, 2 + 3 + 4 + 5 + 6), (420, 7 + 8)]
+    assert by_period(points, 6000, 9000, 60) == []
