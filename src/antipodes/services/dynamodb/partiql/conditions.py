@@ -6,6 +6,9 @@ and NOT. Kinds of operands are checked by the same rules as ConditionExpression'
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from antipodes.services.dynamodb.expressions.ast import (
     And,
     Arithmetic,
@@ -42,6 +45,7 @@ from antipodes.services.dynamodb.partiql.syntax import (
 from antipodes.services.dynamodb.values import SETS, Value, kind_of
 from antipodes.wire.errors import ValidationException
 
+T = TypeVar("T", Condition, Update)
 MAX_CANDIDATES = 100
 MAX_OPERATORS = 300  # a guess: DynamoDB's bound on the operators of an expression
 MAX_COMPARED = 4  # conditions compared inside each other; each is said twice in the tree, so their number is bounded
@@ -84,11 +88,7 @@ class Binder:
 
     def where(self, node: Expr) -> Condition:
         """The condition of a WHERE clause, checked. Raises ValidationException."""
-        found = self.condition(node)
-        checks = _Checks(None, None)
-        found = checks.condition(found)
-        _settle(checks)
-        return found
+        return _checked(_Checks.condition, self.condition(node))
 
     def condition(self, node: Expr) -> Condition:
         self._count()
@@ -226,10 +226,7 @@ class Binder:
             else:
                 assigns.append(Assign(path, self.assigned(change.value)))
         update = Update(tuple(assigns), tuple(removes), tuple(adds), tuple(deletes))
-        checks = _Checks(None, None)
-        update = checks.update(update)
-        _settle(checks)
-        return update
+        return _checked(_Checks.update, update)
 
     def assigned(self, node: Expr) -> Operand:
         """The value of a SET."""
@@ -315,11 +312,15 @@ def _too_many() -> ValidationException:
     return ValidationException("The statement contains too many operators")  # a guess
 
 
-def _settle(checks: Terms) -> None:
+def _checked(bind: Callable[[_Checks, T], T], node: T) -> T:
+    """The tree with the kinds of its operands checked, what is wrong said in PartiQL's words."""
+    checks = _Checks(None, None)
     try:
+        bound = bind(checks, node)
         checks.settle()
     except ExpressionFault as fault:
         message = str(fault).replace("; operator: ", "; operator or function: ")
         # The same set of types, as PartiQL lists it.
         message = message.replace("{B,NULL,SS,BOOL,L,BS,N,NS,S,M}", "{N,BS,L,B,NULL,M,S,SS,NS,BOOL}")
         raise ValidationException(message) from None
+    return bound

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -253,7 +253,7 @@ def _seen(node: Condition, held: Tree) -> Condition:
         return Between(_held(node.operand, held), _held(node.low, held), _held(node.high, held))
     if isinstance(node, In):
         return In(_held(node.operand, held), tuple(_held(one, held) for one in node.candidates))
-    return replace(node, arguments=tuple(_held(one, held) for one in node.arguments))
+    return Call(node.function, tuple(_held(one, held) for one in node.arguments))
 
 
 def _held(node: Operand, held: Tree) -> Operand:
