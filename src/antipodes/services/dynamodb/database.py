@@ -111,8 +111,7 @@ class Table:
         return next(order.prefix for order in self.orders if order.name == index.name)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemWrite:
+class ItemWrite(msgspec.Struct, frozen=True):
     """One item to write: `row` is the old row (a tombstone too), `item` and `body` the new item or None to delete."""
 
     table: Table

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from antipodes.services.dynamodb import consumption, rows
@@ -164,8 +165,7 @@ SHOWING = Guard(True)
 SILENT = Guard(False)
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatePlan:
+class UpdatePlan(msgspec.Struct, frozen=True):
     """What an UpdateItem comes to. write is None: a delete-only update of nothing changes nothing."""
 
     write: ItemWrite | None

@@ -6,7 +6,7 @@ sentence. The result is a range of item keys (a table) or of entry keys (an inde
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from antipodes.services.dynamodb import keys
 from antipodes.services.dynamodb.expressions.ast import (
@@ -31,8 +31,7 @@ _INDEXABLE = ("=", "<", "<=", ">", ">=", "BETWEEN", "begins_with")
 _PLACE = "Invalid condition in KeyConditionExpression: "
 
 
-@dataclass(frozen=True, slots=True)
-class KeyTest:
+class KeyTest(msgspec.Struct, frozen=True):
     """One condition on one key attribute: operator is = < <= > >= BETWEEN or begins_with."""
 
     name: str
@@ -40,8 +39,7 @@ class KeyTest:
     values: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRange:
+class KeyRange(msgspec.Struct, frozen=True):
     """start <= key < end, within one partition whose keys all begin with `partition`."""
 
     partition: bytes

@@ -7,9 +7,9 @@ A Scan goes in hash order; segment i of n is the i-th n-th of all hashes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from antipodes.services.dynamodb import consumption, keys, rows
@@ -53,8 +53,7 @@ _LEGACY_QUERY = ("AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyCo
 _LEGACY_SCAN = ("AttributesToGet", "ScanFilter", "ConditionalOperator")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """One page to read: which keys, in which direction, what of them to answer."""
 
     table: Table
@@ -70,8 +69,7 @@ class Reading:
     fetch: bool = False  # more of the items is wanted than the index holds
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """What was read. fetched: read units (4 KiB) of items fetched from the table behind a local index."""
 
     bodies: list[bytes]

@@ -6,16 +6,16 @@ resolved, placeholders replaced by `Literal`. `str(node)` prints a tree so that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 
 class ExpressionFault(Exception):
     """What AWS says of an expression that it refuses, without the "Invalid ...Expression: " before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(msgspec.Struct, frozen=True):
     """A document path: attribute names and list indexes. Before binding a name may be a reference, "#n"."""
 
     parts: tuple[str | int, ...]
@@ -29,8 +29,7 @@ class Path:
         return "[" + ", ".join(f"[{part}]" if isinstance(part, int) else part for part in self.parts) + "]"
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholder:
+class Placeholder(msgspec.Struct, frozen=True):
     """A value by reference, ":v"."""
 
     name: str
@@ -39,15 +38,13 @@ class Placeholder:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(msgspec.Struct, frozen=True):
     """A bound value."""
 
     value: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A function with its operands."""
 
     function: str
@@ -57,8 +54,7 @@ class Call:
         return f"{self.function}({', '.join(map(str, self.arguments))})"
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(msgspec.Struct, frozen=True):
     """left + right or left - right, in an update."""
 
     operator: str
@@ -69,8 +65,7 @@ class Arithmetic:
         return f"{self.left} {self.operator} {self.right}"
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(msgspec.Struct, frozen=True):
     """One of = <> < <= > >=."""
 
     operator: str
@@ -81,8 +76,7 @@ class Compare:
         return f"{self.left} {self.operator} {self.right}"
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+class Between(msgspec.Struct, frozen=True):
     """operand BETWEEN low AND high, both ends included."""
 
     operand: Operand
@@ -93,8 +87,7 @@ class Between:
         return f"{self.operand} BETWEEN {self.low} AND {self.high}"
 
 
-@dataclass(frozen=True, slots=True)
-class In:
+class In(msgspec.Struct, frozen=True):
     """operand IN (candidates)."""
 
     operand: Operand
@@ -104,8 +97,7 @@ class In:
         return f"{self.operand} IN ({', '.join(map(str, self.candidates))})"
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(msgspec.Struct, frozen=True):
     left: Condition
     right: Condition
 
@@ -115,8 +107,7 @@ class And:
         return f"{_grouped(self.left, Or)} AND {right}"
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(msgspec.Struct, frozen=True):
     left: Condition
     right: Condition
 
@@ -124,8 +115,7 @@ class Or:
         return f"{self.left} OR {_grouped(self.right, Or)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(msgspec.Struct, frozen=True):
     condition: Condition
 
     def __str__(self) -> str:
@@ -141,8 +131,7 @@ Operand = Path | Placeholder | Literal | Call | Arithmetic
 Condition = Compare | Between | In | And | Or | Not | Call
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(msgspec.Struct, frozen=True):
     """SET path = value."""
 
     path: Path
@@ -152,8 +141,7 @@ class Assign:
         return f"{self.path} = {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class SetChange:
+class SetChange(msgspec.Struct, frozen=True):
     """ADD path value, or DELETE path value."""
 
     path: Path
@@ -163,8 +151,7 @@ class SetChange:
         return f"{self.path} {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(msgspec.Struct, frozen=True):
     """An update expression: its sections, each in the order written. legacy: it came as AttributeUpdates."""
 
     assigns: tuple[Assign, ...] = ()
@@ -183,8 +170,7 @@ class Update:
         return written + list(self.removes)
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
+class Projection(msgspec.Struct, frozen=True):
     """The paths to answer."""
 
     paths: tuple[Path, ...]
