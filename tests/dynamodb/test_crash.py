@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +17,14 @@ import pytest
 from antipodes.services.dynamodb import live_indexes, rows
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.service import DynamoDB
+from antipodes.world.real import run_real
+from tests.dynamodb import writing_region
 from tests.dynamodb.conftest import REGIONS, Planet, active, ask, make_table, until
 from tests.dynamodb.streaming import all_records
 
 Run = Callable[[Callable[[Planet], Awaitable[None]]], None]
 EAST = REGIONS[0]
+ROOT = Path(__file__).parent.parent.parent
 LIVES = 4
 WRITERS = 8
 LATER = 2_000_000_000
@@ -125,3 +133,39 @@ def test_nothing_disagrees_after_a_crash(run: Run, monkeypatch: pytest.MonkeyPat
 
     run(story)
     assert sum(acknowledged.values()) > LIVES
+
+
+def test_sigkill_under_writers_leaves_nothing_that_disagrees(tmp_path: Path) -> None:
+    """ANTIPODES_KILLS says how often (6)."""
+    chance = random.Random(3)
+    acknowledged: dict[str, int] = {}
+    tried: dict[str, int] = {}
+
+    async def look() -> None:
+        world = writing_region.world_on(tmp_path)
+        service = writing_region.opened(world)
+        await service.start()
+        await writing_region.settled(service, world)
+        await check(service, acknowledged, tried)
+        service.database.stop()
+        service.database.store.close()
+        await world.close()
+
+    for life in range(int(os.environ.get("ANTIPODES_KILLS", "6"))):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.dynamodb.writing_region", str(tmp_path), str(life)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        lines = [child.stdout.readline() for _ in range(chance.randint(1, 800))]
+        child.send_signal(signal.SIGKILL)
+        lines += child.stdout.read().split(b"\n")[:-1]
+        child.stdout.close()
+        child.wait()
+        for pk, number in (line.decode().split() for line in lines if line and not line.startswith(b"#")):
+            acknowledged[pk] = max(acknowledged.get(pk, 0), int(number))
+        tried = {f"k{number}": 1 << 60 for number in range(writing_region.KEYS)}
+        run_real(look)
+    assert len(acknowledged) > 100
