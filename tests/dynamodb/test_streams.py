@@ -114,6 +114,9 @@ def test_iterators_begin_where_they_say(run: Run) -> None:
         start = (await shards_of(east, arn))[0]["SequenceNumberRange"]["StartingSequenceNumber"]
         from_start, _ = await drained(east, await iterator(east, arn, "AT_SEQUENCE_NUMBER", SequenceNumber=start))
         assert from_start == records
+        moment = records[3]["dynamodb"]["ApproximateCreationDateTime"]
+        since, _ = await drained(east, await iterator(east, arn, "AT_TIMESTAMP", Timestamp=float(moment)))
+        assert since == records[3:]
         await ask(east, "PutItem", put("later"))
         for one in (latest, place):
             found, _ = await drained(east, one)

@@ -209,6 +209,26 @@ def test_in_a_global_table_the_region_that_wrote_the_item_deletes_it(run: Run) -
     run(story)
 
 
+def test_a_replica_that_joins_later_expires_items_too(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        planet.options = {"dynamodb.table_state_s": "0", "dynamodb.ttl_sweep_s": "1000000"}
+        east, west = await planet.start(EAST), await planet.start(WEST)
+        await make_table(east, **BOTH)
+        await ask(east, "UpdateTimeToLive", expiry())
+        soon = int(planet.worlds[EAST].now()) + 1000
+        await ask(east, "PutItem", item("a", {"N": str(soon)}))
+        await ask(east, "UpdateTable", {"TableName": "Things", "ReplicaUpdates": [{"Create": {"RegionName": WEST}}]})
+        await until(lambda: "Things" in west.database.tables)
+        await active(west)
+        planet.carry()
+        assert await status(west) == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
+        planet.worlds[WEST].now = lambda: soon + ttl.TAKEOVER_S + 1  # type: ignore[method-assign]
+        await west.sweeper.sweep()
+        assert await held(west) == []
+
+    run(story)
+
+
 def test_what_is_a_time() -> None:
     def of(value: dict[str, str]) -> int | None:
         entry = expiry_entry("t", {"t": value}, b"key")
