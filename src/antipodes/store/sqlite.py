@@ -2,14 +2,15 @@
 
 How it works. `put` notes a batch in an overlay over the table; `sync` appends what is new to the redo log and flushes
 it: that is all that an acknowledged write waits for. When the redo log has grown to REDO_BYTES its overlay is frozen,
-a fresh one begins in the log's other file, and every later sync pours some frozen rows into an open transaction, in key
-order, so that neighbours share pages and no single sync takes long. When all are poured the transaction is committed
-together with the number of the next generation (redo.py), and the frozen one's file is free.
+a fresh one begins in the log's other file, and every later sync pours some frozen rows into the table and commits them,
+in key order, so that neighbours share pages and no single sync takes long. These commits are not flushed: until all is
+poured the redo log has it too, and pouring it twice does no harm. The last one is flushed, and carries the log records
+and the number of the next generation (redo.py): the frozen one's file is free.
 
 Who reads asks the fresh overlay, the frozen one, a cache of rows, the table. A range read pours the rows of its range
 into the open transaction first, where the same connection sees them.
 
-A commit happens only in `sync`, when nothing is unsynced: the table never holds what the redo log might not. What the
+Commits happen only in `sync`, when nothing is unsynced: the table never holds what the redo log might not. What the
 table could not take (a full disk) stays in the redo log, and is tried again; when that has become too long, syncs fail.
 
 Measured choices: pages of 8 KiB and WITHOUT ROWID (with 4 KiB pages each 1 KiB row spills to an overflow page: 2.5
@@ -37,7 +38,7 @@ PAGE_BYTES = 8192
 CACHE_KIB = 16 * 1024
 ROW_CACHE_BYTES = 16 << 20
 ROW_OVERHEAD_BYTES = 200  # of a key and a value in a dict
-REDO_BYTES = 8 << 20  # then the overlay is poured
+REDO_BYTES = 4 << 20  # then the overlay is poured
 MAX_REDO_BYTES = 64 << 20  # so much more is taken while the table cannot be written
 POURED_PER_ROW = 2  # rows poured for each row written: the frozen overlay is empty before the fresh one is full
 POURED_PER_SYNC = 16
@@ -99,7 +100,7 @@ class SqliteEngine:
             f"page_size={PAGE_BYTES}",
             "locking_mode=EXCLUSIVE",
             "journal_mode=WAL",
-            "synchronous=FULL",
+            "synchronous=NORMAL",
             f"cache_size=-{CACHE_KIB}",
             f"wal_autocheckpoint={CHECKPOINT_PAGES}",
             f"journal_size_limit={JOURNAL_LIMIT_BYTES}",
@@ -275,7 +276,9 @@ class SqliteEngine:
         assert frozen is not None
         self._begin()
         self._pour(frozen.take_first(count))
-        if not frozen.rows:
+        if frozen.rows:
+            self._connection.execute("COMMIT")
+        else:
             self._commit(frozen, self._redo.generation)
             self._frozen = None
 
@@ -301,12 +304,18 @@ class SqliteEngine:
             self._cursor.executemany(_DELETE, gone)
 
     def _commit(self, overlay: Overlay, next_generation: int) -> None:
-        """The rest of a poured overlay, and its commit: from now on the redo log is read from that generation on."""
+        """The rest of a poured overlay, flushed with all that was committed before: from now on the redo log is read
+        from that generation on."""
+        run = self._connection.execute
+        run("COMMIT")  # the next one may be flushed: it must not be changed within a transaction
+        run("PRAGMA synchronous=FULL")
+        run("BEGIN IMMEDIATE")
         if overlay.drop_upto:
-            self._connection.execute("DELETE FROM log WHERE position <= ?", (overlay.drop_upto,))
+            run("DELETE FROM log WHERE position <= ?", (overlay.drop_upto,))
         self._cursor.executemany(_LOG, overlay.records)
         self._cursor.executemany(_META, {**overlay.meta, "redo": str(next_generation)}.items())
-        self._connection.execute("COMMIT")
+        run("COMMIT")
+        run("PRAGMA synchronous=NORMAL")
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
         self.abandon()
@@ -318,6 +327,7 @@ class SqliteEngine:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error:
             pass  # SQLite has rolled back by itself; nothing is left to take back
         # What was synced and poured was rolled back too: the redo log has it.
