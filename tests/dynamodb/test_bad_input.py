@@ -15,7 +15,7 @@ from antipodes.services.dynamodb.values import measure_item
 from antipodes.wire.errors import AwsError, ClientFault
 from antipodes.wire.operation import Request
 from antipodes.wire.protocols.json import parse_body
-from tests.dynamodb.conftest import Planet, ask, make_table
+from tests.dynamodb.conftest import Planet, ask, make_table, refused
 
 texts = st.sampled_from(["", "a", "pk", "sk", "1", "-1.5", "x" * 300, "AQID", "é", "#n", ":v", "NaN", "1e200"])
 junk = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False, allow_infinity=False), texts)
@@ -270,3 +270,21 @@ def test_every_table_request_is_answered_or_refused(operation: str, data: st.Dat
             await planet.stop_all()
 
     asyncio.run(story())
+
+
+def test_mistyped_values_are_told_of_before_anything_else(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        for operation, params in (
+            ("GetItem", {"Key": {"pk": {"S": True}}}),
+            ("PutItem", {"TableName": "Nothing", "Item": {"pk": {"L": [{"M": {"x": {"N": True}}}]}}}),
+            ("UpdateItem", {"ExpressionAttributeValues": {":v": {"SS": [True]}}}),
+            ("TransactWriteItems", {"TransactItems": [{"Delete": {"Key": {"pk": {"S": True}}}}]}),
+            ("Query", {"Limit": 0, "KeyConditions": {"pk": {"AttributeValueList": [{"S": True}]}}}),
+        ):
+            assert await refused(service, operation, params) == (
+                "SerializationException",
+                "TRUE_VALUE cannot be converted to String",
+            )
+
+    run(story)

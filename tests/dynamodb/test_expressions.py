@@ -310,6 +310,16 @@ def test_a_copied_map_does_not_follow_its_origin() -> None:
             "SET a = size(b)",
             "Invalid UpdateExpression: The function is not allowed in an update expression; function: size",
         ),
+        (
+            "REMOVE a.b SET a[1] = :one",
+            "Invalid UpdateExpression: Two document paths conflict with each other; must remove or rewrite one of "
+            "these paths; path one: [a, b], path two: [a, [1]]",
+        ),
+        (  # the operands of ADD are judged before those of functions
+            "SET a = if_not_exists(b) ADD c :he",
+            "Invalid UpdateExpression: Incorrect operand type for operator or function; "
+            "operator: ADD, operand type: STRING",
+        ),
         ("SET a.b = :one", "The document path provided in the update expression is invalid for update"),
         ("SET nope.b = :one", "The document path provided in the update expression is invalid for update"),
         ("SET a = nope", "The provided expression refers to an attribute that does not exist in the item"),

@@ -267,6 +267,38 @@ def test_segments_share_the_table_between_them(run: Run, total: int) -> None:
         ),
         (
             "Query",
+            query("pk = :v AND sk > :w", {":v": "a", ":w": 3}, ExclusiveStartKey={"pk": {"S": "a"}, "sk": {"N": "1"}}),
+            "The provided starting key does not match the range key predicate",
+        ),
+        (
+            "Query",
+            query("pk = :v AND sk > :w", {":v": "a", ":w": 3}, ExclusiveStartKey={"pk": {"S": "b"}, "sk": {"N": "4"}}),
+            "The query can return at most one row and cannot be restarted",
+        ),
+        (
+            "Query",
+            query("pk = :v", {":v": "a"}, ExclusiveStartKey={"pk": {"S": "a"}, "sk": {"S": "1"}}),
+            "The provided key element does not match the schema",
+        ),
+        (
+            "Query",
+            query("pk = :v", {":v": "a"}, ProjectionExpression="sk.x"),
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: sk",
+        ),
+        (
+            "Scan",
+            {"TableName": "Things", "FilterExpression": "attribute_exists(kind[0])"},
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+            "IndexKey: kind",
+        ),
+        (
+            "Query",
+            query("pk = :v", {":v": "a"}, FilterExpression="#n = :m AND x = x"),
+            "Invalid FilterExpression: An expression attribute name used in the document path is not defined; "
+            "attribute name: #n",
+        ),
+        (
+            "Query",
             query("pk = :v", {":v": "a"}, Limit=0),
             "1 validation error detected: Value at 'Limit' failed to satisfy constraint: "
             "Member must have value greater than or equal to 1",

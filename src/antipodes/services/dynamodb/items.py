@@ -18,7 +18,16 @@ import orjson
 from antipodes.services.dynamodb import consumption, rows
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
 from antipodes.services.dynamodb.expressions import update as updates
-from antipodes.services.dynamodb.expressions.ast import Condition, Path, Update
+from antipodes.services.dynamodb.expressions.ast import (
+    Arithmetic,
+    Call,
+    Condition,
+    Literal,
+    Operand,
+    Path,
+    Update,
+    operand_paths,
+)
 from antipodes.services.dynamodb.expressions.evaluate import holds
 from antipodes.services.dynamodb.expressions.names import Terms
 from antipodes.services.dynamodb.expressions.projection import Tree, pick, tree_of
@@ -31,8 +40,8 @@ from antipodes.services.dynamodb.parameters import (
     terms_of,
     write_units,
 )
-from antipodes.services.dynamodb.schema import check_index_keys, key_from_item, key_from_key
-from antipodes.services.dynamodb.values import INVALID, MAX_ITEM_BYTES, Item, measure_item
+from antipodes.services.dynamodb.schema import Index, check_index_keys, key_from_item, key_from_key
+from antipodes.services.dynamodb.values import INVALID, MAX_ITEM_BYTES, Item, kind_of, measure_item
 from antipodes.wire.errors import ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
 
@@ -275,28 +284,67 @@ def _judge(
             raise
 
 
+def _check_index_kinds(indexes: tuple[Index, ...], item: Item) -> None:
+    """What an update expression came to may not fit an index: that has a sentence of its own."""
+    for index in indexes:
+        for part in (index.hash, index.range):
+            if part is not None and part.kind not in item.get(part.name, {part.kind: None}):
+                raise ValidationException(
+                    "The update expression attempted to update the secondary index key to unsupported type"
+                )
+
+
 def _size_of_some(item: Item, names: dict[str, None]) -> int:
     return measure_item({name: item[name] for name in names if name in item})
 
 
 def check_paths(table: Table, update: Update) -> None:
-    """Key attributes cannot be changed, nor looked into."""
+    """Key attributes cannot be changed, those of indexes only to their kind; none can be looked into."""
     shared = table.description.shared
+    written = update.paths()
     for part in (shared.hash, shared.range):
+        if part is not None and any(path.parts[0] == part.name for path in written):
+            raise ValidationException(
+                INVALID + f"Cannot update attribute {part.name}. This attribute is part of the key"
+            )
+    if shared.indexes:
+        kinds = {str(one.path.parts[0]): _static_kind(one.value) for one in update.assigns if len(one.path.parts) == 1}
+        for change in update.adds:
+            if len(change.path.parts) == 1:
+                kinds[str(change.path.parts[0])] = _static_kind(change.value)
+        for index in shared.indexes:
+            for part in (index.hash, index.range):
+                kind = kinds.get(part.name) if part is not None else None
+                if part is not None and kind is not None and kind != part.kind:
+                    raise ValidationException(
+                        INVALID + f"Type mismatch for Index Key {part.name} Expected: {part.kind} "
+                        f"Actual: {kind} IndexName: {index.name}"
+                    )
+    check_scalars(table, written + operand_paths(update), None)
+
+
+def _static_kind(node: Operand) -> str | None:
+    """The kind of a value that is known before there is an item."""
+    if isinstance(node, Literal):
+        return kind_of(node.value)
+    if isinstance(node, Arithmetic):
+        return "N"
+    return "L" if isinstance(node, Call) and node.function == "list_append" else None
+
+
+def check_scalars(table: Table, paths: list[Path], tree: Tree | None) -> None:
+    """Refuses paths that lead into a key attribute of the table or of an index."""
+    shared = table.description.shared
+    parts = [("Key", part) for part in (shared.hash, shared.range)]
+    parts += [("IndexKey", part) for index in shared.indexes for part in (index.hash, index.range)]
+    for word, part in parts:
         if part is None:
             continue
-        for path in update.paths():
-            if path.parts[0] == part.name:
-                raise ValidationException(
-                    INVALID + f"Cannot update attribute {part.name}. This attribute is part of the key"
-                )
-    for index in shared.indexes:
-        for part in (index.hash, index.range):
-            if part is not None and any(_inside(path, part.name) for path in update.paths()):
-                raise ValidationException(
-                    "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
-                    f"IndexKey: {part.name}"
-                )
+        if any(_inside(path, part.name) for path in paths) or (tree is not None and tree.get(part.name)):
+            raise ValidationException(
+                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+                f"{word}: {part.name}"
+            )
 
 
 def _inside(path: Path, name: str) -> bool:

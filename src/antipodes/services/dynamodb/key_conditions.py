@@ -22,8 +22,9 @@ from antipodes.services.dynamodb.expressions.ast import (
     Or,
     Path,
 )
-from antipodes.services.dynamodb.schema import KeyPart
-from antipodes.services.dynamodb.values import INVALID, Value
+from antipodes.services.dynamodb.expressions.evaluate import holds
+from antipodes.services.dynamodb.schema import KEY_MISMATCH, KeyPart
+from antipodes.services.dynamodb.values import INVALID, Item, Value
 from antipodes.wire.errors import ValidationException
 
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -106,32 +107,82 @@ def _value(operand: Operand) -> Value:
     raise ValidationException(_PLACE + "Multiple attribute names used in one condition")
 
 
-def range_of(tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, *, index: bool) -> KeyRange:
-    """The keys that meet the conditions. Raises ValidationException."""
+def check_tests(
+    tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, start_key: Item | None = None
+) -> None:
+    """Judges the conditions, and the parts of ExclusiveStartKey with them, key by key as AWS does."""
     if not 1 <= len(tests) <= 2:
         raise ValidationException("Conditions can be of length 1 or 2 only")
-    if any(test.operator not in _INDEXABLE for test in tests):
-        raise ValidationException("Attempted conditional constraint is not an indexable operation")
     by_name = {test.name: test for test in tests}
-    on_hash = by_name.pop(hash_part.name, None)
-    if on_hash is None:
-        raise ValidationException(f"Query condition missed key schema element: {hash_part.name}")
-    on_range = None
-    if by_name:
-        on_range = by_name.pop(range_part.name, None) if range_part is not None else None
-        if on_range is None:
-            missing = range_part.name if range_part is not None else hash_part.name
-            if range_part is None:
-                raise ValidationException("Query key condition not supported")
-            raise ValidationException(f"Query condition missed key schema element: {missing}")
-    _check_kinds(on_hash, hash_part)
-    if on_hash.operator != "=":
-        raise ValidationException("Query key condition not supported")
+    for part in (hash_part, range_part):
+        if part is None:
+            continue
+        if start_key is not None:
+            check_start_part(start_key, part)
+        if range_part is None and len(tests) > 1:
+            raise ValidationException("Query key condition not supported")
+        test = by_name.get(part.name)
+        if test is None:
+            if part is hash_part or len(tests) > 1:
+                raise ValidationException(f"Query condition missed key schema element: {part.name}")
+            continue
+        if test.operator not in _INDEXABLE:
+            raise ValidationException("Attempted conditional constraint is not an indexable operation")
+        _check_kinds(test, part)
+        if part is hash_part and test.operator != "=":
+            raise ValidationException("Query key condition not supported")
+
+
+def check_start_part(start_key: Item, part: KeyPart) -> None:
+    """One part of an ExclusiveStartKey."""
+    if part.name not in start_key:
+        raise ValidationException("The provided starting key is invalid")
+    if part.kind not in start_key[part.name]:
+        raise ValidationException(KEY_MISMATCH)
+
+
+def check_start(tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, start_key: Item) -> None:
+    """An ExclusiveStartKey must lie where the query reads; AWS's three ways to say that it does not."""
+    by_name = {test.name: test for test in tests}
+    same = start_key[hash_part.name] == by_name[hash_part.name].values[0]
+    test = by_name.get(range_part.name) if range_part is not None else None
+    if range_part is None or test is None:
+        if not same:
+            raise ValidationException(
+                "The provided starting key is outside query boundaries based on provided conditions"
+            )
+        return
+    if not _met(test, start_key[range_part.name]):
+        raise ValidationException("The provided starting key does not match the range key predicate")
+    if not same:
+        raise ValidationException("The query can return at most one row and cannot be restarted")
+
+
+def _met(test: KeyTest, value: Value) -> bool:
+    path, literals = Path((test.name,)), [Literal(one) for one in test.values]
+    node: Condition
+    if test.operator == "BETWEEN":
+        node = Between(path, *literals)
+    elif test.operator == "begins_with":
+        node = Call("begins_with", (path, *literals))
+    else:
+        node = Compare(test.operator, path, literals[0])
+    return holds(node, {test.name: value})
+
+
+def range_of(
+    tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, *, index: bool, judged: bool = False
+) -> KeyRange:
+    """The keys that meet the conditions. judged: `check_tests` was here."""
+    if not judged:
+        check_tests(tests, hash_part, range_part)
+    by_name = {test.name: test for test in tests}
+    on_hash = by_name[hash_part.name]
+    on_range = by_name.get(range_part.name) if range_part is not None else None
     partition = keys.partition_prefix(keys.encoded(hash_part.kind, on_hash.values[0][hash_part.kind]))
     if on_range is None:
         return KeyRange(partition, partition, keys.after_prefix(partition))
     assert range_part is not None
-    _check_kinds(on_range, range_part)
     parts = [keys.encoded(range_part.kind, value[range_part.kind]) for value in on_range.values]
     start, end = _bounds(on_range.operator, partition, parts, index)
     return KeyRange(partition, start, max(start, end))

@@ -19,7 +19,15 @@ from antipodes.services.dynamodb.expressions.ast import Condition, condition_pat
 from antipodes.services.dynamodb.expressions.evaluate import holds
 from antipodes.services.dynamodb.expressions.names import Terms
 from antipodes.services.dynamodb.expressions.projection import Tree, pick, tree_of
-from antipodes.services.dynamodb.key_conditions import KeyTest, range_of, tests_of
+from antipodes.services.dynamodb.items import check_scalars
+from antipodes.services.dynamodb.key_conditions import (
+    KeyTest,
+    check_start,
+    check_start_part,
+    check_tests,
+    range_of,
+    tests_of,
+)
 from antipodes.services.dynamodb.legacy import condition_of_filter, key_tests_of, paths_of
 from antipodes.services.dynamodb.orders import place_of
 from antipodes.services.dynamodb.parameters import (
@@ -34,7 +42,7 @@ from antipodes.services.dynamodb.parameters import (
     table_name,
     terms_of,
 )
-from antipodes.services.dynamodb.schema import Index, KeyPart, index_entry, key_from_item
+from antipodes.services.dynamodb.schema import Index, KeyPart, index_entry, key_from_key
 from antipodes.services.dynamodb.values import INVALID, Item, measure_item
 from antipodes.wire.errors import ValidationException
 from antipodes.wire.operation import Payload, Request
@@ -105,14 +113,20 @@ async def query(database: Database, request: Request) -> Payload:
     table = database.table(table_name(params))
     index = _index(table, params)
     hash_part, range_part = _key_parts(table, index)
-    after = _start_key(table, index, params)
-    found = range_of(tests, hash_part, range_part, index=index is not None)
-    _check_filter(params, condition, hash_part, range_part)
+    start_key = params.get("ExclusiveStartKey")
+    _check_start_size(table, index, start_key)
+    check_tests(tests, hash_part, range_part, start_key)
+    after = _start_key(table, index, start_key)
+    found = range_of(tests, hash_part, range_part, index=index is not None, judged=True)
     reverse = params.get("ScanIndexForward") is False
     start, end = found.start, found.end
     if after is not None:
-        _check_start(found.partition, start, end, after, len(tests))
+        assert start_key is not None
+        check_start(tests, hash_part, range_part, start_key)
         start, end = (start, min(end, after)) if reverse else (max(start, after + b"\x00"), end)
+    if tree is not None or condition is not None:
+        _check_scalars(table, tree, condition)
+        _check_filter(params, condition, hash_part, range_part)
     reading = _reading(table, index, params, condition, tree, start, end)
     return await _answer(database, params, table, index, read_page(database, reading))
 
@@ -133,7 +147,14 @@ async def scan(database: Database, request: Request) -> Payload:
     index = _index(table, params)
     segment, total = params.get("Segment"), params.get("TotalSegments")
     start, end = keys.segment_bounds(segment, total) if segment is not None and total else (b"", None)
-    after = _start_key(table, index, params)
+    start_key = params.get("ExclusiveStartKey")
+    if start_key is not None:
+        _check_start_size(table, index, start_key)
+        for part in _key_parts(table, index) if index is not None else ():
+            if part is not None:
+                check_start_part(start_key, part)
+        _selected(table, index, params, tree)
+    after = _start_key(table, index, start_key)
     if after is not None:
         if not (start <= after and (end is None or after < end)):
             raise ValidationException(
@@ -141,6 +162,8 @@ async def scan(database: Database, request: Request) -> Payload:
                 f"correct Segment. TotalSegments: {total} Segment: {segment}"
             )
         start = after + b"\x00"
+    if tree is not None or condition is not None:
+        _check_scalars(table, tree, condition)
     reading = _reading(table, index, params, condition, tree, start, end or b"")
     return await _answer(database, params, table, index, read_page(database, reading))
 
@@ -337,20 +360,10 @@ def _check_filter(params: Params, condition: Condition | None, hash_part: KeyPar
             )
 
 
-def _check_start(partition: bytes, start: bytes, end: bytes, after: bytes, conditions: int) -> None:
-    """An ExclusiveStartKey must lie where the query reads."""
-    inside = start <= after < end
-    if conditions == 1:
-        if not inside:
-            raise ValidationException(
-                "The provided starting key is outside query boundaries based on provided conditions"
-            )
-        return
-    if after.startswith(partition):
-        if not inside:
-            raise ValidationException("The provided starting key does not match the range key predicate")
-    else:
-        raise ValidationException("The provided starting key is outside query boundaries based on provided conditions")
+def _check_scalars(table: Table, tree: Tree | None, condition: Condition | None) -> None:
+    """Key attributes have no inside to ask for."""
+    paths = condition_paths(condition) if condition is not None else []
+    check_scalars(table, paths, tree)
 
 
 def _index(table: Table, params: Params) -> Index | None:
@@ -372,24 +385,25 @@ def _key_parts(table: Table, index: Index | None) -> tuple[KeyPart, KeyPart | No
     return holder.hash, holder.range
 
 
-def _start_key(table: Table, index: Index | None, params: Params) -> bytes | None:
-    """The key behind which the page begins, from ExclusiveStartKey."""
-    key: Any = params.get("ExclusiveStartKey")
-    if key is None:
-        return None
+def _check_start_size(table: Table, index: Index | None, start_key: Item | None) -> None:
     parts = [part for part in (*_key_parts(table, index), *_key_parts(table, None)) if part is not None]
-    if len({part.name for part in parts}) != len(key):
+    if start_key is not None and len({part.name for part in parts}) != len(start_key):
         raise ValidationException("The provided starting key is invalid")
-    for part in parts:
-        if part.kind not in key.get(part.name, {}):
-            raise ValidationException(
-                "The provided starting key is invalid: The provided key element does not match the schema"
-            )
+
+
+def _start_key(table: Table, index: Index | None, start_key: Item | None) -> bytes | None:
+    """The key behind which the page begins, from ExclusiveStartKey; an index's own parts are judged already."""
+    if start_key is None:
+        return None
     shared = table.shared
-    item_key = key_from_item(shared.hash, shared.range, key)
+    own = {part.name: start_key.get(part.name) for part in (shared.hash, shared.range) if part is not None}
+    try:
+        item_key = key_from_key(shared.hash, shared.range, {name: one for name, one in own.items() if one is not None})
+    except ValidationException as fault:
+        raise ValidationException(f"The provided starting key is invalid: {fault.message}") from None
     if index is None:
         return item_key
-    entry = index_entry(index, key, item_key)
+    entry = index_entry(index, start_key, item_key)
     assert entry is not None, "its parts were just checked"
     return entry
 

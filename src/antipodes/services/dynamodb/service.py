@@ -30,6 +30,7 @@ from antipodes.services.dynamodb.metering import Meter
 from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.streams import Streams
+from antipodes.services.dynamodb.typed import takes_values, typed
 from antipodes.wire.operation import Operation
 
 _ITEM_OPERATIONS = {
@@ -99,7 +100,12 @@ class DynamoDB:
         self.meter = Meter(
             surroundings.world, surroundings.call, self.database.spawn, self.database.tables, self.database.table_name
         )
-        self._operations = self.meter.over(operations)
+        self._operations = self.meter.over(
+            {
+                name: typed(name, operation) if not name.startswith("Replica") and takes_values(name) else operation
+                for name, operation in operations.items()
+            }
+        )
 
     @property
     def operations(self) -> Mapping[str, Operation]:

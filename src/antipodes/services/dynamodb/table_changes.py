@@ -33,6 +33,11 @@ def check_asks(params: Params) -> None:
     """Refuses an UpdateTable that asks for nothing."""
     if all(params.get(name) in (None, []) for name in _CHANGES):
         raise ValidationException(NOTHING)
+    throughput = params.get("ProvisionedThroughput")
+    if params.get("BillingMode") == "PROVISIONED" and not throughput:
+        raise ValidationException(INVALID + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+    if throughput:
+        check_bounds(throughput)
 
 
 def new_settings(shared: Shared, params: Params, now: float) -> Settings:
@@ -70,12 +75,7 @@ def _billing(settings: Settings, params: Params, now: float) -> Settings:
             return settings
         return msgspec.structs.replace(settings, billing=mode, read_units=0, write_units=0, billing_since=now)
     if not throughput:
-        if params.get("BillingMode") is not None:
-            raise ValidationException(
-                INVALID + "ProvisionedThroughput must be specified when BillingMode is PROVISIONED"
-            )
         return settings
-    check_bounds(throughput)
     reads, writes = throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]
     if (mode, reads, writes) == (settings.billing, settings.read_units, settings.write_units):
         raise ValidationException(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from antipodes.services.dynamodb.parameters import Constraints, Params
+from antipodes.services.dynamodb.parameters import TABLE_NAME, Constraints, Params
 from antipodes.services.dynamodb.schema import Index, KeyPart
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import NotSupported, ValidationException
@@ -55,7 +55,7 @@ def check_create(params: Params) -> str:
 
 def check_name(constraints: Constraints, name: str, member: str) -> None:
     """The constraints on names of tables and indexes."""
-    if not all(letter.isascii() and (letter.isalnum() or letter in "_.-") for letter in name) or not name:
+    if not TABLE_NAME(name):
         constraints.note(name, member, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
     if len(name) < MIN_NAME:
         constraints.note(name, member, f"Member must have length greater than or equal to {MIN_NAME}")
@@ -216,10 +216,14 @@ def stream_of(params: Params) -> str:
 def schema_of(params: Params) -> tuple[tuple[KeyPart, ...], KeyPart, KeyPart | None, tuple[Index, ...]]:
     """(attribute definitions, hash key, range key, indexes). Raises ValidationException."""
     defined = tuple(KeyPart(one["AttributeName"], one["AttributeType"]) for one in params["AttributeDefinitions"])
+    names = [part.name for part in defined]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ValidationException(f"Attribute Name is duplicated: {name}")
     hash_part, range_part = _parts(params["KeySchema"], defined)
     local, globals_ = params.get("LocalSecondaryIndexes"), params.get("GlobalSecondaryIndexes")
     own = [part.name for part in (hash_part, range_part) if part is not None]
-    if not local and not globals_ and len(own) != len(defined):
+    if local is None and globals_ is None and len(own) != len(defined):
         raise ValidationException(
             INVALID + "Number of attributes in KeySchema does not exactly match number of attributes "
             "defined in AttributeDefinitions"

@@ -145,6 +145,7 @@ async def delete_table(database: Database, replicas: Replicas, request: Request)
 async def update_table(database: Database, replicas: Replicas, request: Request) -> Result:
     """Changes billing, throughput, stream, protection, class, encryption; or the replicas."""
     params = request.params
+    check_named(params)
     constraints = Constraints()
     table_name(params, constraints)
     constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
@@ -223,11 +224,18 @@ async def describe_endpoints(database: Database, replicas: Replicas, request: Re
 
 def known(database: Database, params: Params) -> Table:
     """The table in whatever state. Raises ResourceNotFoundException."""
+    check_named(params)
     name = database.table_name(table_name(params))
     table = database.tables.get(name)
     if table is None:
         raise not_found(f"Requested resource not found: Table: {name} not found")
     return table
+
+
+def check_named(params: Params) -> None:
+    """Operations on tables say it so, those on items otherwise."""
+    if params.get("TableName") is None:
+        raise ValidationException("The parameter 'TableName' is required but was not present in the request")
 
 
 def in_use(message: str) -> ClientFault:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.dynamodb.database import Database, Table
+from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.parameters import TABLE_NAME, Constraints, Params
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import ClientFault, ValidationException
@@ -43,6 +43,8 @@ async def untag_resource(database: Database, request: Request) -> Result:
     constraints.settle()
     if not params["TagKeys"]:
         raise ValidationException("Atleast one Tag Key needs to be provided as Input.")
+    if name not in database.tables:
+        raise not_found()  # seen on AWS: without the ARN, unlike TagResource
     table = _resource(database, params, name)
     tags = {key: value for key, value in table.description.tags.items() if key not in params["TagKeys"]}
     database.keep(msgspec.structs.replace(table.description, tags=tags))

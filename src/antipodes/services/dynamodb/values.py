@@ -31,6 +31,8 @@ KINDS = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 SETS = ("SS", "NS", "BS")
 INVALID = "One or more parameter values were invalid: "
 
+_VALUE_CLASS = "class com.amazonaws.dynamodb.v20120810.AttributeValue"
+_MAP_CLASS = "java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
 _PLAIN = re.compile(r"(?:0|-?[1-9][0-9]{0,37})").fullmatch  # an integer that is canonical as it stands
 _SHORT_NUMBER = 40  # characters: what is longer is not worth a place in a cache
 _NUMBER = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?", re.ASCII).fullmatch
@@ -73,6 +75,8 @@ def _measure_members(members: Item, depth: int) -> int:
 def measure(value: Any, depth: int = 0) -> int:
     """Validates one attribute value, makes it canonical in place; its size in bytes."""
     if type(value) is not dict:
+        if type(value) is list:
+            raise _no_collection(value, _VALUE_CLASS)
         raise serialization("Unexpected value type in payload" if value is not None else "Unexpected field type")
     if len(value) != 1:
         _drop_nulls(value)
@@ -101,6 +105,8 @@ def _drop_nulls(value: Value) -> None:
     for kind in [kind for kind, content in value.items() if content is None or kind not in KINDS]:
         del value[kind]
     if len(value) > 1:
+        for kind in list(value):
+            measure({kind: value[kind]})  # a bad value is told of before there being two
         raise ValidationException(
             "Supplied AttributeValue has more than one datatypes set, "
             "must contain exactly one of the supported datatypes"
@@ -122,28 +128,86 @@ def _mistyped(content: Any, wanted: str) -> ClientFault:
     return serialization("Start of structure or map found where not expected")
 
 
+def _no_collection(content: Any, java_class: str) -> ClientFault:
+    """What AWS says of a value that is no list or map where one must be, or the wrong one of the two."""
+    if isinstance(content, list):
+        return serialization(f"Unrecognized collection type {java_class}")
+    if isinstance(content, dict):
+        return serialization("Start of structure or map found where not expected")
+    return serialization("Unexpected field type")
+
+
+def check_types(value: Any) -> None:
+    """Only the types of an attribute value, as AWS's JSON reader sees them. Raises SerializationException."""
+    if type(value) is not dict:
+        raise (
+            _no_collection(value, _VALUE_CLASS)
+            if type(value) is list
+            else serialization("Unexpected value type in payload")
+        )
+    for kind, content in value.items():
+        if content is None:
+            continue
+        if kind in {"S", "N"}:
+            if type(content) is not str:
+                raise _mistyped(content, "String")
+        elif kind == "B":
+            decoded(content)
+        elif kind in {"BOOL", "NULL"}:
+            _flag(content)
+        elif kind in SETS:
+            _check_members(content)
+            for member in content if kind == "BS" else ():
+                decoded(member)
+        elif kind == "M":
+            if type(content) is not dict:
+                raise _no_collection(content, _MAP_CLASS)
+            for inner in content.values():
+                check_types(inner)
+        elif kind == "L":
+            if type(content) is not list:
+                raise _no_collection(content, _MAP_CLASS)
+            for inner in content:
+                check_types(inner)
+
+
 def _measure_binary(value: Value, content: Any, depth: int) -> int:
     return len(decoded(content))
 
 
 def _measure_flag(value: Value, content: Any, depth: int) -> int:
     if type(content) is not bool:
-        raise _mistyped(content, "Boolean")
+        content = _flag(content)
+        value[kind_of(value)] = content
     if "NULL" in value and not content:
         raise ValidationException(INVALID + "Null attribute value types must have the value of true")
     return 1
 
 
+def _flag(content: Any) -> bool:
+    """A boolean; seen on AWS: some words pass for one."""
+    if type(content) is bool:
+        return content
+    if type(content) is not str:
+        raise _mistyped(content, "Boolean")
+    word = content.upper()
+    if word in {"TRUE", "1", "YES"}:
+        return True
+    if word in {"FALSE", "0", "NO"}:
+        return False
+    raise serialization("Unexpected token received from parser")
+
+
 def _measure_map(value: Value, content: Any, depth: int) -> int:
     if type(content) is not dict:
-        raise serialization("Unexpected field type")
+        raise _no_collection(content, _MAP_CLASS)
     _check_depth(depth)
     return 3 + len(content) + _measure_members(content, depth + 1)
 
 
 def _measure_list(value: Value, content: Any, depth: int) -> int:
     if type(content) is not list:
-        raise serialization("Unexpected field type")
+        raise _no_collection(content, _MAP_CLASS)
     _check_depth(depth)
     size = 3 + len(content)
     for inner in content:
@@ -194,7 +258,7 @@ def _measure_binaries(value: Value, content: Any, depth: int) -> int:
 
 def _check_members(content: Any) -> None:
     if type(content) is not list:
-        raise serialization("Unexpected field type")
+        raise _no_collection(content, _MAP_CLASS)
     for member in content:
         if type(member) is not str:
             raise _mistyped(member, "String")
@@ -215,6 +279,8 @@ _OTHERS = {
 def decoded(text: Any) -> bytes:
     """The bytes behind base64 text, strictly read: padded, no stray characters, no loose bits at the end."""
     if type(text) is not str:
+        if isinstance(text, list | dict):
+            raise _no_collection(text, "class java.nio.ByteBuffer")
         raise serialization("only base-64-encoded strings are convertible to bytes")
     if len(text) % 4:
         raise serialization(f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}")

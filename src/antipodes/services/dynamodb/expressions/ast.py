@@ -151,18 +151,25 @@ class SetChange(msgspec.Struct, frozen=True):
         return f"{self.path} {self.value}"
 
 
+SECTIONS = ("SET", "REMOVE", "ADD", "DELETE")
+
+
 class Update(msgspec.Struct, frozen=True):
-    """An update expression: its sections, each in the order written. legacy: it came as AttributeUpdates."""
+    """An update expression: its actions by section, each in the order written, and the order of the sections.
+
+    legacy: it came as AttributeUpdates.
+    """
 
     assigns: tuple[Assign, ...] = ()
     removes: tuple[Path, ...] = ()
     adds: tuple[SetChange, ...] = ()
     deletes: tuple[SetChange, ...] = ()
     legacy: bool = False
+    order: tuple[str, ...] = SECTIONS
 
     def __str__(self) -> str:
-        sections = (("SET", self.assigns), ("REMOVE", self.removes), ("ADD", self.adds), ("DELETE", self.deletes))
-        return " ".join(f"{name} {', '.join(map(str, actions))}" for name, actions in sections if actions)
+        sections = {"SET": self.assigns, "REMOVE": self.removes, "ADD": self.adds, "DELETE": self.deletes}
+        return " ".join(f"{name} {', '.join(map(str, sections[name]))}" for name in self.order if sections[name])
 
     def paths(self) -> list[Path]:
         """Every path it writes, section by section."""
@@ -177,6 +184,11 @@ class Projection(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.paths))
+
+
+def operand_paths(update: Update) -> list[Path]:
+    """The paths that an update reads."""
+    return [path for one in update.assigns for path in condition_paths(one.value)]
 
 
 def condition_paths(node: Condition | Operand) -> list[Path]:

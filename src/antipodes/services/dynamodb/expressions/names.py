@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from antipodes.services.dynamodb.expressions.ast import (
+    SECTIONS,
     And,
     Arithmetic,
     Assign,
@@ -51,8 +52,9 @@ _COUNTS = {
 }
 _WORDS = {"S": "STRING", "N": "NUMBER", "B": "BINARY", "NULL": "NULL", "BOOL": "BOOLEAN", "L": "LIST", "M": "MAP"}
 _OPERAND = "Incorrect operand type for operator or function; "
-# Faults that need names and values, in the order in which AWS reports them.
-NAME, VALUE, OVERLAP, CONFLICT, COUNT, DISTINCT, KIND = range(7)
+# Faults that need names and values, in the order in which AWS reports them. In conditions the first of NAME and VALUE
+# counts, and each simple condition is judged whole before the next; in updates COUNT and KIND of functions are one.
+NAME, VALUE, OVERLAP, CONFLICT, OPERAND, COUNT, DISTINCT, KIND = range(8)
 
 T = TypeVar("T", Condition, Update, Projection)
 
@@ -67,6 +69,8 @@ class Terms:
         self._empty_values = values is not None and not values
         self.used: set[str] = set()  # never iterated: membership only
         self.faults: dict[int, str] = {}
+        self._updating = False
+        self._closed = False  # a simple condition was at fault: what follows is not told of
 
     def check(self) -> None:
         """Refuses empty maps, malformed keys, bad values. Makes the values canonical."""
@@ -98,6 +102,12 @@ class Terms:
                 )
 
     def note(self, rank: int, message: str) -> None:
+        if self._closed:
+            return
+        if self._updating:
+            rank = COUNT if rank in {DISTINCT, KIND} else rank
+        elif rank == VALUE:
+            rank = NAME
         self.faults.setdefault(rank, message)
 
     def settle(self) -> None:
@@ -205,21 +215,27 @@ class Terms:
             )
 
     def condition(self, node: Condition) -> Condition:
-        if isinstance(node, Compare):
-            left, right = self.operand(node.left), self.operand(node.right)
-            self.check_distinct(node.operator, left, right)
-            if node.operator not in {"=", "<>"}:
-                self.check_ordered(node.operator, left, right)
-            return Compare(node.operator, left, right)
         if isinstance(node, And):
             return And(self.condition(node.left), self.condition(node.right))
         if isinstance(node, Or):
             return Or(self.condition(node.left), self.condition(node.right))
         if isinstance(node, Not):
             return Not(self.condition(node.condition))
+        bound = self._simple(node)
+        self._closed = bool(self.faults)
+        return bound
+
+    def _simple(self, node: Compare | Between | In | Call) -> Condition:
+        if isinstance(node, Compare):
+            left, right = self.operand(node.left), self.operand(node.right)
+            self.check_distinct(node.operator, left, right)
+            if node.operator not in {"=", "<>"}:
+                self.check_ordered(node.operator, left, right)
+            return Compare(node.operator, left, right)
         if isinstance(node, Between):
             return self._between(Between(self.operand(node.operand), self.operand(node.low), self.operand(node.high)))
         if isinstance(node, In):
+            operand = self.operand(node.operand)
             candidates = tuple(self.operand(one) for one in node.candidates)
             if len(candidates) > 100:
                 self.note(
@@ -227,7 +243,7 @@ class Terms:
                     "Maximum number of operands for the IN comparator has been exceeded; "
                     f"number of operands: {len(candidates)}",  # wording from memory
                 )
-            return In(self.operand(node.operand), candidates)
+            return In(operand, candidates)
         return self.call(node)
 
     def _between(self, node: Between) -> Between:
@@ -249,21 +265,30 @@ class Terms:
         return node
 
     def update(self, node: Update) -> Update:
-        bound = Update(
-            tuple(Assign(self.path(one.path), self.operand(one.value)) for one in node.assigns),
-            tuple(self.path(one) for one in node.removes),
-            tuple(self._set_change("ADD", one) for one in node.adds),
-            tuple(self._set_change("DELETE", one) for one in node.deletes),
-        )
-        self._check_apart(bound.paths())
-        return bound
+        self._updating = True
+        found: dict[str, tuple[Any, ...]] = {}
+        paths: list[Path] = []
+        for section in node.order:
+            if section == "SET":
+                found[section] = tuple(Assign(self.path(one.path), self.operand(one.value)) for one in node.assigns)
+            elif section == "REMOVE":
+                found[section] = tuple(self.path(one) for one in node.removes)
+            else:
+                changes = node.adds if section == "ADD" else node.deletes
+                found[section] = tuple(self._set_change(section, one) for one in changes)
+            paths += [one if isinstance(one, Path) else one.path for one in found[section]]
+        self._check_apart(paths)
+        self._closed = bool(self.faults)
+        self._updating = False
+        sets, removes, adds, deletes = (found.get(section, ()) for section in SECTIONS)
+        return Update(sets, removes, adds, deletes, order=node.order)
 
     def _set_change(self, operator: str, node: SetChange) -> SetChange:
         bound = SetChange(self.path(node.path), self.operand(node.value))
         if isinstance(bound.value, Literal):
             kind = kind_of(bound.value.value)
             if kind in _WORDS and not (operator == "ADD" and kind == "N"):
-                self.note(KIND, f"{_OPERAND}operator: {operator}, operand type: {_WORDS[kind]}")
+                self.note(OPERAND, f"{_OPERAND}operator: {operator}, operand type: {_WORDS[kind]}")
         return bound
 
     def projection(self, node: Projection) -> Projection:

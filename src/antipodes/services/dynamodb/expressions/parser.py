@@ -17,6 +17,7 @@ Nesting is limited: text from outside must not exhaust the stack.
 from __future__ import annotations
 
 from antipodes.services.dynamodb.expressions.ast import (
+    SECTIONS,
     And,
     Arithmetic,
     Assign,
@@ -241,7 +242,10 @@ class _Parser(Cursor):
                 removes += self.listed(self.path)
             else:
                 (adds if keyword == "ADD" else deletes).extend(self.listed(self.set_change))
-        return Update(tuple(assigns), tuple(removes), tuple(adds), tuple(deletes))
+        # One order for all texts that do not care: equal updates are equal trees.
+        usual = [section for section in SECTIONS if section in seen]
+        order = SECTIONS if seen == usual else tuple(dict.fromkeys([*seen, *SECTIONS]))
+        return Update(tuple(assigns), tuple(removes), tuple(adds), tuple(deletes), order=order)
 
     def assign(self) -> Assign:
         path = self.path()
