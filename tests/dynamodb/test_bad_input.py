@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from antipodes.wire.errors import AwsError, ClientFault
 from antipodes.wire.operation import Request
 from antipodes.wire.protocols.json import parse_body
 from tests.dynamodb.conftest import Planet, ask, make_table, refused
+
+Run = Callable[[Callable[[Planet], Awaitable[None]]], None]
 
 texts = st.sampled_from(["", "a", "pk", "sk", "1", "-1.5", "x" * 300, "AQID", "é", "#n", ":v", "NaN", "1e200"])
 junk = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False, allow_infinity=False), texts)
