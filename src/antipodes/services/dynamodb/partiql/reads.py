@@ -14,7 +14,6 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from msgspec.structs import replace
 
 from antipodes.services.dynamodb import queries, rows
 from antipodes.services.dynamodb.consumption import Spent, projected_names
