@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from antipodes.services.dynamodb import copying
 from antipodes.services.dynamodb.history import HISTORY, spaces
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.service import DynamoDB
+from antipodes.wire.errors import AwsError
+from antipodes.wire.operation import Request
+from antipodes.wire.protocols.json import parse_body
 from antipodes.world.world import World
-from tests.dynamodb.conftest import ask, refused
+from tests.dynamodb.conftest import Planet, active, ask, make_table, refused, until
 from tests.dynamodb.test_worlds import SITE, opened
 from tests.worlds import SimulatedWorlds
 
@@ -395,5 +402,107 @@ def test_what_is_older_than_the_period_is_forgotten() -> None:
         await tale.here.sleep(86400 + 7200)
         await tale.write(3)
         assert len(list(store.range(HISTORY, after_prefix(HISTORY)))) <= 3
+
+    tell(story)
+
+
+def test_changes_that_come_from_other_regions_are_undone_too() -> None:
+    async def story() -> None:
+        planet = Planet()
+        try:
+            east, west = await planet.start("us-east-1"), await planet.start("us-west-2")
+            await make_table(east)
+            await ask(east, "PutItem", {"TableName": "Things", "Item": {"pk": {"S": "a"}, "v": {"N": "1"}}})
+            add = {"TableName": "Things", "ReplicaUpdates": [{"Create": {"RegionName": "us-west-2"}}]}
+            await ask(east, "UpdateTable", add)
+            await until(lambda: "Things" in west.database.tables)
+            await active(west)
+            planet.carry()
+            made = await ask(west, "CreateBackup", {"TableName": "Things", "BackupName": "west"})
+            for pk in ("a", "b"):
+                item = {"pk": {"S": pk}, "v": {"N": "2"}}
+                await ask(east, "PutItem", {"TableName": "Things", "Item": item})
+            planet.carry()
+            assert (await ask(west, "Scan", {"TableName": "Things"}))["Count"] == 2
+            arn = made["BackupDetails"]["BackupArn"]
+
+            async def available() -> bool:
+                found = await ask(west, "DescribeBackup", {"BackupArn": arn})
+                return bool(found["BackupDescription"]["BackupDetails"]["BackupStatus"] == "AVAILABLE")
+
+            await until(available)
+            await ask(west, "RestoreTableFromBackup", {"TargetTableName": "Restored", "BackupArn": arn})
+            await active(west, "Restored")
+            assert (await ask(west, "Scan", {"TableName": "Restored"}))["Items"] == [
+                {"pk": {"S": "a"}, "v": {"N": "1"}}
+            ]
+        finally:
+            await planet.stop_all()
+
+    asyncio.run(story())
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+UNITS = st.fixed_dictionaries({"ReadCapacityUnits": st.integers(-1, 5), "WriteCapacityUnits": st.integers(-1, 5)})
+MEMBERS: dict[str, st.SearchStrategy[Any]] = {
+    "TableName": st.sampled_from(["Things", "Nowhere", "x", "arn:aws:dynamodb:us-east-1:000000000000:table/Things"]),
+    "SourceTableName": st.sampled_from(["Things", "Nowhere"]),
+    "TargetTableName": st.sampled_from(["Things", "New", "x", "a b"]),
+    "BackupName": st.sampled_from(["abc", "", "a b"]),
+    "BackupArn": st.sampled_from([ABSENT, "x", "made"]),
+    "UseLatestRestorableTime": st.booleans(),
+    "RestoreDateTime": st.sampled_from([0, -1, 1e300, 1_700_000_000]),
+    "PointInTimeRecoverySpecification": st.fixed_dictionaries(
+        {"PointInTimeRecoveryEnabled": st.booleans()}, optional={"RecoveryPeriodInDays": st.integers(-1, 40)}
+    ),
+    "BillingModeOverride": st.sampled_from(["PROVISIONED", "PAY_PER_REQUEST", "FREE"]),
+    "ProvisionedThroughputOverride": UNITS,
+    "GlobalSecondaryIndexOverride": st.just([]) | st.just([{**INDEX}]) | st.just([{**INDEX, "IndexName": "other"}]),
+    "OnDemandThroughputOverride": st.fixed_dictionaries({"MaxReadRequestUnits": st.integers(-2, 9)}),
+    "SSESpecificationOverride": st.fixed_dictionaries({"Enabled": st.booleans()}),
+    "Limit": st.integers(-1, 101),
+    "ExclusiveStartBackupArn": st.text(max_size=40),
+    "BackupType": st.sampled_from(["USER", "ALL", "ANY"]),
+    "TimeRangeLowerBound": st.floats(-1e300, 1e300),
+}
+OPERATIONS = (
+    "CreateBackup",
+    "DescribeBackup",
+    "ListBackups",
+    "DeleteBackup",
+    "RestoreTableFromBackup",
+    "UpdateContinuousBackups",
+    "DescribeContinuousBackups",
+    "RestoreTableToPointInTime",
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_whatever_is_asked_is_answered_or_refused(data: st.DataObject) -> None:
+    names = st.lists(st.sampled_from(sorted(MEMBERS)), max_size=6, unique=True)
+    asked: list[tuple[str, dict[str, Any]]] = []
+    for _ in range(data.draw(st.integers(1, 6))):
+        values = {name: data.draw(MEMBERS[name] | ANYTHING) for name in data.draw(names)}
+        asked.append((data.draw(st.sampled_from(OPERATIONS)), values))
+
+    async def story(tale: Tale) -> None:
+        await tale.make()
+        arn = (await tale.ask("CreateBackup", TableName="Things", BackupName="made"))["BackupDetails"]["BackupArn"]
+        await tale.ask("UpdateContinuousBackups", TableName="Things", **SPECIFICATION)
+        for operation, values in asked:
+            body = orjson.dumps({**values, **({"BackupArn": arn} if values.get("BackupArn") == "made" else {})})
+            try:
+                params = parse_body("dynamodb", operation, body)
+                await tale.service.operations[operation](Request("dynamodb", operation, params, SITE))
+            except AwsError as error:
+                assert error.status < 500, (operation, body, error)
+        await tale.here.sleep(1)
+        busy = [one.description for one in tale.service.database.tables.values() if one.description.status != "ACTIVE"]
+        assert busy == []
 
     tell(story)
