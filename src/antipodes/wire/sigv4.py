@@ -16,6 +16,7 @@ not know or that does not fit goes the full way, which finds the right words for
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote_plus, unquote_to_bytes
 
+import msgspec
 from msgspec.structs import replace
 
 from antipodes.wire.errors import AccessDenied
@@ -50,8 +52,7 @@ class Credentials:
     token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """What a signed request says of itself; nothing of it is checked yet."""
 
     access_key: str
@@ -61,8 +62,7 @@ class Scope:
     presigned: bool = False  # it came in the query string
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """Who signed, checked."""
 
     access_key: str
@@ -199,18 +199,39 @@ def _accepted(request: HttpRequest, headers: dict[str, str], secret_for: SecretF
     if usual is None or "x-amz-content-sha256" in headers or "X-Amz-Algorithm=" in target:
         return None
     scope = usual.scope
-    if timestamp[8:9] != "T" or timestamp[:8] != scope.date:
-        return None
-    signed_at = _epoch_of(timestamp)
     secret = secret_for(scope.access_key)
-    if signed_at is None or not -SKEW_S <= now - signed_at <= SKEW_S or secret is None:
+    if secret is None:
+        return None
+    signed_at, inner, outer = _opened(secret, scope, timestamp)
+    if not -SKEW_S <= now - signed_at <= SKEW_S:
         return None
     payload = sha256(request.body).hexdigest() if request.body else EMPTY_HASH
     canonical = _canonical(request, headers, usual.names, usual.signed_headers, scope.service, payload)
-    if not hmac.compare_digest(_signature(secret, scope, timestamp, canonical).encode(), signature.encode()):
+    inner = inner.copy()
+    inner.update(sha256(canonical.encode()).hexdigest().encode())
+    outer = outer.copy()
+    outer.update(inner.digest())
+    if not hmac.compare_digest(outer.hexdigest().encode(), signature.encode()):
         return None
     token = headers.get("x-amz-security-token")
     return usual.identity if token is None else Identity(scope.access_key, scope.region, scope.service, token)
+
+
+@lru_cache(maxsize=256)
+def _opened(secret: str, scope: Scope, timestamp: str) -> tuple[float, Hash, Hash]:
+    """(when it was signed, the two halves of the HMAC after all of the string to sign but the request's own hash): the
+    same for all requests that a client signs within a second. A time that does not fit the scope is before all times.
+    """
+    signed_at = _epoch_of(timestamp) if timestamp[8:9] == "T" and timestamp[:8] == scope.date else None
+    inner, outer = _keyed(secret, scope.date, scope.region, scope.service)
+    inner = inner.copy()
+    inner.update(_above_hash(scope, timestamp))
+    return (signed_at if signed_at is not None else -math.inf), inner, outer
+
+
+def _above_hash(scope: Scope, timestamp: str) -> bytes:
+    """The string to sign, up to the hash of the canonical request."""
+    return f"{ALGORITHM}\n{timestamp}\n{scope.date}/{scope.region}/{scope.service}/aws4_request\n".encode()
 
 
 def _joined(request: HttpRequest) -> dict[str, str]:
@@ -427,10 +448,9 @@ def _signature(secret: str, scope: Scope, timestamp: str, canonical: str) -> str
     if timestamp[8:9] != "T":  # a Date header: the string to sign has its basic form
         epoch_s = _epoch_of(timestamp)
         timestamp = _basic(epoch_s) if epoch_s is not None else timestamp
-    text = f"{ALGORITHM}\n{timestamp}\n{scope.date}/{scope.region}/{scope.service}/aws4_request\n{digest}"
     inner, outer = _keyed(secret, scope.date, scope.region, scope.service)
     inner = inner.copy()
-    inner.update(text.encode())
+    inner.update(_above_hash(scope, timestamp) + digest.encode())
     outer = outer.copy()
     outer.update(inner.digest())
     return str(outer.hexdigest())
