@@ -88,6 +88,8 @@ async def get_item(database: Database, request: Request) -> Payload:
         tree = read_tree(database, params, terms)
     table = database.table(table_name(params))
     raw = key_of(table, key)
+    if tree is not None:
+        check_scalars(table, [], tree)
     table.usage.admit_read()
     row = database.live(table, raw)
     size = rows.size_of(row) if row is not None else 0
@@ -267,6 +269,8 @@ def plan_update(
     if size > MAX_ITEM_BYTES:
         raise ValidationException("Item size to update has exceeded the maximum allowed size")
     if shared.indexes:
+        if update is not None and not update.legacy:
+            _check_index_kinds(shared.indexes, item)
         check_index_keys(shared.indexes, item)
     table.usage.admit_write(old, size, item)
     return UpdatePlan(ItemWrite(table, raw, row, item, size, orjson.dumps(item)), old)

@@ -74,6 +74,8 @@ def tests_of(node: Condition) -> list[KeyTest]:
 
 def _compared(node: Compare) -> KeyTest:
     left, right, operator = node.left, node.right, node.operator
+    if isinstance(left, Path):
+        _name(left)  # a nested one is told of first
     if isinstance(left, Path) and isinstance(right, Path):
         raise ValidationException(_PLACE + "Multiple attribute names used in one condition")
     if isinstance(right, Path):

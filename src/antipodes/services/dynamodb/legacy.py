@@ -39,6 +39,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "BEGINS_WITH": ("S", "B"),
 }
 _KEY_OPERATORS = {**_COMPARATORS, "BETWEEN": "BETWEEN", "BEGINS_WITH": "begins_with"}
+_NAMES = {operator: name for name, operator in _KEY_OPERATORS.items()}
 _ADDABLE = ("L", "SS", "NS", "BS", "N")
 
 
@@ -74,6 +75,14 @@ def key_tests_of(conditions: Mapping[str, Any]) -> list[KeyTest]:
     if not 1 <= len(found) <= 2:
         raise ValidationException("Conditions can be of length 1 or 2 only")
     return found
+
+
+def check_key_tests(tests: list[KeyTest]) -> None:
+    """A KeyConditionExpression obeys the rules of KeyConditions."""
+    for test in tests:
+        _check_condition(_NAMES[test.operator], test.values)
+    if len(tests) > 2:
+        raise ValidationException("Conditions can be of length 1 or 2 only")
 
 
 def update_of(changes: Mapping[str, Any]) -> Update | None:

@@ -28,7 +28,12 @@ from antipodes.services.dynamodb.key_conditions import (
     range_of,
     tests_of,
 )
-from antipodes.services.dynamodb.legacy import condition_of_filter, key_tests_of, paths_of
+from antipodes.services.dynamodb.legacy import (
+    check_key_tests,
+    condition_of_filter,
+    key_tests_of,
+    paths_of,
+)
 from antipodes.services.dynamodb.orders import place_of
 from antipodes.services.dynamodb.parameters import (
     TABLE_NAME,
@@ -42,7 +47,7 @@ from antipodes.services.dynamodb.parameters import (
     table_name,
     terms_of,
 )
-from antipodes.services.dynamodb.schema import Index, KeyPart, index_entry, key_from_key
+from antipodes.services.dynamodb.schema import KEY_MISMATCH, Index, KeyPart, index_entry, key_from_key
 from antipodes.services.dynamodb.values import INVALID, Item, measure_item
 from antipodes.wire.errors import ValidationException
 from antipodes.wire.operation import Payload, Request
@@ -108,6 +113,7 @@ async def query(database: Database, request: Request) -> Payload:
         node = database.expressions.condition(text, terms, "KeyConditionExpression") if text is not None else None
         condition, tree = _filter_and_tree(database, params, terms)
         tests = tests_of(node) if node is not None else []
+        check_key_tests(tests)
     if legacy_keys is not None and not tests:
         tests = key_tests_of(legacy_keys)
     table = database.table(table_name(params))
@@ -125,8 +131,10 @@ async def query(database: Database, request: Request) -> Payload:
         check_start(tests, hash_part, range_part, start_key)
         start, end = (start, min(end, after)) if reverse else (max(start, after + b"\x00"), end)
     if tree is not None or condition is not None:
-        _check_scalars(table, tree, condition)
+        check_scalars(table, [], tree)
         _check_filter(params, condition, hash_part, range_part)
+        _selected(table, index, params, tree)  # judged before the paths of a filter
+        check_scalars(table, condition_paths(condition) if condition is not None else [], None)
     reading = _reading(table, index, params, condition, tree, start, end)
     return await _answer(database, params, table, index, read_page(database, reading))
 
@@ -149,7 +157,7 @@ async def scan(database: Database, request: Request) -> Payload:
     start, end = keys.segment_bounds(segment, total) if segment is not None and total else (b"", None)
     start_key = params.get("ExclusiveStartKey")
     if start_key is not None:
-        _check_start_size(table, index, start_key)
+        _check_start_size(table, index, start_key, bare=index is None)
         for part in _key_parts(table, index) if index is not None else ():
             if part is not None:
                 check_start_part(start_key, part)
@@ -163,7 +171,7 @@ async def scan(database: Database, request: Request) -> Payload:
             )
         start = after + b"\x00"
     if tree is not None or condition is not None:
-        _check_scalars(table, tree, condition)
+        check_scalars(table, condition_paths(condition) if condition is not None else [], tree)
     reading = _reading(table, index, params, condition, tree, start, end or b"")
     return await _answer(database, params, table, index, read_page(database, reading))
 
@@ -360,12 +368,6 @@ def _check_filter(params: Params, condition: Condition | None, hash_part: KeyPar
             )
 
 
-def _check_scalars(table: Table, tree: Tree | None, condition: Condition | None) -> None:
-    """Key attributes have no inside to ask for."""
-    paths = condition_paths(condition) if condition is not None else []
-    check_scalars(table, paths, tree)
-
-
 def _index(table: Table, params: Params) -> Index | None:
     name = params.get("IndexName")
     if name is None:
@@ -385,10 +387,12 @@ def _key_parts(table: Table, index: Index | None) -> tuple[KeyPart, KeyPart | No
     return holder.hash, holder.range
 
 
-def _check_start_size(table: Table, index: Index | None, start_key: Item | None) -> None:
+def _check_start_size(table: Table, index: Index | None, start_key: Item | None, *, bare: bool = False) -> None:
+    """bare: a Scan of a table, which says more of it."""
     parts = [part for part in (*_key_parts(table, index), *_key_parts(table, None)) if part is not None]
     if start_key is not None and len({part.name for part in parts}) != len(start_key):
-        raise ValidationException("The provided starting key is invalid")
+        more = f": {KEY_MISMATCH}" if bare else ""
+        raise ValidationException("The provided starting key is invalid" + more)
 
 
 def _start_key(table: Table, index: Index | None, start_key: Item | None) -> bytes | None:

@@ -250,7 +250,7 @@ def _indexed(part: KeyPart, item: Item, limit: int) -> bytes | None:
 
 
 def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:
-    """Refuses an item whose index key attributes have another kind, or are empty."""
+    """Refuses an item whose index key attributes have another kind, are empty or too long."""
     for index in indexes:
         for part in (index.hash, index.range):
             value = item.get(part.name) if part is not None else None
@@ -261,6 +261,9 @@ def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:
                     INVALID + f"Type mismatch for Index Key {part.name} Expected: {part.kind} "
                     f"Actual: {next(iter(value))} IndexName: {index.name}"
                 )
+            if part.kind != "N" and len(value[part.kind]) > MAX_RANGE_BYTES // 4:  # else it fits, however encoded
+                limit = MAX_HASH_BYTES if part is index.hash else MAX_RANGE_BYTES
+                _encoded(part, value[part.kind], limit, INVALID)
             if not value[part.kind]:
                 kind = "string" if part.kind == "S" else "binary"
                 raise ValidationException(

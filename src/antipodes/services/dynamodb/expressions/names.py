@@ -185,8 +185,8 @@ class Terms:
 
     def _check_kinds(self, function: str, operands: tuple[Operand, ...], wanted: tuple[str, ...]) -> None:
         for operand in operands:
-            if isinstance(operand, Literal) and kind_of(operand.value) not in wanted:
-                kind = kind_of(operand.value)
+            kind = _known_kind(operand)
+            if kind and kind not in wanted:
                 self.note(KIND, f"{_OPERAND}operator or function: {function}, operand type: {kind}")
 
     def _check_path(self, function: str, operands: tuple[Operand, ...]) -> None:
@@ -205,7 +205,7 @@ class Terms:
     def _check_type_name(self, function: str, operands: tuple[Operand, ...]) -> None:
         named = operands[1]
         if not isinstance(named, Literal) or "S" not in named.value:
-            kind = kind_of(named.value) if isinstance(named, Literal) else "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}"
+            kind = _known_kind(named) or "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}"
             self.note(KIND, f"{_OPERAND}operator or function: {function}, operand type: {kind}")
         elif named.value["S"] not in KINDS:
             self.note(
@@ -308,6 +308,13 @@ class Terms:
                         f"Two document paths {verb} with each other; must remove or rewrite one of these paths; "
                         f"path one: {earlier.shown()}, path two: {path.shown()}",
                     )
+
+
+def _known_kind(operand: Operand) -> str:
+    """The kind that an operand has on every item; "": it depends."""
+    if isinstance(operand, Literal):
+        return kind_of(operand.value)
+    return "N" if isinstance(operand, Call) and operand.function == "size" else ""
 
 
 def _relation(one: Path, two: Path) -> tuple[int, str] | None:
