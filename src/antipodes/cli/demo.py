@@ -130,7 +130,7 @@ def start_planet(
         planets.check_regions(regions)
         supervisor.check_ports(**ports)
         with claim(data_dir):
-            planet = supervisor.prepare(data_dir, regions=regions, in_memory=False, **ports)
+            planet = supervisor.prepare(data_dir, regions=regions, in_memory=False, throttling=False, **ports)
     except planets.PlanetError as error:
         raise fail(str(error), 2) from None
     start_detached(data_dir)

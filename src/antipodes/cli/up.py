@@ -30,6 +30,10 @@ ReplicationDelay = Annotated[
         help="How long global tables hold a change back before they send it (AWS: typically within a second).",
     ),
 ]
+Throttling = Annotated[
+    bool,
+    typer.Option("--throttling", help="Enforce the provisioned throughput of DynamoDB tables, as AWS does."),
+]
 DEFAULT_REGIONS = ",".join(planets.DEFAULT_REGIONS)
 
 
@@ -41,6 +45,7 @@ def up(
     in_memory: Annotated[bool, typer.Option("--in-memory", help="Keep nothing on disk.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is up; end it with `down`.")] = False,
     replication_delay: ReplicationDelay = 0.0,
+    throttling: Throttling = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Starts a planet. In the foreground Ctrl-C ends everything; with --detach, `antipodes down` does."""
@@ -61,6 +66,7 @@ def up(
                 dns_port=dns_port,
                 in_memory=in_memory,
                 replication_delay_s=replication_delay,
+                throttling=throttling,
             )
         except planets.PlanetError as error:
             raise fail(str(error), 2) from None

@@ -48,6 +48,7 @@ def prepare(
     dns_port: int,
     in_memory: bool,
     replication_delay_s: float = 0.0,
+    throttling: bool = False,
 ) -> Planet:
     """Writes (or renews) the planet's record; keys and CA of an earlier planet in that folder are kept.
 
@@ -73,7 +74,11 @@ def prepare(
         https_port=https_port,
         dns_port=dns_port,
         in_memory=in_memory,
-        options={**kept.options, "dynamodb.replication_delay_s": str(replication_delay_s)},
+        options={
+            **kept.options,
+            "dynamodb.replication_delay_s": str(replication_delay_s),
+            "dynamodb.throttling": "on" if throttling else "off",
+        },
     )
     planets.write(data_dir, planet)
     (data_dir / "ca.pem").write_text(planet.ca_pem)

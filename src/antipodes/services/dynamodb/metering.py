@@ -4,7 +4,7 @@ What it decides: which metrics there are and what each counts (Developer Guide, 
 it refuses to know: how CloudWatch keeps them; it calls its `Record`.
 
     TableName                 ConsumedReadCapacityUnits, ConsumedWriteCapacityUnits, ConditionalCheckFailedRequests,
-                              ReadThrottleEvents, WriteThrottleEvents, ProvisionedRead/WriteCapacityUnits
+                              ReadThrottleEvents, WriteThrottleEvents
     TableName, GlobalSecondaryIndexName     the capacity units and throttle events of an index
     TableName, Operation      SuccessfulRequestLatency, ThrottledRequests, SystemErrors, ReturnedItemCount
     (none)                    UserErrors
