@@ -339,3 +339,39 @@ def test_a_bad_schema_is_refused_in_awss_words_and_leaves_nothing(
         assert not list(service.database.store.range(TABLE, TABLE + b"\xff"))
 
     run(story)
+
+
+def test_ten_broken_constraints_are_told_at_most_and_in_order(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        code, message = await refused(
+            service,
+            "CreateTable",
+            {
+                "TableName": "a;",
+                "AttributeDefinitions": [{}],
+                "BillingMode": "FREE",
+                "LocalSecondaryIndexes": [{}, {}, {}],
+            },
+        )
+        assert code == "ValidationException"
+        assert message.startswith(
+            "10 validation errors detected: Value null at 'attributeDefinitions.1.member.attributeName' failed to "
+            "satisfy constraint: Member must not be null; Value null at 'attributeDefinitions.1.member.attributeType'"
+        )
+        places = [part.split("'")[-2] for part in message.split(" failed to satisfy")[:-1]]
+        assert places[2:6] == ["tableName", "tableName", "billingMode", "keySchema"]
+
+    run(story)
+
+
+def test_an_attribute_is_defined_once(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        twice = [{"AttributeName": "pk", "AttributeType": kind} for kind in ("S", "N")]
+        assert await refused(service, "CreateTable", create(AttributeDefinitions=twice)) == (
+            "ValidationException",
+            "Attribute Name is duplicated: pk",
+        )
+
+    run(story)

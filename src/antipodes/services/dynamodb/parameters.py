@@ -17,6 +17,7 @@ Params = Mapping[str, Any]
 
 TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+", re.ASCII).fullmatch
 _PATTERN = "[a-zA-Z0-9_.-]+"
+MAX_ERRORS = 10  # more are not told of
 CAPACITY = ("INDEXES", "TOTAL", "NONE")
 METRICS = ("SIZE", "NONE")
 RETURN_VALUES = ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
@@ -62,9 +63,9 @@ class Constraints:
 
     def settle(self) -> None:
         if self.broken:
-            count = len(self.broken)
-            plural = "s" if count > 1 else ""
-            raise ValidationException(f"{count} validation error{plural} detected: {'; '.join(self.broken)}")
+            told = self.broken[:MAX_ERRORS]
+            plural = "s" if len(told) > 1 else ""
+            raise ValidationException(f"{len(told)} validation error{plural} detected: {'; '.join(told)}")
 
 
 def table_name(params: Params, constraints: Constraints | None = None, member: str = "tableName") -> str:

@@ -30,21 +30,21 @@ def check_create(params: Params) -> str:
     name = params.get("TableName")
     if name is None:
         raise ValidationException("The parameter 'TableName' is required but was not present in the request")
-    check_name(constraints, name, "tableName")
     constraints.required(params.get("AttributeDefinitions"), "attributeDefinitions")
-    constraints.required(params.get("KeySchema"), "keySchema")
-    check_schema(constraints, params.get("KeySchema"), "keySchema")
     for number, one in enumerate(params.get("AttributeDefinitions") or (), 1):
         place = f"attributeDefinitions.{number}.member"
         constraints.required(one.get("AttributeName"), f"{place}.attributeName")
         constraints.required(one.get("AttributeType"), f"{place}.attributeType")
         constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
+    check_name(constraints, name, "tableName")
+    constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
+    check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
+    constraints.required(params.get("KeySchema"), "keySchema")
+    check_schema(constraints, params.get("KeySchema"), "keySchema")
     for member in ("localSecondaryIndexes", "globalSecondaryIndexes"):
         for number, one in enumerate(params.get(member[0].upper() + member[1:]) or (), 1):
             check_index(constraints, one, f"{member}.{number}.member")
-    constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
     constraints.one_of(params.get("TableClass"), "tableClass", TABLE_CLASSES)
-    check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
     constraints.settle()
     for parameter in _UNSUPPORTED:
         if params.get(parameter) is not None:
