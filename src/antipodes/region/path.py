@@ -65,7 +65,6 @@ class Path:
         gateway = services["apigateway"]
         assert isinstance(gateway, ApiGateway)
         self._gateway = gateway
-        self._requests = 0
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
         """The whole path."""
