@@ -75,7 +75,7 @@ def carry(raw: dict[str, Any]) -> None:
         evaluate([output.value, output.export], plan.scope)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEMPLATES)
 def test_any_structure(raw: dict[str, Any]) -> None:
     try:
@@ -84,7 +84,7 @@ def test_any_structure(raw: dict[str, Any]) -> None:
         pass
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.sampled_from("!&*{}[]:,-|>%@`\"'\n\t #?abRef.Sub1"), max_size=60))
 def test_any_text(body: str) -> None:
     try:

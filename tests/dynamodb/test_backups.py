@@ -481,7 +481,7 @@ OPERATIONS = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_whatever_is_asked_is_answered_or_refused(data: st.DataObject) -> None:
     names = st.lists(st.sampled_from(sorted(MEMBERS)), max_size=6, unique=True)

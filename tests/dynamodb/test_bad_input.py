@@ -165,7 +165,7 @@ def requests(draw: st.DrawFn) -> tuple[str, bytes]:
     return operation, orjson.dumps({name: draw(members[name]) for name in dict.fromkeys(names)})
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(requests(), min_size=1, max_size=4))
 def test_every_request_is_answered_or_refused_and_the_counts_hold(found: list[tuple[str, bytes]]) -> None:
     async def story() -> None:
@@ -246,7 +246,7 @@ TABLE_MEMBERS = (
     "operation",
     ["CreateTable", "UpdateTable", "DescribeTable", "DeleteTable", "ListTables", "TagResource", "UntagResource"],
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_table_request_is_answered_or_refused(operation: str, data: st.DataObject) -> None:
     async def story() -> None:

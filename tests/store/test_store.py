@@ -315,7 +315,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "sqlite that pours"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_a_store_is_an_ordered_map_with_a_log(kind: str, steps: list[tuple[str, object]]) -> None:
     async def story(folder: Path) -> None:

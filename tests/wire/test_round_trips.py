@@ -92,8 +92,6 @@ class Drawing:
 
 ROUND_TRIP = settings(
     max_examples=25,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -89,7 +89,7 @@ parameters = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(statements, parameters), min_size=1, max_size=8))
 def test_any_statement_is_answered_or_refused(tried: list[tuple[str, list[dict[str, Any]]]]) -> None:
     async def story() -> None:

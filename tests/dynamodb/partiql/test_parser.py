@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from antipodes.services.dynamodb.partiql.lexer import tokens
@@ -105,7 +105,6 @@ statements: st.SearchStrategy[Statement] = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(statements)
 def test_a_printed_statement_parses_to_the_same_tree(statement: Statement) -> None:
     assert parse(str(statement)) == (statement, 0)
@@ -118,7 +117,6 @@ ALL OLD ORDER BY LIMIT EXISTS ( ) [ ] { } << >> , . : ; ? "q" 1 -1 1e5 -- /* */ 
 pieces = st.sampled_from(PIECES.split())
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(pieces, max_size=25).map(" ".join)))
 def test_any_text_is_a_statement_or_is_refused_with_a_message(text: str) -> None:
     try:

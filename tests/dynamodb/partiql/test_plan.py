@@ -68,7 +68,7 @@ def times_read(plan: Plan, item: dict[str, Any]) -> int:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(wheres, pinned))
 def test_a_plan_reads_each_item_that_meets_the_condition_once(text: str) -> None:
     where = condition(text)
@@ -80,7 +80,7 @@ def test_a_plan_reads_each_item_that_meets_the_condition_once(text: str) -> None
     assert [times_read(plan, item) for item in ITEMS] == [int(holds(where, item)) for item in ITEMS]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pinned, st.booleans(), st.booleans())
 def test_an_ordered_plan_is_in_the_order_of_keys(text: str, hash_down: bool, range_down: bool) -> None:
     try:
