@@ -9,7 +9,8 @@ from antipodes.services.contract import Settings
 from antipodes.services.route53.planet import Planet
 from antipodes.services.route53.policies import Client
 from antipodes.services.route53.records import RecordSet, Zone, record_key, record_of
-from antipodes.services.route53.zone import DataPlane, Resolution, Step
+from antipodes.services.route53.selection import Step
+from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.wire import dns, dns_client, rdata
 from antipodes.world import geography
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from antipodes.services.route53.zone import Step
+from antipodes.services.route53.selection import Step
 from tests.route53.planes import Plane, alias, plain
 
 A1, A2, A3 = "192.0.2.1", "192.0.2.2", "192.0.2.3"

@@ -5,8 +5,7 @@ what comes out is a `Resolution` to be put into a packet. Health is asked throug
 
 The walk: closest zone; a delegation below it (referral); the name, or the wildcard of its closest encloser; the group
 of that name and type, or a CNAME, which is followed as long as the planet knows the target; the policy picks among
-the candidates; an alias answers with its target's records. An alias with EvaluateTargetHealth is as healthy as its
-target: a group is healthy if one of its records is; AWS's own names always are.
+the candidates and follows aliases (`selection`).
 
 What was found is kept (`_Zone.plans`) until the zone or any health changes, unless it was drawn.
 """
@@ -18,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from antipodes.services.route53.planet import TTL_S, Planet
-from antipodes.services.route53.policies import CHOOSERS, Candidate, Choice, Chooser, Client, eligible
+from antipodes.services.route53.policies import Client
 from antipodes.services.route53.policies.choice import Chance
 from antipodes.services.route53.records import RecordSet, Zone
+from antipodes.services.route53.selection import Group, Selection, Step, group_of
 from antipodes.wire import rdata
 from antipodes.wire.dns import (
     ANY,
@@ -32,40 +32,15 @@ from antipodes.wire.dns import (
     SOA,
     A,
     Record,
-    decode_name,
     encode_name,
     parents,
     ready,
 )
 
 MAX_CHAIN = 8  # CNAMEs in one answer
-MAX_ALIAS_DEPTH = 10
 MAX_PLANS = 50_000  # kept answers of one zone
 HINFO = 13
 _MINIMAL_ANY = ready(HINFO, 3789, b"\x07RFC8482\0")  # RFC 8482 4.2; its example's TTL
-
-Bare = tuple[int, int, bytes]  # type, TTL, rdata
-
-
-class Shown(NamedTuple):
-    """One candidate, as an explanation shows it."""
-
-    set_id: str
-    target: str  # values or alias
-    healthy: bool
-    check_id: str
-    measure: str
-    chosen: bool
-
-
-class Step(NamedTuple):
-    """One decision of the walk."""
-
-    name: str
-    type: int
-    policy: str
-    why: str
-    candidates: tuple[Shown, ...]
 
 
 class Resolution(NamedTuple):
@@ -81,31 +56,13 @@ class Resolution(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Group:
-    """The record sets of one name and type."""
-
-    type: int
-    records: list[RecordSet]
-    bare: list[tuple[Bare, ...]]
-    chooser: Chooser
-    candidates: tuple[Candidate, ...] = ()
-    epoch: int = -1
-
-
-@dataclass(slots=True)
 class _Zone:
     zone: Zone
     apex: bytes
-    names: dict[bytes, dict[int, _Group]] = field(default_factory=dict)
+    names: dict[bytes, dict[int, Group]] = field(default_factory=dict)
     below: dict[bytes, int] = field(default_factory=dict)  # names under this one: an empty non-terminal has data below
     cuts: dict[bytes, bool] = field(default_factory=dict)  # names with NS records, but for the apex
     plans: dict[tuple[bytes, int, str], Resolution] = field(default_factory=dict)
-
-
-class _Picked(NamedTuple):
-    bare: tuple[Bare, ...]
-    located: bool
-    drawn: bool
 
 
 class DataPlane:
@@ -113,11 +70,10 @@ class DataPlane:
 
     def __init__(self, planet: Planet, healthy: Callable[[str], bool], chance: Chance) -> None:
         self._planet = planet
-        self._check_healthy = healthy
+        self._selection = Selection(planet, healthy, chance)
         self._chance = chance
         self._by_id: dict[str, _Zone] = {}
         self._by_name: dict[bytes, _Zone] = {}
-        self._epoch = 0
 
     # ---------------------------------------------------------------- changes
 
@@ -155,7 +111,7 @@ class DataPlane:
             if groups is None:
                 groups = zone.names[wire] = {}
                 _count(zone, wire, 1)
-            groups[number] = _Group(number, list(records), [_bare(one) for one in records], CHOOSERS[records[0].policy])
+            groups[number] = group_of(number, records)
         elif groups is not None:
             groups.pop(number, None)
             if not groups:
@@ -167,14 +123,14 @@ class DataPlane:
             else:
                 zone.cuts.pop(wire, None)
         zone.plans.clear()
-        self._epoch += 1
+        self._selection.epoch += 1
 
     def health_changed(self) -> None:
         """A health check flipped: what was chosen by it is chosen anew."""
         self._forget()
 
     def _forget(self) -> None:
-        self._epoch += 1
+        self._selection.epoch += 1
         for zone in self._by_id.values():
             zone.plans.clear()
 
@@ -241,7 +197,7 @@ class DataPlane:
             group = groups.get(qtype) or groups.get(CNAME)
             if group is None:
                 return Resolution(NOERROR, tuple(answers), _soa(home), True, located, drawn)
-            picked = self._pick(home, owner, group, client, trail, 0)
+            picked = self._selection.pick(home.names, owner, group, client, trail)
             located, drawn = located or picked.located, drawn or picked.drawn
             answers += [ready(*one) if owner == name else Record(owner, *one) for one in picked.bare]
             if not picked.bare:
@@ -262,54 +218,6 @@ class DataPlane:
             drawn, home = drawn or following is not zone, following
         return Resolution(NOERROR, tuple(answers), (), True, located, drawn)
 
-    # ---------------------------------------------------------------- policy and health
-
-    def _pick(
-        self, zone: _Zone, name: bytes, group: _Group, client: Client, trail: list[Step] | None, depth: int
-    ) -> _Picked:
-        candidates = self._candidates(zone, group)
-        asked = eligible(candidates)
-        choice = group.chooser(asked, client, self._chance)
-        if trail is not None:
-            trail.append(_step(name, group, candidates, asked, choice))
-        found: list[Bare] = []
-        located, drawn = choice.located, choice.drawn
-        for index in choice.chosen:
-            alias = group.records[index].alias
-            if alias is None:
-                found += group.bare[index]
-                continue
-            target = encode_name(alias.name)
-            inner = zone.names.get(target, {}).get(group.type)
-            if inner is not None and depth < MAX_ALIAS_DEPTH:
-                picked = self._pick(zone, target, inner, client, trail, depth + 1)
-                found += picked.bare
-                located, drawn = located or picked.located, drawn or picked.drawn
-            elif group.type == A and (address := self._planet.address_of(target)) is not None:
-                found.append((A, TTL_S, rdata.encode(A, address)))
-        return _Picked(tuple(found), located, drawn)
-
-    def _candidates(self, zone: _Zone, group: _Group) -> tuple[Candidate, ...]:
-        if group.epoch != self._epoch:
-            group.candidates = tuple(
-                Candidate(record, self._healthy(zone, record, 0), index) for index, record in enumerate(group.records)
-            )
-            group.epoch = self._epoch
-        return group.candidates
-
-    def _healthy(self, zone: _Zone, record: RecordSet, depth: int) -> bool:
-        if record.check_id and not self._check_healthy(record.check_id):
-            return False
-        alias = record.alias
-        if alias is None or not alias.evaluate or depth >= MAX_ALIAS_DEPTH:
-            return True
-        target = encode_name(alias.name)
-        inner = zone.names.get(target, {}).get(rdata.type_number(record.type))
-        if inner is not None:
-            return any(self._healthy(zone, one, depth + 1) for one in inner.records)
-        # AWS's own names are regarded as always healthy; a target that is gone has no healthy record.
-        return self._planet.address_of(target) is not None
-
 
 def _count(zone: _Zone, name: bytes, change: int) -> None:
     for parent in parents(name)[1:]:
@@ -322,12 +230,7 @@ def _count(zone: _Zone, name: bytes, change: int) -> None:
             zone.below.pop(parent, None)
 
 
-def _bare(record: RecordSet) -> tuple[Bare, ...]:
-    number = rdata.type_number(record.type)
-    return tuple((number, record.ttl_s or 0, rdata.encode(number, value)) for value in record.values)
-
-
-def _groups_at(zone: _Zone, name: bytes) -> dict[int, _Group] | None:
+def _groups_at(zone: _Zone, name: bytes) -> dict[int, Group] | None:
     """The groups of a name, or of the wildcard that covers it; {} if only names below it exist; None: no such name."""
     groups = zone.names.get(name)
     if groups is not None:
@@ -360,23 +263,3 @@ def _soa(zone: _Zone) -> tuple[Record, ...]:
         return ()
     number, ttl_s, data = group.bare[0][0]
     return (Record(zone.apex, number, min(ttl_s, int.from_bytes(data[-4:], "big")), data),)
-
-
-def _step(
-    name: bytes, group: _Group, candidates: Sequence[Candidate], asked: Sequence[Candidate], choice: Choice
-) -> Step:
-    measures = dict(zip((one.position for one in asked), choice.measures, strict=False))
-    shown = tuple(
-        Shown(
-            one.record.set_id,
-            one.record.alias.name if one.record.alias else " ".join(one.record.values),
-            one.healthy,
-            one.record.check_id,
-            measures.get(one.position, "" if one.healthy else "unhealthy: not asked"),
-            one.position in choice.chosen,
-        )
-        for one in candidates
-    )
-    opened = not any(one.healthy for one in candidates)
-    why = f"none is healthy, so all count as healthy; {choice.why}" if opened else choice.why
-    return Step(decode_name(name), group.type, group.records[0].policy, why, shown)

@@ -12,22 +12,20 @@ health check `services.route53.health`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
+from antipodes.nameserver.watch import CheckStatus, OnEvent, Watch
 from antipodes.replica import calls
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.replicator import Replicator
 from antipodes.services.contract import Settings
-from antipodes.services.route53.health import CheckState, Observation
 from antipodes.services.route53.ledger import CHECKS, ZONES, Ledger, home_of
 from antipodes.services.route53.planet import Planet
 from antipodes.services.route53.policies import Client
-from antipodes.services.route53.prober import Fleet
 from antipodes.services.route53.records import Check, RecordSet, Zone, unpack
-from antipodes.services.route53.zone import DataPlane, Resolution, Step
+from antipodes.services.route53.selection import Step
+from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.store.records import Version
 from antipodes.store.store import Store
 from antipodes.wire import dns, rdata
@@ -39,20 +37,6 @@ DEFAULT_SITE = "us-east-1"  # Ashburn: where somebody is taken to be who cannot 
 SCOPE_BITS = {1: 24, 2: 48}  # how far a located answer holds, by address family; what Route 53 returns is unverified
 MAX_CLIENTS = 65_536  # remembered places of clients
 FOLLOWED = (ZONES, CHECKS)
-
-OnEvent = Callable[[str, str, str], None]  # kind ("health"), subject (the check's id), detail
-
-
-class CheckStatus(msgspec.Struct, frozen=True):
-    """One health check, for the globe's status."""
-
-    id: str
-    target: str  # "https://host:443/path"
-    healthy: bool
-    since: float  # epoch seconds of the last flip
-    checkers_healthy: int
-    checkers: int  # those that are heard of
-    reason: str = ""  # the last failure's text
 
 
 class NameServer:
@@ -70,15 +54,19 @@ class NameServer:
         """world: the globe's site. probe_world: the same network, without checks of certificates; None: `world`."""
         self._world = world
         self._settings = settings
-        self._on_event = on_event
         home = home_of(settings.regions)
         self._store = Store.open(world, "globe")
         self._ledger = Ledger(self._store, world.site, home, self._changed)
-        self._plane = DataPlane(Planet(settings), self._is_healthy, world.chance)
-        self._checks: dict[str, CheckState] = {}
+        self._watch = Watch(
+            world,
+            probe_world or world,
+            settings,
+            resolve=self._resolve_for_checker,
+            flipped=self._health_flipped,
+            on_event=on_event,
+        )
+        self._plane = DataPlane(Planet(settings), self._watch.is_healthy, world.chance)
         self._clients: dict[bytes | str, Client] = {}
-        self._fleet = Fleet(world, probe_world or world, settings, self._resolve_for_checker, self._observed)
-        self._running = False
         port = geography.backbone_port(settings.port)
         self._backbone = Backbone(world, port, token)
         self._replicator = Replicator(
@@ -99,16 +87,13 @@ class NameServer:
 
     async def start(self) -> None:
         """Follows the control plane and begins to probe. Raises PortInUse: the backbone's port."""
-        self._running = True
-        for check_id in sorted(self._checks):
-            self._fleet.follow(self._checks[check_id].check)
+        self._watch.start()
         await self._backbone.start()
         self._replicator.start()
 
     async def stop(self) -> None:
         """Probers, replication, store."""
-        self._running = False
-        await self._fleet.stop()
+        await self._watch.stop()
         await self._replicator.stop()
         self._backbone.close()
         self._store.close()
@@ -152,19 +137,7 @@ class NameServer:
 
     def status(self) -> tuple[CheckStatus, ...]:
         """The health checks, by id."""
-        return tuple(self._status(self._checks[check_id]) for check_id in sorted(self._checks))
-
-    def _status(self, state: CheckState) -> CheckStatus:
-        counted = state.counted(self._world.now())
-        return CheckStatus(
-            state.check.id,
-            state.check.target,
-            state.healthy,
-            state.since_s,
-            sum(one.healthy for one in counted),
-            len(counted),
-            state.reason,
-        )
+        return self._watch.status()
 
     # ---------------------------------------------------------------- places
 
@@ -232,58 +205,10 @@ class NameServer:
 
     def _load_check(self, check_id: str) -> None:
         data = self._ledger.get(CHECKS, check_id.encode())
-        before = self._checks.get(check_id)
-        if data is None:
-            self._checks.pop(check_id, None)
-            self._fleet.drop(check_id)
-        else:
-            check, now_s = unpack(data, Check), self._world.now()
-            state = CheckState.new(check, now_s)
-            if before is not None:
-                # What the checkers found stays; Inverted and Disabled act at once.
-                state.checkers = {region: before.checkers.get(region, new) for region, new in state.checkers.items()}
-                state.endpoint_healthy, state.healthy = before.endpoint_healthy, before.healthy
-                state.since_s = before.since_s
-            self._checks[check_id] = state
-            self._decide(state)
-            if self._running:
-                self._fleet.follow(check)
+        self._watch.load(check_id, None if data is None else unpack(data, Check))
+
+    def _health_flipped(self) -> None:
         self._plane.health_changed()
-        self._decide_calculated()
-
-    # ---------------------------------------------------------------- health
-
-    def _is_healthy(self, check_id: str) -> bool:
-        """A check that is not there counts as healthy: there is no data against it."""
-        state = self._checks.get(check_id)
-        return state is None or state.healthy
-
-    def _observed(self, check_id: str, region: str, seen: Observation) -> None:
-        state = self._checks.get(check_id)
-        checker = state.checkers.get(region) if state else None
-        if state is None or checker is None:
-            return
-        checker.observe(seen, state.check.threshold)
-        if self._decide(state):
-            self._decide_calculated()
-
-    def _decide(self, state: CheckState) -> bool:
-        if not state.decide(self._world.now(), self._is_healthy):
-            return False
-        self._plane.health_changed()
-        status = self._status(state)
-        word = "healthy" if state.healthy else "unhealthy"
-        detail = f"{status.target} is {word}: {status.checkers_healthy} of {status.checkers} checkers say healthy"
-        self._world.trace("route53.health", check=state.check.id, healthy=state.healthy)
-        if self._on_event is not None:
-            self._on_event("health", state.check.id, detail)
-        return True
-
-    def _decide_calculated(self) -> None:
-        """Children of a calculated check are never calculated, so once is enough."""
-        for check_id in sorted(self._checks):
-            if self._checks[check_id].check.type == "CALCULATED":
-                self._decide(self._checks[check_id])
 
     # ---------------------------------------------------------------- calls from the control plane
 
@@ -303,23 +228,12 @@ class NameServer:
                 await self._store.durable()
             return {"Held": held}
         if operation == "DataPlaneHealth":
-            return self._observations(params["HealthCheckId"], failures=False)
+            return self._watch.observations(params["HealthCheckId"], failures=False)
         if operation == "DataPlaneLastFailure":
-            return self._observations(params["HealthCheckId"], failures=True)
+            return self._watch.observations(params["HealthCheckId"], failures=True)
         if operation == "DataPlaneAnswer":
             return self._test_answer(params)
         raise NotSupported(f"{operation} at the name server")
-
-    def _observations(self, check_id: str, *, failures: bool) -> dict[str, Any]:
-        state = self._checks.get(check_id)
-        found = []
-        for region, checker in (state.checkers if state else {}).items():
-            seen = checker.last_failure if failures else checker.last
-            if seen is not None:
-                report = {"Status": seen.status, "CheckedTime": seen.at_s}
-                address = geography.address_of(region)
-                found.append({"Region": region, "IPAddress": address, "StatusReport": report})
-        return {"HealthCheckObservations": found}
 
     def _test_answer(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """TestDNSAnswer: what that zone answers."""

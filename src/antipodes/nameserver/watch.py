@@ -1,0 +1,145 @@
+"""Watch: the health of all checks, as the data plane knows it: what checkers observed, and the verdicts.
+
+Rules. It runs with the name server, not in a Region: with the control plane's Region down, probing goes on. Health is
+measured anew when it starts, and a check is healthy until there is data. Who routes by health is told of each flip
+(`flipped`) and asks `is_healthy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from antipodes.services.contract import Settings
+from antipodes.services.route53.health import CheckState, Observation
+from antipodes.services.route53.prober import Fleet, Resolve
+from antipodes.services.route53.records import Check
+from antipodes.world import geography
+from antipodes.world.world import World
+
+OnEvent = Callable[[str, str, str], None]  # kind ("health"), subject (the check's id), detail
+
+
+class CheckStatus(msgspec.Struct, frozen=True):
+    """One health check, for the globe's status."""
+
+    id: str
+    target: str  # "https://host:443/path"
+    healthy: bool
+    since: float  # epoch seconds of the last flip
+    checkers_healthy: int
+    checkers: int  # those that are heard of
+    reason: str = ""  # the last failure's text
+
+
+class Watch:
+    """Owner of the states of all checks. Use: `load` each check, `start`, `stop`."""
+
+    def __init__(
+        self,
+        world: World,
+        probe_world: World,
+        settings: Settings,
+        *,
+        resolve: Resolve,
+        flipped: Callable[[], None],
+        on_event: OnEvent | None,
+    ) -> None:
+        self._world = world
+        self._flipped = flipped
+        self._on_event = on_event
+        self._checks: dict[str, CheckState] = {}
+        self._fleet = Fleet(world, probe_world, settings, resolve, self._observed)
+        self._running = False
+
+    def start(self) -> None:
+        """Begins to probe."""
+        self._running = True
+        for check_id in sorted(self._checks):
+            self._fleet.follow(self._checks[check_id].check)
+
+    async def stop(self) -> None:
+        self._running = False
+        await self._fleet.stop()
+
+    def load(self, check_id: str, check: Check | None) -> None:
+        """A check as the control plane has it now; None: it is gone."""
+        before = self._checks.get(check_id)
+        if check is None:
+            self._checks.pop(check_id, None)
+            self._fleet.drop(check_id)
+        else:
+            state = CheckState.new(check, self._world.now())
+            if before is not None:
+                # What the checkers found stays; Inverted and Disabled act at once.
+                state.checkers = {region: before.checkers.get(region, new) for region, new in state.checkers.items()}
+                state.endpoint_healthy, state.healthy = before.endpoint_healthy, before.healthy
+                state.since_s = before.since_s
+            self._checks[check_id] = state
+            self._decide(state)
+            if self._running:
+                self._fleet.follow(check)
+        self._flipped()
+        self._decide_calculated()
+
+    def is_healthy(self, check_id: str) -> bool:
+        """A check that is not there counts as healthy: there is no data against it."""
+        state = self._checks.get(check_id)
+        return state is None or state.healthy
+
+    def status(self) -> tuple[CheckStatus, ...]:
+        """The health checks, by id."""
+        return tuple(self._status(self._checks[check_id]) for check_id in sorted(self._checks))
+
+    def observations(self, check_id: str, *, failures: bool) -> dict[str, Any]:
+        """HealthCheckObservations of one check: each checker's last report, or last failure."""
+        state = self._checks.get(check_id)
+        found = []
+        for region, checker in (state.checkers if state else {}).items():
+            seen = checker.last_failure if failures else checker.last
+            if seen is not None:
+                report = {"Status": seen.status, "CheckedTime": seen.at_s}
+                address = geography.address_of(region)
+                found.append({"Region": region, "IPAddress": address, "StatusReport": report})
+        return {"HealthCheckObservations": found}
+
+    def _status(self, state: CheckState) -> CheckStatus:
+        counted = state.counted(self._world.now())
+        return CheckStatus(
+            state.check.id,
+            state.check.target,
+            state.healthy,
+            state.since_s,
+            sum(one.healthy for one in counted),
+            len(counted),
+            state.reason,
+        )
+
+    def _observed(self, check_id: str, region: str, seen: Observation) -> None:
+        state = self._checks.get(check_id)
+        checker = state.checkers.get(region) if state else None
+        if state is None or checker is None:
+            return
+        checker.observe(seen, state.check.threshold)
+        if self._decide(state):
+            self._decide_calculated()
+
+    def _decide(self, state: CheckState) -> bool:
+        if not state.decide(self._world.now(), self.is_healthy):
+            return False
+        self._flipped()
+        status = self._status(state)
+        word = "healthy" if state.healthy else "unhealthy"
+        detail = f"{status.target} is {word}: {status.checkers_healthy} of {status.checkers} checkers say healthy"
+        self._world.trace("route53.health", check=state.check.id, healthy=state.healthy)
+        if self._on_event is not None:
+            self._on_event("health", state.check.id, detail)
+        return True
+
+    def _decide_calculated(self) -> None:
+        """Children of a calculated check are never calculated, so once is enough."""
+        for check_id in sorted(self._checks):
+            if self._checks[check_id].check.type == "CALCULATED":
+                self._decide(self._checks[check_id])

@@ -1,0 +1,157 @@
+"""Selection: which record sets of a group answer, by policy and health, through aliases.
+
+Rules. Pure but for the draws. A **group** is all record sets of one name and type; its policy picks among those that
+may be picked, and an alias answers with its target's records, picked in the same way. An alias with
+EvaluateTargetHealth is as healthy as its target: a group is healthy if one of its records is; AWS's own names always
+are (API Gateway, S3: "no operational benefit" of EvaluateTargetHealth). Health of a check is asked through a function.
+
+A group keeps its candidates with their health until `epoch` moves: whoever changes records or health adds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from antipodes.services.route53.planet import TTL_S, Planet
+from antipodes.services.route53.policies import CHOOSERS, Candidate, Choice, Chooser, Client, eligible
+from antipodes.services.route53.policies.choice import Chance
+from antipodes.services.route53.records import RecordSet
+from antipodes.wire import rdata
+from antipodes.wire.dns import A, decode_name, encode_name
+
+MAX_ALIAS_DEPTH = 10
+
+Bare = tuple[int, int, bytes]  # type, TTL, rdata
+
+
+class Shown(NamedTuple):
+    """One candidate, as an explanation shows it."""
+
+    set_id: str
+    target: str  # values or alias
+    healthy: bool
+    check_id: str
+    measure: str
+    chosen: bool
+
+
+class Step(NamedTuple):
+    """One decision of the walk."""
+
+    name: str
+    type: int
+    policy: str
+    why: str
+    candidates: tuple[Shown, ...]
+
+
+@dataclass(slots=True)
+class Group:
+    """The record sets of one name and type."""
+
+    type: int
+    records: list[RecordSet]
+    bare: list[tuple[Bare, ...]]
+    chooser: Chooser
+    candidates: tuple[Candidate, ...] = ()
+    epoch: int = -1
+
+
+Names = Mapping[bytes, Mapping[int, Group]]  # a zone's groups, by wire name and type
+
+
+class Picked(NamedTuple):
+    """What a group answers with."""
+
+    bare: tuple[Bare, ...]
+    located: bool  # depends on where the client is
+    drawn: bool  # may differ next time
+
+
+def group_of(number: int, records: Sequence[RecordSet]) -> Group:
+    """`records`: at least one, in ListResourceRecordSets' order."""
+    return Group(number, list(records), [_bare(one) for one in records], CHOOSERS[records[0].policy])
+
+
+class Selection:
+    """Policy and health over groups."""
+
+    def __init__(self, planet: Planet, healthy: Callable[[str], bool], chance: Chance) -> None:
+        self._planet = planet
+        self._check_healthy = healthy
+        self._chance = chance
+        self.epoch = 0
+
+    def pick(
+        self, names: Names, name: bytes, group: Group, client: Client, trail: list[Step] | None, depth: int = 0
+    ) -> Picked:
+        """What the group of that name answers; `trail` collects the decisions."""
+        candidates = self._candidates(names, group)
+        asked = eligible(candidates)
+        choice = group.chooser(asked, client, self._chance)
+        if trail is not None:
+            trail.append(_step(name, group, candidates, asked, choice))
+        found: list[Bare] = []
+        located, drawn = choice.located, choice.drawn
+        for index in choice.chosen:
+            alias = group.records[index].alias
+            if alias is None:
+                found += group.bare[index]
+                continue
+            target = encode_name(alias.name)
+            inner = names.get(target, {}).get(group.type)
+            if inner is not None and depth < MAX_ALIAS_DEPTH:
+                picked = self.pick(names, target, inner, client, trail, depth + 1)
+                found += picked.bare
+                located, drawn = located or picked.located, drawn or picked.drawn
+            elif group.type == A and (address := self._planet.address_of(target)) is not None:
+                found.append((A, TTL_S, rdata.encode(A, address)))
+        return Picked(tuple(found), located, drawn)
+
+    def _candidates(self, names: Names, group: Group) -> tuple[Candidate, ...]:
+        if group.epoch != self.epoch:
+            group.candidates = tuple(
+                Candidate(record, self._healthy(names, record, 0), index) for index, record in enumerate(group.records)
+            )
+            group.epoch = self.epoch
+        return group.candidates
+
+    def _healthy(self, names: Names, record: RecordSet, depth: int) -> bool:
+        if record.check_id and not self._check_healthy(record.check_id):
+            return False
+        alias = record.alias
+        if alias is None or not alias.evaluate or depth >= MAX_ALIAS_DEPTH:
+            return True
+        target = encode_name(alias.name)
+        inner = names.get(target, {}).get(rdata.type_number(record.type))
+        if inner is not None:
+            return any(self._healthy(names, one, depth + 1) for one in inner.records)
+        # AWS's own names are regarded as always healthy; a target that is gone has no healthy record.
+        return self._planet.address_of(target) is not None
+
+
+def _bare(record: RecordSet) -> tuple[Bare, ...]:
+    number = rdata.type_number(record.type)
+    return tuple((number, record.ttl_s or 0, rdata.encode(number, value)) for value in record.values)
+
+
+def _step(
+    name: bytes, group: Group, candidates: Sequence[Candidate], asked: Sequence[Candidate], choice: Choice
+) -> Step:
+    measures = dict(zip((one.position for one in asked), choice.measures, strict=False))
+    shown = tuple(
+        Shown(
+            one.record.set_id,
+            one.record.alias.name if one.record.alias else " ".join(one.record.values),
+            one.healthy,
+            one.record.check_id,
+            measures.get(one.position, "" if one.healthy else "unhealthy: not asked"),
+            one.position in choice.chosen,
+        )
+        for one in candidates
+    )
+    opened = not any(one.healthy for one in candidates)
+    why = f"none is healthy, so all count as healthy; {choice.why}" if opened else choice.why
+    return Step(decode_name(name), group.type, group.records[0].policy, why, shown)
