@@ -38,8 +38,10 @@ class Plane:
             self.plane.set_group(ZONE.id, name, kind, sorted(records, key=lambda one: record_key(ZONE.id, one)))
 
     def get_sick(self, *checks: str) -> None:
+        flipped = [*self.sick, *checks]
         self.sick = list(checks)
-        self.plane.health_changed()
+        for check in flipped:
+            self.plane.health_changed(check)
 
     def resolve(
         self, name: str, kind: str = "A", city: str = "New York", trail: list[Step] | None = None

@@ -207,8 +207,8 @@ class NameServer:
         data = self._ledger.get(CHECKS, check_id.encode())
         self._watch.load(check_id, None if data is None else unpack(data, Check))
 
-    def _health_flipped(self) -> None:
-        self._plane.health_changed()
+    def _health_flipped(self, check_id: str) -> None:
+        self._plane.health_changed(check_id)
 
     # ---------------------------------------------------------------- calls from the control plane
 

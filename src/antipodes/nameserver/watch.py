@@ -44,7 +44,7 @@ class Watch:
         settings: Settings,
         *,
         resolve: Resolve,
-        flipped: Callable[[], None],
+        flipped: Callable[[str], None],
         on_event: OnEvent | None,
     ) -> None:
         self._world = world
@@ -81,7 +81,7 @@ class Watch:
             self._decide(state)
             if self._running:
                 self._fleet.follow(check)
-        self._flipped()
+        self._flipped(check_id)
         self._decide_calculated()
 
     def is_healthy(self, check_id: str) -> bool:
@@ -129,7 +129,7 @@ class Watch:
     def _decide(self, state: CheckState) -> bool:
         if not state.decide(self._world.now(), self.is_healthy):
             return False
-        self._flipped()
+        self._flipped(state.check.id)
         status = self._status(state)
         word = "healthy" if state.healthy else "unhealthy"
         detail = f"{status.target} is {word}: {status.checkers_healthy} of {status.checkers} checkers say healthy"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from antipodes.services.route53.planet import TTL_S, Planet
 from antipodes.services.route53.policies import CHOOSERS, Candidate, Choice, Chooser, Client, eligible
-from antipodes.services.route53.policies.choice import Chance
+from antipodes.services.route53.policies.draws import Draws
 from antipodes.services.route53.records import RecordSet
 from antipodes.wire import rdata
 from antipodes.wire.dns import A, decode_name, encode_name
@@ -78,10 +78,10 @@ def group_of(number: int, records: Sequence[RecordSet]) -> Group:
 class Selection:
     """Policy and health over groups."""
 
-    def __init__(self, planet: Planet, healthy: Callable[[str], bool], chance: Chance) -> None:
+    def __init__(self, planet: Planet, healthy: Callable[[str], bool], draws: Draws) -> None:
         self._planet = planet
         self._check_healthy = healthy
-        self._chance = chance
+        self._draws = draws
         self.epoch = 0
 
     def pick(
@@ -90,11 +90,12 @@ class Selection:
         """What the group of that name answers; `trail` collects the decisions."""
         candidates = self._candidates(names, group)
         asked = eligible(candidates)
-        choice = group.chooser(asked, client, self._chance)
+        drawn_before = self._draws.count
+        choice = group.chooser(asked, client, self._draws)
         if trail is not None:
             trail.append(_step(name, group, candidates, asked, choice))
         found: list[Bare] = []
-        located, drawn = choice.located, choice.drawn
+        located, drawn = choice.located, self._draws.count > drawn_before or choice.network_bits is not None
         for index in choice.chosen:
             alias = group.records[index].alias
             if alias is None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from antipodes.services.route53.planet import TTL_S, Planet
 from antipodes.services.route53.policies import Client
-from antipodes.services.route53.policies.choice import Chance
+from antipodes.services.route53.policies.draws import Draws, Source
 from antipodes.services.route53.records import RecordSet, Zone
 from antipodes.services.route53.selection import Group, Selection, Step, group_of
 from antipodes.wire import rdata
@@ -68,9 +68,9 @@ class _Zone:
 class DataPlane:
     """All zones, and the answers."""
 
-    def __init__(self, planet: Planet, healthy: Callable[[str], bool], chance: Chance) -> None:
+    def __init__(self, planet: Planet, healthy: Callable[[str], bool], chance: Source) -> None:
         self._planet = planet
-        self._selection = Selection(planet, healthy, chance)
+        self._selection = Selection(planet, healthy, Draws(chance))
         self._chance = chance
         self._by_id: dict[str, _Zone] = {}
         self._by_name: dict[bytes, _Zone] = {}
@@ -125,7 +125,7 @@ class DataPlane:
         zone.plans.clear()
         self._selection.epoch += 1
 
-    def health_changed(self) -> None:
+    def health_changed(self, check_id: str) -> None:
         """A health check flipped: what was chosen by it is chosen anew."""
         self._forget()
 

@@ -14,11 +14,16 @@ from antipodes.services.route53.records import RecordSet
 
 
 class Chance(Protocol):
-    """The draws that policies make; `World.chance` fits."""
+    """The draws that policies make. All draws go through here: answers are prepared by playing a policy once for
+    every way its draws can fall, so that nothing but `pick` and `sample` may differ from one play to the next."""
 
-    def randrange(self, stop: int, /) -> int: ...
+    def pick(self, weights: Sequence[int]) -> int:
+        """An index, drawn by weight. At least one weight is above 0."""
+        ...
 
-    def sample(self, population: Sequence[int], k: int) -> list[int]: ...
+    def sample(self, population: Sequence[int], k: int) -> list[int]:
+        """k of the population, in a drawn order. Answers that sample are drawn anew for each question."""
+        ...
 
 
 class Client(NamedTuple):
@@ -43,8 +48,12 @@ class Choice(NamedTuple):
     chosen: tuple[int, ...]
     why: str
     measures: tuple[str, ...] = ()  # one for each candidate asked, for explanations
-    located: bool = False  # another client might get another answer: matters for the client subnet's scope
-    drawn: bool = False  # the same client might get another answer next time: matters for preparing answers
+    # Another site might get another answer: the client subnet's scope is then a site's prefix, and an answer is
+    # prepared for each site.
+    located: bool = False
+    # The client's address itself matters: everybody in the client's prefix of this length gets the same answer, which
+    # is the scope. None: the address plays no part.
+    network_bits: int | None = None
 
 
 Chooser = Callable[[Sequence[Candidate], Client, Chance], Choice]

@@ -13,4 +13,4 @@ def choose(candidates: Sequence[Candidate], client: Client, chance: Chance) -> C
     indices = [one.position for one in candidates]
     if len(indices) <= MAX_ANSWERS:
         return Choice(tuple(indices), "all that may be picked")
-    return Choice(tuple(chance.sample(indices, MAX_ANSWERS)), f"{MAX_ANSWERS} drawn of {len(indices)}", drawn=True)
+    return Choice(tuple(chance.sample(indices, MAX_ANSWERS)), f"{MAX_ANSWERS} drawn of {len(indices)}")

@@ -18,9 +18,5 @@ def choose(candidates: Sequence[Candidate], client: Client, chance: Chance) -> C
         weights = [1] * len(candidates)
         total = len(candidates)
     measures = tuple(f"weight {one.record.weight}: {w}/{total}" for one, w in zip(candidates, weights, strict=True))
-    drawn = chance.randrange(total)
-    for one, weight in zip(candidates, weights, strict=True):
-        drawn -= weight
-        if drawn < 0:
-            return Choice((one.position,), "drawn by weight", measures, drawn=len(candidates) > 1)
-    raise AssertionError("the draw lies below the sum of the weights")
+    drawn = candidates[chance.pick(weights)]
+    return Choice((drawn.position,), "drawn by weight", measures)
