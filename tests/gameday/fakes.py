@@ -18,6 +18,7 @@ from antipodes.wire.dns import CNAME, NOERROR, A, Record, build_answer, encode_n
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.world import geography
+from antipodes.world.rules import Fault, Partition
 from antipodes.world.simulated import Simulation
 from antipodes.world.world import GLOBE, HERE, Refused, World
 
@@ -192,8 +193,9 @@ class PaperGlobe:
                 if source != target:
                     self.world(HERE).spawn(self._ship(source, target), "ship")
 
-    async def partition(self, one: str, other: str) -> None:
-        self._cuts.append((one, other))
+    async def impose(self, fault: Fault) -> None:
+        assert isinstance(fault, Partition), "of paper is only what the stories need"
+        self._cuts.append((fault.one, fault.other))
 
     async def heal(self) -> None:
         self._cuts.clear()

@@ -8,6 +8,7 @@ from antipodes.cli import status
 from antipodes.cli.screen import Screen
 from antipodes.globe.globe import FunctionStatus, GlobeStatus, HealthStatus, PeerStatus, RegionStatus
 from antipodes.globe.planet import Planet
+from antipodes.world.rules import Partition
 
 NAMES = ("us-east-1", "us-west-2", "eu-west-1")
 LONG = "an-app-with-a-long-name-Function" + "x" * 32  # 64 characters: AWS's limit
@@ -34,7 +35,7 @@ def planet(*, connected: bool) -> GlobeStatus:
     )
     target = "https://abcdefghij.execute-api.ap-northeast-1.amazonaws.com:443/prod/health"
     health = HealthStatus("12345678-aaaa", target, connected, 0, 8, 8, "" if connected else "Failure: refused")
-    return GlobeStatus(100_000, regions, (health,), () if connected else (("us-east-1", "us-west-2"),))
+    return GlobeStatus(100_000, regions, (health,), () if connected else (Partition("us-east-1", "us-west-2"),))
 
 
 def test_status_fits_80_columns_and_cuts_nothing_off() -> None:

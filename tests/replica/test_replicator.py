@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from antipodes.replica.follower import Following
+from antipodes.store.engine import StoreError
 from antipodes.store.records import Change
 from antipodes.world.geography import round_trip_ms
+from antipodes.world.rules import Full, Paused
 from antipodes.world.world import World
 from tests.replica.planet import SITES, ToyPlanet, story
 from tests.replica.toy import ToySite
@@ -55,6 +59,75 @@ def test_three_sites_agree_over_a_partition_and_a_restart(both_worlds: Worlds) -
             await site.stop()
 
     both_worlds.run(tell)
+
+
+def test_a_pause_holds_back_one_site_and_no_other_and_shows_how_much_waits(both_worlds: Worlds) -> None:
+    async def tell() -> None:
+        us, eu, ap = sites = await start(both_worlds, both_worlds.free_port())
+        await us.toy.put(T, b"k", b"before")
+        await settle(us.world, sites)
+        both_worlds.links.add(Paused(SITES[2]))
+        for n in range(10):
+            await us.toy.put(T, b"k", b"us %d" % n)
+            await ap.toy.put(T, b"own", b"ap %d" % n)
+        while dict(eu.toy.cells(T)) != dict(us.toy.cells(T)) or behind(ap, SITES[0]) < 10:
+            await us.world.sleep(0.05)
+        assert dict(ap.toy.cells(T))[b"k"].value == b"before"
+        assert b"own" not in dict(us.toy.cells(T))
+        both_worlds.links.heal()
+        await settle(us.world, sites)
+        for site in sites:
+            await site.stop()
+
+    both_worlds.run(tell)
+
+
+def test_a_pause_towards_one_site_leaves_the_way_back_open_and_holds_a_backfill(both_worlds: Worlds) -> None:
+    async def tell() -> None:
+        us, eu, _ = sites = await start(both_worlds, both_worlds.free_port())
+        both_worlds.links.add(Paused(SITES[0], toward=SITES[1]))
+        await us.toy.put("toy/young", b"k", b"us")
+        await eu.toy.put(T, b"k", b"eu")
+        for site in (us, eu):
+            site.share("toy/young", SITES[:2])
+        while dict(us.toy.cells(T)) == {}:
+            await us.world.sleep(0.05)
+        await us.world.sleep(0.3)
+        assert "toy/young" in next(one for one in eu.replicator.status() if one.peer == SITES[0]).missing
+        both_worlds.links.heal()
+        while dict(eu.toy.cells("toy/young")) == {}:
+            await us.world.sleep(0.05)
+        await settle(us.world, sites)
+        for site in sites:
+            await site.stop()
+
+    both_worlds.run(tell)
+
+
+def test_a_site_whose_disk_is_full_refuses_and_catches_up_when_there_is_room(both_worlds: Worlds) -> None:
+    async def tell() -> None:
+        us, eu, _ = sites = await start(both_worlds, both_worlds.free_port())
+        await eu.toy.put(T, b"kept", b"v")
+        await settle(us.world, sites)
+        both_worlds.links.add(Full(SITES[1]))
+        with pytest.raises(StoreError, match="No space left"):
+            await eu.toy.put(T, b"refused", b"v")
+        for n in range(200):
+            await us.toy.put(T, b"%d" % n, b"v")
+        while not any("No space left" in status.problem for status in eu.replicator.status()):
+            await us.world.sleep(0.05)
+        assert sorted(dict(eu.toy.cells(T))) == [b"kept"]
+        both_worlds.links.heal()
+        await settle(us.world, sites)
+        assert len(eu.toy.cells(T)) == 201
+        for site in sites:
+            await site.stop()
+
+    both_worlds.run(tell)
+
+
+def behind(site: ToySite, peer: str) -> int:
+    return next(status.behind for status in site.replicator.status() if status.peer == peer)
 
 
 def test_status_tells_of_lag_and_connection(both_worlds: Worlds) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from antipodes.world.geography import round_trip_ms
+from antipodes.world.rules import Full, Skewed
 from antipodes.world.world import (
     HERE,
     ConnectionLost,
@@ -294,6 +295,31 @@ def test_a_site_that_is_down_is_refused_and_cannot_call(both_worlds: Worlds) -> 
             await far.connect(near.address, port)
         both_worlds.links.up(FAR)
         (await near.connect(far.address, port)).close()
+
+    both_worlds.run(story)
+
+
+def test_a_skewed_clock_is_wrong_at_its_site_alone_and_runs_on(both_worlds: Worlds) -> None:
+    async def story() -> None:
+        near, far = both_worlds.world(NEAR), both_worlds.world(FAR)
+        both_worlds.links.add(Skewed(NEAR, -40.0))
+        assert far.now() - near.now() == pytest.approx(40, abs=1)
+        began = near.now(), near.monotonic()
+        await near.sleep(0.05)
+        assert near.now() - began[0] == pytest.approx(near.monotonic() - began[1], abs=0.02)
+        both_worlds.links.heal()
+        assert far.now() - near.now() == pytest.approx(0, abs=1)
+
+    both_worlds.run(story)
+
+
+def test_a_full_disk_is_full_until_it_is_healed_also_for_who_opens_it_later(both_worlds: Worlds) -> None:
+    async def story() -> None:
+        both_worlds.links.add(Full(NEAR))
+        assert both_worlds.world(NEAR).disk().space.full
+        assert not both_worlds.world(FAR).disk().space.full
+        both_worlds.links.heal()
+        assert not both_worlds.world(NEAR).disk().space.full
 
     both_worlds.run(story)
 

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from antipodes.world.network import Drop, Links, Partition, Pass, Slow, decode_rules, encode_rules
-from antipodes.world.world import HERE, SiteDown
+from antipodes.world.network import Drop, Links, Pass
+from antipodes.world.rules import Down, Full, Partition, Paused, Skewed, Slow, decode_rules, encode_rules
+from antipodes.world.world import GLOBE, HERE, SiteDown
 
 A, B, C = "eu-west-1", "us-east-1", "ap-southeast-2"
 
@@ -101,3 +102,55 @@ def test_making_a_rule_twice_makes_one() -> None:
     links.partition(A, B)
     links.partition(A, B)
     assert len(links.rules()) == 1
+
+
+def test_a_rough_link_adds_jitter_and_sends_lost_parcels_again_later() -> None:
+    links, chance = Links(), random.Random(1)
+    median_s = links.median_s(A, B)
+    assert median_s
+    links.add(Slow(A, B, extra_ms=100, jitter_ms=40, loss=0.25))
+    delays = []
+    for _ in range(2000):
+        verdict = links.judge(B, A, chance.random)
+        assert isinstance(verdict, Pass), "a stream's parcels arrive in the end"
+        delays.append(verdict.delay_s)
+    assert min(delays) >= median_s + 0.1
+    again = [delay for delay in delays if delay > 2 * (median_s + 0.1) + 0.2]
+    assert 0.2 < len(again) / len(delays) < 0.3
+    once = sorted(delay for delay in delays if delay not in again)
+    assert once[-1] - once[0] > 0.035, "jitter"
+    datagrams = [links.judge(A, B, chance.random, datagram=True) for _ in range(2000)]
+    assert 0.2 < sum(isinstance(one, Drop) for one in datagrams) / 2000 < 0.3
+    assert isinstance(links.judge(A, C, chance.random), Pass)
+    links.heal()
+    assert links.median_s(A, B) == median_s
+
+
+def test_a_pause_holds_back_replication_of_one_site_or_one_direction_and_cuts_nothing() -> None:
+    links = Links()
+    links.add(Paused(A))
+    assert links.paused(A, B)
+    assert links.paused(C, A)
+    assert not links.paused(B, C)
+    assert not links.paused(A, GLOBE), "the name server is no replica"
+    assert isinstance(links.judge(A, B, median), Pass)
+    links.heal()
+    links.add(Paused(A, toward=B))
+    assert links.paused(A, B)
+    assert not links.paused(B, A)
+    assert not links.paused(A, C)
+
+
+def test_heal_ends_every_fault_and_raises_nobody_from_the_dead() -> None:
+    links = Links()
+    for fault in (Partition(A, B), Slow(A, C, 2.0), Paused(B), Skewed(A, -3.5), Full(C)):
+        links.add(fault)
+    links.add(Skewed(A, 9.0))
+    links.down(B)
+    assert links.skew_s(A) == 9.0, "a site has one clock"
+    assert links.disk_full(C)
+    assert decode_rules(encode_rules(links.rules())) == links.rules()
+    links.heal()
+    assert links.rules() == (Down(B),)
+    assert links.skew_s(A) == 0.0
+    assert not links.disk_full(C)

@@ -44,8 +44,8 @@ def show(screen: Screen, planet: planets.Planet, now: GlobeStatus) -> None:
     ]
     if functions:
         screen.table(("Function", "Region", "Envs", "Busy", "Calls", "Errors"), functions)
-    for one, other in now.partitions:
-        screen.line(f"partition: {one} | {other}", "bad")
+    for fault in now.faults:
+        screen.line(str(fault), "bad")
 
 
 def coloured(state: str) -> Text:

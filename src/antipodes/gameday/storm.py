@@ -18,6 +18,7 @@ from antipodes.gameday.disaster import draw
 from antipodes.gameday.history import Write
 from antipodes.globe.globe import Globe
 from antipodes.wire.errors import AwsError
+from antipodes.world.rules import Partition
 from antipodes.world.world import HERE, NetworkError, World
 
 AIM_S = 0.5  # how long a killer waits for an acknowledgement to kill after
@@ -94,7 +95,7 @@ class Storm:
         lasts_s = 0.1 + draw(seed, f"how long {number}") * self.plan.lasts_s / 3
         if draw(seed, f"kind {number}") < 0.3:
             other = regions[(regions.index(victim) + 1) % len(regions)]
-            await self.globe.partition(victim, other)
+            await self.globe.impose(Partition(victim, other))
             await world.sleep(lasts_s)
             await self.globe.heal()
             return

@@ -21,6 +21,7 @@ from antipodes.gameday.traffic import Traffic
 from antipodes.gameday.verdict import SETTLED_REQUESTS, Run, Verdict, judge, lag_verdicts
 from antipodes.gameday.watch import Watch
 from antipodes.globe.globe import Globe
+from antipodes.world.rules import Partition
 
 Redeploy = Callable[[], Awaitable[str]]  # what an operator does after a disk is gone; why it failed, or ""
 
@@ -108,14 +109,14 @@ class Drama:
         stage, disaster = self._stage, self._disaster
         if disaster.other is not None:
             self._broken, self._is_broken = stage.clock(), True
-            await stage.globe.partition(disaster.region, disaster.other)
+            await stage.globe.impose(Partition(disaster.region, disaster.other))
             return
         # What a Region has sent arrives though it dies: only what it could not send any more is stranded. So its links
         # fail a moment before it does, while it still takes writes, as in many real outages.
         if stage.plan.last_writes:
             for peer in stage.globe.regions:
                 if peer != disaster.region:
-                    await stage.globe.partition(disaster.region, peer)
+                    await stage.globe.impose(Partition(disaster.region, peer))
         said = 0
         while said < stage.plan.last_writes and await stage.write_at(disaster.region, f"last-{said + 1}") is not None:
             said += 1

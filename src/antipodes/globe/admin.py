@@ -4,7 +4,7 @@
     GET  /_antipodes/links        the network's rules
     POST /_antipodes/kill         {"region": ..., "destroy": bool}
     POST /_antipodes/restore      {"region": ...}
-    POST /_antipodes/partition    {"one": ..., "other": ...}
+    POST /_antipodes/impose       a fault of world/rules.py: {"type": "partition", "one": ..., "other": ...}
     POST /_antipodes/heal         {}
 
 Safe from web pages: every call needs the planet's token (which lies in planet.json, mode 0600), a Host that is this
@@ -23,6 +23,7 @@ import orjson
 
 from antipodes.globe.globe import Globe
 from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.world.rules import Fault
 
 log = logging.getLogger("antipodes.globe")
 
@@ -75,7 +76,7 @@ class Admin:
             ("GET", "links"): self._get_links,
             ("POST", "kill"): self._kill,
             ("POST", "restore"): self._restore,
-            ("POST", "partition"): self._partition,
+            ("POST", "impose"): self._impose,
             ("POST", "heal"): self._heal,
         }
 
@@ -87,6 +88,8 @@ class Admin:
             if route is None:
                 raise Refusal(404, f"There is no {request.method} {request.path}.")
             return await route(parameters(request.body))
+        except msgspec.ValidationError as error:
+            return json_response(400, {"error": f"The fault is not one that is known: {error}."})
         except Refusal as refusal:
             return json_response(refusal.status, {"error": str(refusal)})
         except ValueError as error:
@@ -106,8 +109,8 @@ class Admin:
         await self._globe.restore(text(given, "region"))
         return json_response(200, {})
 
-    async def _partition(self, given: Mapping[str, Any]) -> HttpResponse:
-        await self._globe.partition(text(given, "one"), text(given, "other"))
+    async def _impose(self, given: Mapping[str, Any]) -> HttpResponse:
+        await self._globe.impose(msgspec.convert(given, Fault))
         return json_response(200, {})
 
     async def _heal(self, _: Mapping[str, Any]) -> HttpResponse:

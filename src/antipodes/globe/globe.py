@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from antipodes.world.rules import Fault
 from antipodes.world.world import World
 
 
@@ -62,7 +63,7 @@ class HealthStatus(msgspec.Struct, frozen=True):
 
 
 class GlobeEvent(msgspec.Struct, frozen=True):
-    """Something that happened to the planet: kind is "kill", "restore", "partition", "heal", "health", "up", ..."""
+    """Something that happened to the planet: kind is "kill", "restore", "partition", "disk full", "heal", ..."""
 
     at: float  # epoch seconds
     kind: str
@@ -76,7 +77,7 @@ class GlobeStatus(msgspec.Struct, frozen=True):
     now: float
     regions: tuple[RegionStatus, ...]
     health: tuple[HealthStatus, ...] = ()
-    partitions: tuple[tuple[str, str], ...] = ()
+    faults: tuple[Fault, ...] = ()  # in force; which Regions are down their states say
     events: tuple[GlobeEvent, ...] = ()  # the newest last; bounded
 
 
@@ -100,12 +101,13 @@ class Globe(Protocol):
         """Starts it again from its disk; returns when it serves. Raises ValueError: unknown or not down."""
         ...
 
-    async def partition(self, one: str, other: str) -> None:
-        """No byte passes between the two Regions, in either direction, until `heal`."""
+    async def impose(self, fault: Fault) -> None:
+        """Breaks something until `heal`: a link, replication, a clock, a disk (world/rules.py lists what). Returns when
+        every Region that is up obeys. Raises ValueError: it makes no sense here."""
         ...
 
     async def heal(self) -> None:
-        """All partitions end. Killed Regions stay down."""
+        """All faults end. Killed Regions stay down."""
         ...
 
     async def status(self) -> GlobeStatus: ...

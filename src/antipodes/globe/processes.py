@@ -2,7 +2,7 @@
 
     kill       SIGKILL to the Region's process group: the Region and its Lambda workers
     restore    a new process on the same folder (or, after --destroy, on an empty one)
-    partition  a rule in the network's table, told to every process that dials
+    impose     a rule in the table of faults, told to every Region's process
 
 A Region process holds its stdin open: when the supervisor dies, however it dies, the pipe closes and the Region ends.
 A Region that dies by itself (or by somebody's kill -9) is noticed, its group is swept, and it stays down until
@@ -30,15 +30,17 @@ import orjson
 from antipodes.edge.client import HttpClient
 from antipodes.globe.admin import PREFIX, TOKEN_HEADER
 from antipodes.globe.api import ApiCaller
+from antipodes.globe.faults import check_fault, check_region, detail_of
 from antipodes.globe.globe import GlobeEvent, GlobeStatus, RegionStatus
 from antipodes.globe.planet import LINKS_FILE, Planet
-from antipodes.globe.views import health_of, partitions_of, region_status
+from antipodes.globe.views import faults_of, health_of, region_status
 from antipodes.nameserver import NameServer
 from antipodes.region.admin import RegionReport
 from antipodes.wire.http import HttpRequest
 from antipodes.world import geography
-from antipodes.world.network import Links, encode_rules
+from antipodes.world.network import Links
 from antipodes.world.real import RealWorld
+from antipodes.world.rules import Fault, encode_rules
 from antipodes.world.world import HERE, NetworkError, World
 
 log = logging.getLogger("antipodes.globe")
@@ -162,7 +164,7 @@ class RealGlobe:
     # -- faults ------------------------------------------------------------------------------------------------
 
     async def kill(self, region: str, *, destroy: bool = False) -> None:
-        self._check_known(region)
+        check_region(region, self.regions)
         async with self._changing[region]:
             running = self._running.get(region)
             if running is None:
@@ -180,7 +182,7 @@ class RealGlobe:
                 await asyncio.gather(*(self._admin(name, "POST", "repair", lost) for name in list(self._running)))
 
     async def restore(self, region: str) -> None:
-        self._check_known(region)
+        check_region(region, self.regions)
         async with self._changing[region]:
             if region in self._running:
                 raise ValueError(f"{region} is not down.")
@@ -190,13 +192,10 @@ class RealGlobe:
                 raise ValueError(str(error)) from error
             self._note("restore", region)
 
-    async def partition(self, one: str, other: str) -> None:
-        self._check_known(one)
-        self._check_known(other)
-        if one == other:
-            raise ValueError("A Region cannot be cut off from itself; name two.")
-        self._links.partition(one, other)
-        self._note("partition", one, other)
+    async def impose(self, fault: Fault) -> None:
+        check_fault(fault, self.regions)
+        self._links.add(fault)
+        self._note(*detail_of(fault))
         await self._tell_links()
 
     async def heal(self) -> None:
@@ -214,10 +213,6 @@ class RealGlobe:
         (self._data_dir / LINKS_FILE).write_bytes(rules)
         return rules
 
-    def _check_known(self, region: str) -> None:
-        if region not in self.regions:
-            raise ValueError(f"This planet has no Region {region}; it has {', '.join(self.regions)}.")
-
     # -- what is seen ------------------------------------------------------------------------------------------
 
     def world(self, site: str) -> World:
@@ -229,7 +224,7 @@ class RealGlobe:
             now=self._world.now(),
             regions=tuple(regions),
             health=health_of(self.nameserver),
-            partitions=partitions_of(self._links),
+            faults=faults_of(self._links),
             events=tuple(self._events),
         )
 

@@ -16,8 +16,9 @@ from antipodes.globe import planet as planets
 from antipodes.globe.planet import LINKS_FILE, Planet
 from antipodes.region.region import Region
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
-from antipodes.world.network import Links, decode_rules
+from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
+from antipodes.world.rules import decode_rules
 from antipodes.world.world import NetworkError
 
 

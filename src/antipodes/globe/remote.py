@@ -11,6 +11,7 @@ import orjson
 from antipodes.edge.client import HttpClient
 from antipodes.globe.admin import PREFIX, TOKEN_HEADER
 from antipodes.globe.api import ApiCaller
+from antipodes.globe.faults import check_fault
 from antipodes.globe.globe import GlobeStatus
 from antipodes.globe.planet import Planet, PlanetError
 from antipodes.wire.http import HttpRequest
@@ -18,6 +19,7 @@ from antipodes.world import geography
 from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld
+from antipodes.world.rules import Fault
 from antipodes.world.world import GLOBE, HERE, NetworkError, World
 
 ADMIN_TIMEOUT_S = 60.0
@@ -46,8 +48,9 @@ class RemoteGlobe:
     async def restore(self, region: str) -> None:
         await self._post("restore", {"region": region})
 
-    async def partition(self, one: str, other: str) -> None:
-        await self._post("partition", {"one": one, "other": other})
+    async def impose(self, fault: Fault) -> None:
+        check_fault(fault, self.regions)
+        await self._send("POST", "impose", msgspec.json.encode(fault))
 
     async def heal(self) -> None:
         await self._post("heal", {})

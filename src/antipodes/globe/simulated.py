@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 from antipodes.edge.dns import serve_dns
 from antipodes.globe.api import ApiCaller
+from antipodes.globe.faults import check_fault, check_region, detail_of
 from antipodes.globe.globe import GlobeEvent, GlobeStatus, RegionStatus
 from antipodes.globe.planet import Planet
-from antipodes.globe.views import health_of, partitions_of, region_status
+from antipodes.globe.views import faults_of, health_of, region_status
 from antipodes.nameserver import NameServer
 from antipodes.region.region import Region
 from antipodes.world import geography
+from antipodes.world.rules import Fault
 from antipodes.world.simulated import Simulation
 from antipodes.world.world import GLOBE, HERE, World
 
@@ -87,7 +89,7 @@ class SimulatedGlobe:
     # -- faults ------------------------------------------------------------------------------------------------
 
     async def kill(self, region: str, *, destroy: bool = False) -> None:
-        self._check_known(region)
+        check_region(region, self.regions)
         if region not in self._up:
             raise ValueError(f"{region} is already down.")
         del self._up[region]
@@ -101,25 +103,20 @@ class SimulatedGlobe:
                     await self._up[name].replicator.repair(region)
 
     async def restore(self, region: str) -> None:
-        self._check_known(region)
+        check_region(region, self.regions)
         if region in self._up:
             raise ValueError(f"{region} is not down.")
         await self._boot(region)
         self._note("restore", region)
 
-    async def partition(self, one: str, other: str) -> None:
-        self._check_known(one)
-        self._check_known(other)
-        self._simulation.links.partition(one, other)
-        self._note("partition", one, other)
+    async def impose(self, fault: Fault) -> None:
+        check_fault(fault, self.regions)
+        self._simulation.links.add(fault)
+        self._note(*detail_of(fault))
 
     async def heal(self) -> None:
         self._simulation.links.heal()
         self._note("heal", "")
-
-    def _check_known(self, region: str) -> None:
-        if region not in self.regions:
-            raise ValueError(f"This planet has no Region {region}; it has {', '.join(self.regions)}.")
 
     # -- what is seen ------------------------------------------------------------------------------------------
 
@@ -131,7 +128,7 @@ class SimulatedGlobe:
             now=self._world.now(),
             regions=tuple(self._region_status(name) for name in self.regions),
             health=health_of(self._nameserver),
-            partitions=partitions_of(self._simulation.links),
+            faults=faults_of(self._simulation.links),
             events=tuple(self._events),
         )
 

@@ -26,8 +26,9 @@ from antipodes.globe.processes import RealGlobe, RegionDidNotStart
 from antipodes.nameserver import NameServer
 from antipodes.region.region import LIMITS
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
-from antipodes.world.network import Links, encode_rules
+from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
+from antipodes.world.rules import encode_rules
 from antipodes.world.world import GLOBE, NetworkError
 
 log = logging.getLogger("antipodes.globe")

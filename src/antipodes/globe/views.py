@@ -7,7 +7,8 @@ import msgspec
 from antipodes.globe.globe import FunctionStatus, HealthStatus, PeerStatus, RegionStatus
 from antipodes.nameserver import NameServer
 from antipodes.region.admin import RegionReport
-from antipodes.world.network import Links, Partition
+from antipodes.world.network import Links
+from antipodes.world.rules import Down, Fault
 
 
 def health_of(nameserver: NameServer | None) -> tuple[HealthStatus, ...]:
@@ -42,6 +43,6 @@ def region_status(status: RegionStatus, report: RegionReport) -> RegionStatus:
     )
 
 
-def partitions_of(links: Links) -> tuple[tuple[str, str], ...]:
-    """The pairs that are cut off from each other."""
-    return tuple((rule.one, rule.other) for rule in links.rules() if isinstance(rule, Partition))
+def faults_of(links: Links) -> tuple[Fault, ...]:
+    """What `heal` would end."""
+    return tuple(rule for rule in links.rules() if not isinstance(rule, Down))

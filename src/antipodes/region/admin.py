@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.world.network import Rule, decode_rules
+from antipodes.world.rules import Rule, decode_rules
 
 TOKEN_HEADER = "x-antipodes-token"  # noqa: S105 (a header's name)
 

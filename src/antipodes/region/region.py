@@ -29,7 +29,7 @@ from antipodes.services.s3.service import S3
 from antipodes.services.sts.service import STS
 from antipodes.store.store import Store
 from antipodes.world import geography
-from antipodes.world.network import Rule
+from antipodes.world.rules import Rule
 from antipodes.world.world import GLOBE, Server, World
 
 LIMITS = Limits(body_bytes=64 * 1024 * 1024)  # a deployment package: 50 MB, in Base64

@@ -12,6 +12,9 @@ A change may be held back for a while before it is shipped (`delays_s`, by servi
 second or less", of which distance is the smaller part, and what a Region loses with its disk is what it had not yet
 sent. With no delay a change leaves in the same turn of the loop.
 
+A fault may pause replication to a site (`World.lets_pass`): then nothing but signs of life goes there, which still say
+where the log ends, so that the follower knows how far it is behind. Afterwards the stream goes on within a second.
+
 A topic joins a follower's stream when both sides name it; the follower is told at that place in the stream
 (`Carrying`), and backfills what lies before. So it does not matter which side learns first that a topic is shared.
 """
@@ -204,7 +207,10 @@ class Leader:
             if session.scanned < store.begin:
                 return  # trimmed below a follower that was too slow: it comes back and is told to backfill
             room = session.under_way_bytes < WINDOW_BYTES
-            released, patience_s = self._released(session) if self._delays_s else (store.end, HEARTBEAT_S)
+            if not self._world.lets_pass(session.site):
+                released, patience_s = session.scanned, HEARTBEAT_S
+            else:
+                released, patience_s = self._released(session) if self._delays_s else (store.end, HEARTBEAT_S)
             count = min(BATCH_CHANGES, released - session.scanned) if room else 0
             entries = store.changes(session.scanned, count) if count > 0 else []
             if entries:
@@ -272,7 +278,8 @@ class Leader:
             if not self._shared(copy.topic, site):
                 channel.send(Part(self._store.incarnation, [], last=True, refused=True))
                 return
-            part = self._part(copy.topic, after)
+            paused = not self._world.lets_pass(site)  # then an empty part is a sign of life
+            part = Part(self._store.incarnation, [], last=False) if paused else self._part(copy.topic, after)
             await self._store.durable()  # a copy must not know what a crash here could still undo
             channel.send(part)
             await channel.drain()
@@ -280,6 +287,8 @@ class Leader:
             while ahead > (0 if last else PARTS_AHEAD):
                 await channel.receive(to_copier)
                 ahead -= 1
+            if paused:
+                await self._world.sleep(HEARTBEAT_S)
 
     def _part(self, topic: str, after: bytes) -> Part:
         carried = self._carried[topic.partition("/")[0]]

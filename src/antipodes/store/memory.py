@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from antipodes.store.engine import FORMAT, Records, Rows, check_format
-from antipodes.world.disk import Shelf
+from antipodes.store.engine import FORMAT, Records, Rows, StoreError, check_format
+from antipodes.world.disk import DiskSpace, Shelf
 
 META, LOG, ROW = b"\x00", b"\x01", b"\x02"
 _AFTER_LOG = ROW
@@ -23,7 +23,9 @@ def _log_key(position: int) -> bytes:
 class MemoryEngine:
     """One store on one shelf."""
 
-    def __init__(self, shelf: Shelf, where: str) -> None:
+    def __init__(self, shelf: Shelf, where: str, space: DiskSpace | None = None) -> None:
+        self._where = where
+        self._space = space or DiskSpace()
         self._shelf = shelf
         self._rows = shelf.rows
         if check_format(self.meta("format"), where):
@@ -81,6 +83,9 @@ class MemoryEngine:
         self._shelf.unsynced.append(undo)
 
     def sync(self) -> None:
+        if self._space.full and self._shelf.unsynced:
+            self.abandon()
+            raise StoreError(f"writing {self._where}: No space left on device")
         self._shelf.unsynced.clear()
 
     def abandon(self) -> None:

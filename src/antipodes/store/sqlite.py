@@ -31,6 +31,7 @@ from pathlib import Path
 from antipodes.store.engine import FORMAT, Records, Rows, StoreError, check_format
 from antipodes.store.overlay import Overlay, Row
 from antipodes.store.redo import Batch, RedoLog
+from antipodes.world.disk import DiskSpace
 
 log = logging.getLogger("antipodes.store")
 
@@ -67,8 +68,10 @@ _MISSING = object()
 class SqliteEngine:
     """One store in one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, space: DiskSpace | None = None) -> None:
+        """space: says when the disk counts as full, whatever the kernel thinks of it."""
         self._path = path
+        self._space = space or DiskSpace()
         self._fresh = Overlay()
         self._frozen: Overlay | None = None
         self._unsynced = Batch([], [], {}, 0)
@@ -251,6 +254,8 @@ class SqliteEngine:
             return
         batch = self._unsynced
         try:
+            if self._space.full:
+                raise StoreError(f"writing {self._path}: No space left on device")
             if self._redo.size_bytes > MAX_REDO_BYTES:
                 raise StoreError(f"{self._path} cannot be written: its redo log is full")
             self._redo.append(batch)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -62,6 +62,7 @@ class Store:
         self._waiters: list[asyncio.Future[None]] = []
         self._growth: list[tuple[int, asyncio.Future[None]]] = []
         self._closed = False
+        self._on_taken_back: list[Callable[[], None]] = []
         found = engine.meta("incarnation")
         self.incarnation: str = found or f"{world.chance.getrandbits(64):016x}"
         if found is None:
@@ -79,12 +80,12 @@ class Store:
         if isinstance(disk, FileDisk):
             from antipodes.store.sqlite import SqliteEngine  # noqa: PLC0415  (simulated runs never load SQLite)
 
-            return cls(world, SqliteEngine(disk.folder / f"{name}.sqlite"))
+            return cls(world, SqliteEngine(disk.folder / f"{name}.sqlite", disk.space))
         from antipodes.store.memory import MemoryEngine  # noqa: PLC0415
 
         if sync_delay_s is None:
             sync_delay_s = SIMULATED_SYNC_S if _in_simulated_time() else 0.0
-        return cls(world, MemoryEngine(disk.shelf(name), f"shelf {name}"), sync_delay_s)
+        return cls(world, MemoryEngine(disk.shelf(name), f"shelf {name}", disk.space), sync_delay_s)
 
     def get(self, key: bytes) -> bytes | None:
         """The value, including writes that are not yet durable."""
@@ -132,6 +133,10 @@ class Store:
             waiter = loop.create_future() if self._sync_delay_s else Moment(loop=loop)
             self._waiters.append(waiter)
             await waiter
+
+    def when_taken_back(self, call: Callable[[], None]) -> None:
+        """`call()` after a group failed, before its waiters hear of it: what was read out of it into memory is void."""
+        self._on_taken_back.append(call)
 
     def stamp(self) -> Version:
         """A version later than every one this store has given or seen."""
@@ -257,6 +262,8 @@ class Store:
         self._last = self._end
         self._clock_ceiling = int(self._engine.meta("clock") or 0)  # the next write persists it again
         self._begin = int(self._engine.meta("begin") or 0)
+        for call in self._on_taken_back:
+            call()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

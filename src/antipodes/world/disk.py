@@ -14,11 +14,21 @@ from pathlib import Path
 from sortedcontainers import SortedDict
 
 
+class DiskSpace:
+    """Whether there is room. Whoever writes asks `full` first; the fault `rules.Full` sets it."""
+
+    __slots__ = ("full",)
+
+    def __init__(self) -> None:
+        self.full = False
+
+
 @dataclass(frozen=True, slots=True)
 class FileDisk:
     """A folder; files in it are opened by the store's SQLite engine."""
 
     folder: Path
+    space: DiskSpace = field(default_factory=DiskSpace, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -46,6 +56,7 @@ class MemoryDisk:
     """Shelves by name. Survives the crash of its site; forgets what was not synced."""
 
     shelves: dict[str, Shelf] = field(default_factory=dict)
+    space: DiskSpace = field(default_factory=DiskSpace, compare=False, repr=False)
 
     def shelf(self, name: str) -> Shelf:
         return self.shelves.setdefault(name, Shelf())

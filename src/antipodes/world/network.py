@@ -1,12 +1,11 @@
 """Network: how long bytes travel from one site to another, and whether they arrive. Used by both worlds.
 
 A link is one direction between two sites. Asked about one parcel of bytes it answers `Pass(delay_s)` or `Drop`: half
-of the median round trip (`geography`) plus a small right tail of jitter, unless a rule says otherwise. Rules are data:
-the supervisor sends them to the Region processes (`rules`, `set_rules`), and the dialling side of a stream obeys.
+of the median round trip (`geography`) plus a small right tail of jitter, unless a rule says otherwise. Rules are data
+(rules.py): the supervisor sends them to the Region processes (`rules`, `set_rules`), and the dialling side of a stream
+obeys. `Links` holds the whole table, also the rules for clocks and disks, which the worlds look up here.
 
 It knows no sockets, no clock and no AWS. Order within a stream is the stream's business, not the link's.
-
-A fault of a new kind is one more rule type here, with its `applies`, and its line in `Rule`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,16 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from antipodes.world.geography import round_trip_ms
-from antipodes.world.world import HERE, SiteDown
+from antipodes.world.rules import Down, Full, Partition, Paused, Rule, Skewed, Slow
+from antipodes.world.world import GLOBE, HERE, SiteDown
 
 # Jitter, as a share of the delay. Guesses: the published data has medians only.
 JITTER_MEDIAN = 0.002
 JITTER_MAX = 0.25
+# A lost parcel of a stream is sent again after the round trip and this (Linux's least; RFC 6298 asks for a second);
+# each further loss doubles it. Fast retransmit is not modelled: streams here are often idle behind a parcel.
+RETRANSMISSION_MIN_S = 0.2
+RESENT_AT_MOST = 6  # then it passes: a stream that is worse than that is for `Partition`
 
 Draw = Callable[[], float]  # random.Random.random: uniform in [0, 1)
 
@@ -40,40 +44,6 @@ LOST = Drop()
 AT_ONCE = Pass(0.0)
 
 
-class Partition(msgspec.Struct, frozen=True, tag="partition"):
-    """Nothing passes between two sites; with `one_way` only from `one` to `other` nothing passes."""
-
-    one: str
-    other: str
-    one_way: bool = False
-
-    def applies(self, source: str, target: str) -> bool:
-        if (source, target) == (self.one, self.other):
-            return True
-        return not self.one_way and (source, target) == (self.other, self.one)
-
-
-class Down(msgspec.Struct, frozen=True, tag="down"):
-    """Nothing runs at a site: its machine refuses who dials it, its own dials fail, its streams break."""
-
-    site: str
-
-
-class Slow(msgspec.Struct, frozen=True, tag="slow"):
-    """Both directions between two sites take `factor` times as long, plus `extra_ms` each."""
-
-    one: str
-    other: str
-    factor: float = 1.0
-    extra_ms: float = 0.0
-
-    def applies(self, source: str, target: str) -> bool:
-        return (source, target) in {(self.one, self.other), (self.other, self.one)}
-
-
-Rule = Partition | Down | Slow
-
-
 class Links:
     """All links of the planet under the rules in force.
 
@@ -86,16 +56,33 @@ class Links:
         # (source, target) -> median delay in seconds, None: dropped. Emptied when the rules change.
         self._delay_s: dict[tuple[str, str], float | None] = {}
         self._down: tuple[str, ...] = ()
+        self._rough: dict[tuple[str, str], tuple[float, float]] = {}  # (source, target) -> (jitter in s, loss)
+        self._paused: tuple[Paused, ...] = ()
+        self._skews_s: dict[str, float] = {}
         self._watchers: list[Callable[[], None]] = []
 
-    def judge(self, source: str, target: str, draw: Draw) -> Verdict:
+    def judge(self, source: str, target: str, draw: Draw, *, datagram: bool = False) -> Verdict:
         """What happens to one parcel from `source` to `target`, sent now. Raises UnknownPlace."""
         median_s = self.median_s(source, target)
         if median_s is None or (self._down and (source in self._down or target in self._down)):
             return LOST
         if median_s == 0.0:
             return AT_ONCE
-        return Pass(median_s * (1.0 + _tail(draw())))
+        delay_s = median_s * (1.0 + _tail(draw()))
+        rough = self._rough.get((source, target)) if self._rough else None
+        if rough is None:
+            return Pass(delay_s)
+        jitter_s, loss = rough
+        delay_s += draw() * jitter_s
+        again_s = 2 * median_s + RETRANSMISSION_MIN_S * self.scale
+        for _ in range(RESENT_AT_MOST):
+            if draw() >= loss:
+                break
+            if datagram:
+                return LOST
+            delay_s += again_s
+            again_s *= 2
+        return Pass(delay_s)
 
     def median_s(self, source: str, target: str) -> float | None:
         """The median delay of one direction in seconds; None when it is cut. A site that is down refuses from afar:
@@ -112,7 +99,7 @@ class Links:
             return 0.0
         delay_s = round_trip_ms(source, target) / 2e3 * self.scale
         for rule in self._rules:
-            if isinstance(rule, Down) or not rule.applies(source, target):
+            if not isinstance(rule, Partition | Slow) or not rule.applies(source, target):
                 continue
             if isinstance(rule, Partition):
                 return None
@@ -135,6 +122,20 @@ class Links:
         if site in self._down:
             raise SiteDown(f"{site} is down: the call never left it")
 
+    # What rules say of a site
+
+    def paused(self, source: str, target: str) -> bool:
+        """Whether replication from `source` to `target` is held back. Only between Regions: a fault of replication is
+        none of the name server's."""
+        return GLOBE not in (source, target) and any(rule.applies(source, target) for rule in self._paused)
+
+    def skew_s(self, site: str) -> float:
+        """How far the site's wall clock is off."""
+        return self._skews_s.get(site, 0.0)
+
+    def disk_full(self, site: str) -> bool:
+        return Full(site) in self._rules
+
     # Rules
 
     def rules(self) -> tuple[Rule, ...]:
@@ -145,13 +146,20 @@ class Links:
         """Replaces all rules. Streams that now cross a cut link break (their world watches)."""
         self._rules = tuple(rules)
         self._down = tuple(rule.site for rule in self._rules if isinstance(rule, Down))
+        self._paused = tuple(rule for rule in self._rules if isinstance(rule, Paused))
+        self._skews_s = {rule.site: rule.offset_s for rule in self._rules if isinstance(rule, Skewed)}
+        self._rough = _rough_ways(self._rules, self.scale)
         self._delay_s.clear()
         for changed in tuple(self._watchers):
             changed()
 
     def add(self, rule: Rule) -> None:
-        if rule not in self._rules:
-            self.set_rules((*self._rules, rule))
+        """Adds a rule. A site has one clock: a new skew takes the place of the old one."""
+        others = self._rules
+        if isinstance(rule, Skewed):
+            others = tuple(one for one in others if not (isinstance(one, Skewed) and one.site == rule.site))
+        if rule not in others:
+            self.set_rules((*others, rule))
 
     def remove(self, rule: Rule) -> None:
         self.set_rules(one for one in self._rules if one != rule)
@@ -161,8 +169,8 @@ class Links:
         self.add(Partition(one, other, one_way))
 
     def heal(self) -> None:
-        """All partitions end. Sites that are down stay down, slow links stay slow."""
-        self.set_rules(rule for rule in self._rules if not isinstance(rule, Partition))
+        """All faults end. Sites that are down stay down."""
+        self.set_rules(rule for rule in self._rules if isinstance(rule, Down))
 
     def down(self, site: str) -> None:
         """Marks a site as one where nothing runs, until `up`."""
@@ -179,14 +187,15 @@ class Links:
         self._watchers.remove(changed)
 
 
-def encode_rules(rules: Iterable[Rule]) -> bytes:
-    """Rules as JSON, for the way to another process."""
-    return msgspec.json.encode(list(rules))
-
-
-def decode_rules(data: bytes) -> tuple[Rule, ...]:
-    """The reverse. Raises msgspec.ValidationError."""
-    return msgspec.json.decode(data, type=tuple[Rule, ...])
+def _rough_ways(rules: Iterable[Rule], scale: float) -> dict[tuple[str, str], tuple[float, float]]:
+    """(source, target) -> (jitter in seconds, loss), where a rule makes a link rough."""
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for rule in rules:
+        if isinstance(rule, Slow) and (rule.jitter_ms or rule.loss):
+            for way in ((rule.one, rule.other), (rule.other, rule.one)):
+                jitter_s, loss = found.get(way, (0.0, 0.0))
+                found[way] = (jitter_s + rule.jitter_ms / 1e3 * scale, 1 - (1 - loss) * (1 - rule.loss))
+    return found
 
 
 def _tail(u: float) -> float:

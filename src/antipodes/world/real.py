@@ -68,6 +68,7 @@ class _Machine:
     servers: dict[_RealServer, None] = field(default_factory=dict)
     endpoints: list[tuple[str, int]] = field(default_factory=list)  # of these servers
     dialling: ssl.SSLContext | None = None
+    obey: Callable[[], None] = lambda: None  # what the links call when their rules change
 
     def sever_what_is_cut(self) -> None:
         for stream in list(self.streams):
@@ -128,8 +129,16 @@ class RealWorld:
         geography.place_of(site)
         chance = random.Random(seed)
         self._machine = _Machine(links, chance, ca_pem, verify, on_failure, sink)
-        links.watch(self._machine.sever_what_is_cut)
         self._take_place(site, disk, address)
+        self._machine.obey = self._obey
+        links.watch(self._machine.obey)
+        self._obey()
+
+    def _obey(self) -> None:
+        """The rules have changed."""
+        self._machine.sever_what_is_cut()
+        if self._disk is not None:
+            self._disk.space.full = self._machine.links.disk_full(self.site)
 
     def _take_place(self, site: str, disk: Disk | None, address: str | None) -> None:
         self.site = site
@@ -138,7 +147,7 @@ class RealWorld:
         self._disk = disk
 
     def now(self) -> float:
-        return time.time()
+        return time.time() + self._machine.links.skew_s(self.site)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -176,6 +185,9 @@ class RealWorld:
         if self._disk is None:
             raise LookupError(f"{self.site} has no disk in this process")
         return self._disk
+
+    def lets_pass(self, target: str) -> bool:
+        return not self._machine.links.paused(self.site, target)
 
     # Streams
 
@@ -222,10 +234,10 @@ class RealWorld:
             await self._half_way(self.site, stream.target)
             await self._half_way(stream.target, self.site)
 
-    async def _half_way(self, source: str, target: str) -> None:
+    async def _half_way(self, source: str, target: str, *, datagram: bool = False) -> None:
         """Waits one way; for ever where the parcel is lost (the caller has a timeout)."""
         links = self._machine.links
-        verdict = links.judge(source, target, self.chance.random)
+        verdict = links.judge(source, target, self.chance.random, datagram=datagram)
         if isinstance(verdict, Pass):
             delay_s: float | None = verdict.delay_s
         else:
@@ -269,7 +281,7 @@ class RealWorld:
         target = self._target(address, port)
         try:
             async with asyncio.timeout(timeout_s):
-                await self._half_way(self.site, target)
+                await self._half_way(self.site, target, datagram=True)
                 transport, protocol = await loop.create_datagram_endpoint(
                     lambda: AskingProtocol(loop), remote_addr=(address, port)
                 )
@@ -277,11 +289,11 @@ class RealWorld:
                     transport.sendto(datagram)
                     answer = await protocol.answer
                 except ConnectionRefusedError as error:
-                    await self._half_way(target, self.site)
+                    await self._half_way(target, self.site, datagram=True)
                     raise Refused(f"{address} port {port}: nothing takes datagrams") from error
                 finally:
                     transport.close()
-                await self._half_way(target, self.site)
+                await self._half_way(target, self.site, datagram=True)
                 return answer
         except TimeoutError:
             raise Unreachable(f"{address} port {port}: no answer within {timeout_s:g} s") from None
@@ -310,7 +322,7 @@ class RealWorld:
     async def close(self) -> None:
         """The end of this world and all its views: servers and streams closed, tasks cancelled and awaited."""
         machine = self._machine
-        machine.links.unwatch(machine.sever_what_is_cut)
+        machine.links.unwatch(machine.obey)
         for server in list(machine.servers):
             server.close()
         tasks = list(machine.tasks)

@@ -78,6 +78,7 @@ class Simulation:
         self._chances: dict[str, random.Random] = {}
         self._disks: dict[str, MemoryDisk] = {}
         self._clocks: dict[str, SiteClock] = {}
+        self.links.watch(self._obey)
         self._booting: dict[str, asyncio.Future[None]] = {}
         self._lives: dict[str, Incarnation] = {}  # the newest of each site
 
@@ -165,6 +166,11 @@ class Simulation:
         """Sets a site's wall clock off by `offset_s`, gaining `drift` seconds a second from the run's start on."""
         self._clocks[site] = SiteClock(offset_s, drift)
 
+    def _obey(self) -> None:
+        """The rules have changed: disks are full, or not any more."""
+        for site in sorted(self._disks):
+            self._disks[site].space.full = self.links.disk_full(site)
+
     # What the worlds use
 
     @property
@@ -178,7 +184,8 @@ class Simulation:
     def now(self, site: str) -> float:
         elapsed_s = self._loop.time()
         clock = self._clocks.get(site)
-        return self.epoch + (elapsed_s * (1.0 + clock.drift) + clock.offset_s if clock else elapsed_s)
+        wall_s = self.epoch + (elapsed_s * (1.0 + clock.drift) + clock.offset_s if clock else elapsed_s)
+        return wall_s + self.links.skew_s(site)
 
     def chance(self, site: str) -> random.Random:
         found = self._chances.get(site)
@@ -187,7 +194,11 @@ class Simulation:
         return found
 
     def disk(self, site: str) -> MemoryDisk:
-        return self._disks.setdefault(site, MemoryDisk())
+        found = self._disks.get(site)
+        if found is None:
+            found = self._disks[site] = MemoryDisk()
+            self._obey()
+        return found
 
     def note(self, site: str, kind: str, facts: dict[str, object]) -> None:
         self._trace.note(self._loop.time(), site, kind, facts)
@@ -270,6 +281,9 @@ class SimulatedWorld:
 
     def disk(self) -> MemoryDisk:
         return self._simulation.disk(self.site)
+
+    def lets_pass(self, target: str) -> bool:
+        return not self._simulation.links.paused(self.site, target)
 
     async def connect(
         self, address: str, port: int, *, tls_name: str | None = None, timeout_s: float = 4.0

@@ -189,18 +189,22 @@ class SimulatedNetwork:
         started_s = self._loop.time()
         endpoint = (address, port)
         self._links.check_up(dialler.site)
-        await self._travel(dialler.site, self._site_at(self._datagrams, endpoint), started_s, timeout_s, endpoint)
+        await self._travel(
+            dialler.site, self._site_at(self._datagrams, endpoint), started_s, timeout_s, endpoint, datagram=True
+        )
         listener = self._datagrams.get(endpoint)
         site = self._site_at(self._datagrams, endpoint)
         if listener is None or listener.handler is None:
-            await self._travel(site, dialler.site, started_s, timeout_s, endpoint)
+            await self._travel(site, dialler.site, started_s, timeout_s, endpoint, datagram=True)
             raise Refused(f"{address} port {port}: nothing takes datagrams")
         try:
             answer = listener.context.copy().run(listener.handler, datagram, (dialler.address, self._free_port()))
         except Exception as error:
             self._report(listener.site, "datagram handler", error)
             answer = None
-        await self._travel(site if answer is not None else None, dialler.site, started_s, timeout_s, endpoint)
+        await self._travel(
+            site if answer is not None else None, dialler.site, started_s, timeout_s, endpoint, datagram=True
+        )
         assert answer is not None
         return answer
 
@@ -209,7 +213,14 @@ class SimulatedNetwork:
         return listener.site if listener else geography.site_of(endpoint[0])
 
     async def _travel(
-        self, source: str | None, target: str | None, started_s: float, timeout_s: float, endpoint: Endpoint
+        self,
+        source: str | None,
+        target: str | None,
+        started_s: float,
+        timeout_s: float,
+        endpoint: Endpoint,
+        *,
+        datagram: bool = False,
     ) -> None:
         """One way. Raises Unreachable at the end of the caller's time when the parcel is lost or late."""
         left_s = max(0.0, started_s + timeout_s - self._loop.time())
@@ -217,7 +228,7 @@ class SimulatedNetwork:
             down = self._links.is_down(source) or self._links.is_down(target)
             # A machine on which nothing runs still refuses: only distance and cuts count for it.
             median_s = self._links.median_s(source, target)
-            verdict = self._links.judge(source, target, self._draw)
+            verdict = self._links.judge(source, target, self._draw, datagram=datagram)
             delay_s = verdict.delay_s if isinstance(verdict, Pass) else median_s if down else None
             if delay_s is not None and delay_s <= left_s:
                 await self._wait(delay_s)

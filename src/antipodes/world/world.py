@@ -170,6 +170,10 @@ class World(Protocol):
         """This site's durable storage."""
         ...
 
+    def lets_pass(self, target: str) -> bool:
+        """Whether replication from this site to `target` is allowed to flow now, or a fault holds it back."""
+        ...
+
     async def connect(self, address: str, port: int, *, tls_name: str | None = None, timeout_s: float = 4.0) -> Stream:
         """Dials. `tls_name` makes it TLS with that SNI name (the certificate is checked against the planet's CA,
         unless the World was made not to). Takes the round trips that the distance costs: one for TCP, one for TLS.

@@ -148,7 +148,9 @@ class Database:
         self.tidying = False  # a task forgets what is over (recovery.py)
         self.pins: dict[str, int] = {}  # spaces that copies under way read: their rows are not swept away yet
         self._tasks: list[asyncio.Task[None]] = []
+        self._counting: asyncio.Task[None] | None = None
         self.reload()
+        self.store.when_taken_back(self._read_again)
 
     # Tasks
 
@@ -175,6 +177,13 @@ class Database:
             table = self._limited(Table(_decode(raw), counted=b""))
             self.tables[table.name] = table
             self.by_topic[table.topic] = table
+
+    def _read_again(self) -> None:
+        """A commit group failed, whoever wrote in it: descriptions and counts may have come from it."""
+        if self._counting is not None:
+            self._counting.cancel()
+        self.reload()
+        self._counting = self.spawn(self.count(), "count")
 
     def table(self, name: str) -> Table:
         """The table for item operations. Raises ResourceNotFoundException: none, or not yet, or no longer."""
@@ -352,8 +361,6 @@ class Database:
         try:
             await self.store.durable()
         except StoreError as error:
-            self.reload()
-            self.spawn(self.count(), "count")
             raise ServerFault("InternalServerError", str(error), happened=False) from error
 
 
