@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from antipodes.nameserver.places import client_of_site
 from antipodes.services.contract import Settings
 from antipodes.services.route53.planet import Planet
-from antipodes.services.route53.policies import Client
-from antipodes.services.route53.records import RecordSet, Zone, record_key, record_of
+from antipodes.services.route53.records import Collection, RecordSet, Zone, record_key, record_of
 from antipodes.services.route53.selection import Step
 from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.wire import dns, dns_client, rdata
@@ -17,6 +17,12 @@ from antipodes.world import geography
 SETTINGS = Settings(regions=("us-east-1", "us-west-2", "eu-west-1"))
 ZONE = Zone("ZTEST", "example.com.", "r", ("ns-1.awsdns-00.com",), 1.0)
 SOA = "ns-1.awsdns-00.com. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"
+COLLECTION = Collection(
+    "00000000-0000-4000-a000-00000000c1d4",
+    "cities",
+    "r",
+    locations={"wide": ("198.18.0.0/16", "2001:db8::/32"), "narrow": (f"{geography.city('Tokyo').prefix}.0/24",)},
+)
 
 
 class Plane:
@@ -26,6 +32,7 @@ class Plane:
         self.sick: list[str] = []
         self.plane = DataPlane(Planet(SETTINGS), lambda check: check not in self.sick, random.Random(seed))
         self.plane.put_zone(ZONE)
+        self.plane.set_collection(COLLECTION.id, COLLECTION)
         apex = [
             {"Name": "example.com", "Type": "SOA", "TTL": 900, "ResourceRecords": [{"Value": SOA}]},
             {"Name": "example.com", "Type": "NS", "TTL": 172800, "ResourceRecords": [{"Value": "ns-1.awsdns-00.com."}]},
@@ -46,10 +53,7 @@ class Plane:
     def resolve(
         self, name: str, kind: str = "A", city: str = "New York", trail: list[Step] | None = None
     ) -> Resolution:
-        place = geography.place_of(city)
-        assert place is not None
-        client = Client(place.site, place.country, place.continent)
-        return self.plane.resolve(dns.encode_name(name), rdata.type_number(kind), client, trail)
+        return self.plane.resolve(dns.encode_name(name), rdata.type_number(kind), client_of_site(city), trail)
 
     def ask(self, name: str, kind: str = "A", city: str = "New York") -> dns_client.Answer:
         """Through packets."""

@@ -11,6 +11,7 @@ from tests.route53.homes import Planet53, on_planet
 from tests.route53.planes import alias, plain
 
 WWW = "www.example.com"
+NONE = "00000000-0000-4000-a000-000000000000"
 ENDPOINT = {"Type": "HTTP", "IPAddress": "127.44.4.1", "Port": 80}
 
 
@@ -224,9 +225,22 @@ def test_a_refused_batch_changes_nothing(changes: list[tuple[str, dict[str, Any]
          "InvalidInput"),
         (plain(WWW, "192.0.2.1", HealthCheckId="none"), "NoSuchHealthCheck"),
         (plain(WWW, "192.0.2.1", SetIdentifier="a", CidrRoutingConfig={"CollectionId": "c", "LocationName": "l"}),
-         "UnsupportedOperation"),
-        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoProximityLocation={"AWSRegion": "us-west-2"}),
-         "UnsupportedOperation"),
+         "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", CidrRoutingConfig={"CollectionId": NONE, "LocationName": "l"}),
+         "InvalidChangeBatch"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoProximityLocation={"AWSRegion": "us-west-9"}), "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoProximityLocation={"Bias": 1}), "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoProximityLocation={"LocalZoneGroup": "x"}), "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoProximityLocation={"AWSRegion": "us-west-2", "Bias": 100}),
+         "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a",
+               GeoProximityLocation={"Coordinates": {"Latitude": "99.9", "Longitude": "0"}}), "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoLocation={"CountryCode": "XX"}), "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoLocation={"CountryCode": "JP", "SubdivisionCode": "13"}),
+         "InvalidInput"),
+        (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoLocation={"CountryCode": "JP", "ContinentCode": "AS"}),
+         "InvalidInput"),
+        (plain(WWW, "192.0.2.1", TrafficPolicyInstanceId="x"), "InvalidInput"),
     ],
 )  # fmt: skip
 def test_a_record_set_must_have_its_members(record: dict[str, Any], code: str) -> None:

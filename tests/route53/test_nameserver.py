@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ API = "api.example.com"
 
 async def checked(planet: Planet53, ip: str, **more: Any) -> str:
     config = {"Type": "HTTP", "IPAddress": ip, "Port": 80, "RequestInterval": 10, "FailureThreshold": 3} | more
-    made = await planet.do("CreateHealthCheck", CallerReference=f"{ip} {more}", HealthCheckConfig=config)
+    reference = str(zlib.crc32(f"{ip} {more}".encode()))
+    made = await planet.do("CreateHealthCheck", CallerReference=reference, HealthCheckConfig=config)
     check_id: str = made["HealthCheck"]["Id"]
     return check_id
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from antipodes.services.route53.selection import Step
-from tests.route53.planes import Plane, alias, plain
+from tests.route53.planes import COLLECTION, Plane, alias, plain
 
 A1, A2, A3 = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 API = "api.example.com"
@@ -30,6 +30,19 @@ def located(value: str, check: str = "", **place: str) -> dict[str, Any]:
     return plain(API, value, SetIdentifier=value, GeoLocation=place, HealthCheckId=check)
 
 
+def near(value: str, check: str = "", **place: Any) -> dict[str, Any]:
+    return plain(API, value, SetIdentifier=value, GeoProximityLocation=place, HealthCheckId=check)
+
+
+def cidr(value: str, location: str, check: str = "") -> dict[str, Any]:
+    config = {"CollectionId": COLLECTION.id, "LocationName": location}
+    return plain(API, value, SetIdentifier=value, CidrRoutingConfig=config, HealthCheckId=check)
+
+
+STATES = (located(A1, "s", CountryCode="US", SubdivisionCode="NY"), located(A2, "u", CountryCode="US"))
+# Tokyo to us-west-2 is 7,800 km, to eu-west-1 9,600 km; Paris lies at 48.86, 2.35.
+PAIR = (near(A1, "a", AWSRegion="us-west-2"), near(A2, "b", AWSRegion="eu-west-1"))
+CIDRS = (cidr(A1, "wide", "a"), cidr(A2, "narrow", "b"), cidr(A3, "*", "c"))  # wide: 198.18.0.0/16, narrow: Tokyo
 GEO = (located(A1, "c", CountryCode="JP"), located(A2, "d", ContinentCode="AS"), located(A3, "e", CountryCode="*"))
 
 CASES: list[tuple[str, tuple[dict[str, Any], ...], str, str, set[str]]] = [
@@ -55,6 +68,28 @@ CASES: list[tuple[str, tuple[dict[str, Any], ...], str, str, set[str]]] = [
     ("geolocation: a sick country climbs", GEO, "c", "Tokyo", {A2}),
     ("geolocation: all sick: the smallest", GEO, "c d e", "Tokyo", {A1}),
     ("geolocation: no match, no default", GEO[:2], "", "London", set()),
+    ("geolocation: the subdivision", STATES, "", "New York", {A1}),
+    ("geolocation: another subdivision", STATES, "", "Chicago", {A2}),
+    ("geolocation: a sick subdivision climbs", STATES, "s", "New York", {A2}),
+    ("geolocation: all sick: the subdivision", STATES, "s u", "New York", {A1}),
+    ("geoproximity: the nearest", PAIR, "", "Tokyo", {A1}),
+    ("geoproximity: another city", PAIR, "", "Paris", {A2}),
+    ("geoproximity: the next one", PAIR, "b", "Paris", {A1}),
+    ("geoproximity: all sick", PAIR, "a b", "Paris", {A2}),
+    ("geoproximity: a bias expands", (PAIR[0], near(A2, AWSRegion="eu-west-1", Bias=30)), "", "Tokyo", {A2}),
+    ("geoproximity: too little bias", (PAIR[0], near(A2, AWSRegion="eu-west-1", Bias=15)), "", "Tokyo", {A1}),
+    ("geoproximity: a bias shrinks", (near(A1, AWSRegion="us-west-2", Bias=-30), PAIR[1]), "", "Tokyo", {A2}),
+    ("geoproximity: coordinates", (near(A1, Coordinates={"Latitude": "48.86", "Longitude": "2.35"}), PAIR[1]), "",
+     "London", {A1}),
+    ("geoproximity: a local zone", (near(A1, LocalZoneGroup="us-west-2-lax-1"), near(A2, AWSRegion="us-west-2")), "",
+     "San Diego", {A1}),
+    ("ip-based: the longest block", CIDRS, "", "Tokyo", {A2}),
+    ("ip-based: a wider block", CIDRS, "", "New York", {A1}),
+    ("ip-based: the default", CIDRS, "", "San Francisco", {A3}),
+    ("ip-based: a sick block climbs", CIDRS, "b", "Tokyo", {A1}),
+    ("ip-based: sick blocks give way to the default", CIDRS, "a b", "Tokyo", {A3}),
+    ("ip-based: all sick", CIDRS, "a b c", "Tokyo", {A2}),
+    ("ip-based: no match, no default", CIDRS[:2], "", "San Francisco", set()),
     ("a missing check is healthy", (weighted(A1, 1, "gone"), weighted(A2, 0)), "", "Tokyo", {A1}),
 ]  # fmt: skip
 
@@ -171,7 +206,7 @@ def test_the_walk_can_be_shown() -> None:
     plane.resolve(API, trail=trail)
     assert [step.policy for step in trail] == ["latency", "weighted"]
     first = {shown.set_id: shown for shown in trail[0].candidates}
-    assert not first["us"].healthy and not first["us"].chosen and "not asked" in first["us"].measure
+    assert not first["us"].healthy and not first["us"].chosen and "ms" in first["us"].measure
     assert first["eu"].chosen and "ms" in first["eu"].measure
     plane.get_sick("us0", "us1", "eu0", "eu1")
     trail.clear()

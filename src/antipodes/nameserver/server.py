@@ -15,15 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from antipodes.nameserver.places import DEFAULT_SITE, Places, client_of_site
 from antipodes.nameserver.watch import CheckStatus, OnEvent, Watch
 from antipodes.replica import calls
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.replicator import Replicator
 from antipodes.services.contract import Settings
-from antipodes.services.route53.ledger import CHECKS, ZONES, Ledger, home_of
+from antipodes.services.route53.ledger import CHECKS, CIDRS, ZONES, Ledger, home_of
 from antipodes.services.route53.planet import Planet
-from antipodes.services.route53.policies import Client
-from antipodes.services.route53.records import Check, RecordSet, Zone, unpack
+from antipodes.services.route53.records import Check, Collection, RecordSet, Zone, unpack
 from antipodes.services.route53.selection import Step
 from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.store.records import Version
@@ -33,10 +33,8 @@ from antipodes.wire.errors import AwsError, ClientFault, NotSupported
 from antipodes.world import geography
 from antipodes.world.world import World
 
-DEFAULT_SITE = "us-east-1"  # Ashburn: where somebody is taken to be who cannot be placed (loopback, outside the planet)
 SCOPE_BITS = {1: 24, 2: 48}  # how far a located answer holds, by address family; what Route 53 returns is unverified
-MAX_CLIENTS = 65_536  # remembered places of clients
-FOLLOWED = (ZONES, CHECKS)
+FOLLOWED = (ZONES, CHECKS, CIDRS)
 
 
 class NameServer:
@@ -66,7 +64,7 @@ class NameServer:
             on_event=on_event,
         )
         self._plane = DataPlane(Planet(settings), self._watch.is_healthy, world.chance)
-        self._clients: dict[bytes | str, Client] = {}
+        self._places = Places()
         port = geography.backbone_port(settings.port)
         self._backbone = Backbone(world, port, token)
         self._replicator = Replicator(
@@ -84,6 +82,8 @@ class NameServer:
                 self._load_zone(key)
         for key, _ in list(self._ledger.scan(CHECKS)):
             self._load_check(key.decode())
+        for key, value in list(self._ledger.scan(CIDRS)):
+            self._plane.set_collection(key.decode(), unpack(value, Collection))
 
     async def start(self) -> None:
         """Follows the control plane and begins to probe. Raises PortInUse: the backbone's port."""
@@ -111,7 +111,7 @@ class NameServer:
         if query.qclass != dns.CLASS_IN:
             return dns.build_answer(query, dns.REFUSED, (), authoritative=False)
         subnet = query.subnet
-        client = self._client_of_subnet(subnet) if subnet and subnet.prefix_bits else self._client(client_ip)
+        client = self._places.of_subnet(subnet) if subnet and subnet.prefix_bits else self._places.of_ip(client_ip)
         found = self._plane.resolve(query.name, query.type, client)
         scope_bits = SCOPE_BITS[subnet.family] if subnet and subnet.prefix_bits and found.located else 0
         return dns.build_answer(
@@ -132,7 +132,7 @@ class NameServer:
         """The answer and the decisions that led to it. Raises wire.dns.BadName, KeyError (no such type)."""
         trail: list[Step] = []
         wire, number = dns.encode_name(name), rdata.type_number(record_type)
-        found = self._plane.resolve(wire, number, self._client(client_ip), trail)
+        found = self._plane.resolve(wire, number, self._places.of_ip(client_ip), trail)
         return found, tuple(trail)
 
     def status(self) -> tuple[CheckStatus, ...]:
@@ -141,27 +141,12 @@ class NameServer:
 
     # ---------------------------------------------------------------- places
 
-    def _client_of_subnet(self, subnet: dns.Subnet) -> Client:
-        return self._clients.get(subnet.address) or self._client(subnet.ip, subnet.address)
-
-    def _client(self, ip: str, key: bytes | str = "") -> Client:
-        key = key or ip
-        known = self._clients.get(key)
-        if known is None:
-            place = geography.place_of_client_ip(ip) or geography.region_site(DEFAULT_SITE)
-            known = Client(place.site, place.country, place.continent)
-            if len(self._clients) >= MAX_CLIENTS:
-                self._clients.clear()
-            self._clients[key] = known
-        return known
-
     def _address(self, host: str, site: str) -> tuple[str | None, str]:
         try:
             name = dns.encode_name(host)
         except dns.BadName:
             return None, "FORMERR"
-        place = geography.place_of(site) or geography.region_site(DEFAULT_SITE)
-        found = self._plane.resolve(name, dns.A, Client(place.site, place.country, place.continent))
+        found = self._plane.resolve(name, dns.A, client_of_site(site))
         for record in found.answers:
             kind, data = (record.type, record.rdata) if isinstance(record, dns.Record) else dns.ready_parts(record)
             if kind == dns.A:
@@ -173,7 +158,7 @@ class NameServer:
 
     # ---------------------------------------------------------------- following the control plane
 
-    def _changed(self, topic: str, key: bytes, value: bytes | None) -> None:
+    def _changed(self, topic: str, key: bytes, value: bytes | None, before: bytes | None) -> None:
         """A row of the ledger changed: rebuilds what it touches."""
         if topic == CHECKS:
             self._load_check(key.decode())
@@ -181,6 +166,8 @@ class NameServer:
             self._load_group(key.rpartition(b"\0")[0])
         elif topic == ZONES:
             self._load_zone(key)
+        elif topic == CIDRS:
+            self._plane.set_collection(key.decode(), None if value is None else unpack(value, Collection))
         if topic in FOLLOWED:
             self._world.trace("route53.changed", topic=topic, key=key.decode(), gone=value is None)
 
@@ -241,7 +228,7 @@ class NameServer:
             name, kind = dns.encode_name(params["RecordName"]), rdata.type_number(params["RecordType"])
         except (dns.BadName, KeyError) as error:
             raise ClientFault("InvalidInput", f"Not a record that can be asked for: {error}") from None
-        found = self._plane.resolve(name, kind, self._client(params["ClientIP"]), zone_id=params["ZoneId"])
+        found = self._plane.resolve(name, kind, self._places.of_ip(params["ClientIP"]), zone_id=params["ZoneId"])
         data = []
         for record in found.answers:
             number, value = (record.type, record.rdata) if isinstance(record, dns.Record) else dns.ready_parts(record)

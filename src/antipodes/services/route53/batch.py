@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from antipodes.services.route53.records import RecordSet, Zone, record_key
+import msgspec
+
+from antipodes.services.route53.records import DEFAULT_LOCATION, Collection, RecordSet, Zone, record_key
 from antipodes.services.route53.rules import value_faults
 from antipodes.world.geography import regions
 
 Stored = Callable[[Zone, str], list[tuple[bytes, RecordSet]]]  # all record sets of one name
 
+MAX_GEOPROXIMITY = 30  # of one name and type (routing-policy-geoproximity.html)
+MAX_GROUP = 100  # records of one name and type (DNSLimitations.html)
 _PLANET_SUFFIXES = (".amazonaws.com.", ".on.aws.")
 
 
 class Batch:
     """Use: play each change in order, then `faults`, then `outcome`."""
 
-    def __init__(self, zone: Zone, stored: Stored) -> None:
+    def __init__(self, zone: Zone, stored: Stored, collections: Mapping[str, Collection]) -> None:
         self._zone = zone
+        self._collections = collections
         self._stored = stored
         self._names: dict[str, dict[bytes, RecordSet | None]] = {}  # the copy, by name
         self._touched: dict[bytes, RecordSet | None] = {}
         self._faults: list[str] = []
+        self.growth = 0  # by how many record sets the zone grows
 
     def play(self, action: str, record: RecordSet) -> None:
         if not self._inside(record.name):
@@ -41,12 +47,14 @@ class Batch:
                 )
                 return
             at_name[key] = self._touched[key] = None
+            self.growth -= 1
             return
         if action == "CREATE" and there is not None:
             self._faults.append(f"Tried to create resource record set {_named(record)} but it already exists")
             return
-        self._faults += value_faults(record)
+        self._faults += value_faults(record) + collection_faults(record, self._collections)
         at_name[key] = self._touched[key] = record
+        self.growth += there is None
 
     def faults(self) -> list[str]:
         """All that is wrong: with single actions, then with what the names would hold afterwards."""
@@ -112,6 +120,19 @@ class Batch:
         return found
 
 
+def collection_faults(record: RecordSet, collections: Mapping[str, Collection]) -> list[str]:
+    """What is wrong with the CIDR location that a record set names. Texts from memory."""
+    cidr = record.cidr
+    if cidr is None:
+        return []
+    found = collections.get(cidr.collection_id)
+    if found is None:
+        return [f"The CIDR collection {cidr.collection_id} does not exist"]
+    if cidr.location != DEFAULT_LOCATION and cidr.location not in found.locations:
+        return [f"The CIDR collection {cidr.collection_id} has no location {cidr.location}"]
+    return []
+
+
 def _group_faults(name: str, kind: str, group: list[RecordSet]) -> list[str]:
     """A group mixes no policies, and no two of its records stand for the same thing. Texts from memory."""
     subject = f"RRSet with DNS name {name}, type {kind}"
@@ -123,11 +144,17 @@ def _group_faults(name: str, kind: str, group: list[RecordSet]) -> list[str]:
         unknown = [record.region for record in group if record.region not in regions()]
         if unknown:
             return [f"{subject} has an invalid Region {unknown[0]}"]
+    if policy == "geoproximity" and len(group) > MAX_GEOPROXIMITY:
+        return [f"{subject} cannot be created as a set holds at most {MAX_GEOPROXIMITY} geoproximity records"]
+    if policy == "ip-based" and len({record.cidr.collection_id for record in group if record.cidr}) > 1:
+        return [f"{subject} cannot be created as all records of a set must use one CIDR collection"]
+    if len(group) > MAX_GROUP:
+        return [f"{subject} cannot be created as a set holds at most {MAX_GROUP} records"]
     if policy == "weighted" and len({record.ttl_s for record in group if record.alias is None}) > 1:
         return [f"{subject} cannot be created as weighted sets must share one TTL"]
     if policy == "multivalue" and any(record.alias or kind in ("NS", "CNAME") for record in group):
         return [f"{subject} cannot be created as multivalue answer sets permit neither aliases nor type NS and CNAME"]
-    told = {"latency": "region", "failover": "failover", "geolocation": "place"}.get(policy)
+    told = {"latency": "region", "failover": "failover", "geolocation": "place", "ip-based": "cidr"}.get(policy)
     if told:
         marks = [getattr(record, told) for record in group]
         if len(marks) != len(dict.fromkeys(marks)):
@@ -142,17 +169,4 @@ def _named(record: RecordSet) -> str:
 
 def _matchable(record: RecordSet) -> RecordSet:
     """What DELETE compares: everything; values in any order."""
-    return RecordSet(
-        record.name,
-        record.type,
-        record.ttl_s,
-        tuple(sorted(record.values)),
-        record.alias,
-        record.set_id,
-        record.weight,
-        record.region,
-        record.failover,
-        record.place,
-        record.multivalue,
-        record.check_id,
-    )
+    return msgspec.structs.replace(record, values=tuple(sorted(record.values)))

@@ -13,8 +13,10 @@ import msgspec
 
 from antipodes.services.contract import Surroundings
 from antipodes.services.route53.ledger import CHECKS, ZONES, Entry, Ledger, home_of
-from antipodes.services.route53.records import Check, Zone, bare_id, pack, unpack, zone_key
+from antipodes.services.route53.overview import Overview
+from antipodes.services.route53.records import Check, Zone, pack, unpack
 from antipodes.store.records import Version
+from antipodes.wire import models
 from antipodes.wire.errors import ClientFault, ServerFault
 from antipodes.world.world import GLOBE
 
@@ -38,7 +40,9 @@ class Desk:
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
-        self.ledger = Ledger(around.store, around.region, home_of(around.settings.regions))
+        self.overview = Overview()
+        self.ledger = Ledger(around.store, around.region, home_of(around.settings.regions), self.overview.changed)
+        self.overview.read(self.ledger)
 
     # ---------------------------------------------------------------- ids
 
@@ -54,25 +58,20 @@ class Desk:
 
     def zone(self, zone_id: str) -> Zone:
         """Raises NoSuchHostedZone."""
-        data = self.ledger.get(ZONES, zone_key(bare_id(zone_id)))
-        if data is None or "/" in bare_id(zone_id):
-            raise ClientFault("NoSuchHostedZone", f"No hosted zone found with ID: {bare_id(zone_id)}", status=404)
-        return unpack(data, Zone)
+        found = self.overview.zones.get(zone_id)
+        if found is None:
+            raise fault("NoSuchHostedZone", f"No hosted zone found with ID: {zone_id}")
+        return found
 
     def zones(self) -> list[Zone]:
         """All zones, by id."""
-        found: list[Zone] = []
-        start = b""
-        while first := next(self.ledger.scan(ZONES, start), None):
-            found.append(unpack(first[1], Zone))
-            start = first[0] + b"0"  # over its records: "0" follows "/" in ASCII
-        return found
+        return [self.overview.zones[zone_id] for zone_id in sorted(self.overview.zones)]
 
     def check(self, check_id: str) -> Check:
         """Raises NoSuchHealthCheck."""
         data = self.ledger.get(CHECKS, check_id.encode())
         if data is None:
-            raise ClientFault("NoSuchHealthCheck", f"A health check with id {check_id} does not exist.", status=404)
+            raise fault("NoSuchHealthCheck", f"A health check with id {check_id} does not exist.")
         return unpack(data, Check)
 
     def checks(self) -> list[Check]:
@@ -87,13 +86,15 @@ class Desk:
     # ---------------------------------------------------------------- changes
 
     async def submit(self, entries: Sequence[Entry], comment: str | None = None) -> dict[str, Any]:
-        """Commits entries of topic ZONES as one change; its ChangeInfo, when durable."""
+        """Commits entries as one change; its ChangeInfo, when durable. All that the name server is to hold have the
+        first one's topic."""
         change_id, now_s = self.draw_id("C", 20), self.around.world.now()
         noted: list[Noted] = []
 
         def note(version: Version) -> list[tuple[bytes, bytes]]:
-            keys = tuple(key for topic, key, _ in entries if topic == ZONES)
-            noted.append(Noted(change_id, now_s, ZONES, keys, version, comment))
+            followed = entries[0][0] if entries else ZONES
+            keys = tuple(key for topic, key, _ in entries if topic == followed)
+            noted.append(Noted(change_id, now_s, followed, keys, version, comment))
             return [(_change_key(change_id), pack(noted[0]))]
 
         self.ledger.put(entries, note)
@@ -107,9 +108,9 @@ class Desk:
 
     async def change_info(self, change_id: str) -> dict[str, Any]:
         """Raises NoSuchChange."""
-        data = self.around.store.get(_change_key(bare_id(change_id)))
+        data = self.around.store.get(_change_key(change_id))
         if data is None:
-            raise ClientFault("NoSuchChange", f"A change with id {bare_id(change_id)} does not exist.", status=404)
+            raise fault("NoSuchChange", f"A change with id {change_id} does not exist.")
         noted = unpack(data, Noted)
         if not noted.in_sync and await self._in_sync(noted):
             noted = msgspec.structs.replace(noted, in_sync=True)
@@ -144,12 +145,19 @@ def _info(noted: Noted) -> dict[str, Any]:
 
 def page_size(params: Mapping[str, Any], largest: int) -> int:
     """MaxItems, which AWS cuts down rather than refuses. Raises InvalidInput."""
-    text = params.get("MaxItems")
-    if text is None or text == "":
+    text = str(params.get("MaxItems") or "")
+    if not text:
         return largest
-    if not str(text).isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or not text.strip("0"):
         raise invalid(f"1 validation error detected: Value '{text}' at 'maxItems' failed to satisfy constraint")
-    return min(int(text), largest)
+    return min(int(text), largest) if len(text) < 10 else largest
+
+
+def fault(code: str, message: str) -> ClientFault:
+    """An error of the model, with the status that the model gives it."""
+    shape = models.error_shape("route53", code)
+    status = shape.metadata.get("error", {}).get("httpStatusCode") if shape is not None else None
+    return ClientFault(code, message, status=status)
 
 
 def invalid(message: str) -> ClientFault:

@@ -18,6 +18,7 @@ from antipodes.services.route53.records import Check, check_shape, pack
 from antipodes.wire.dns import BadName, encode_name
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request
+from antipodes.world.geography import address_of
 
 MAX_PAGE = 100
 PROBED = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")
@@ -147,6 +148,10 @@ class HealthChecks:
 
     async def get_health_check_last_failure_reason(self, request: Request) -> Mapping[str, Any]:
         return await self._observations(request, "DataPlaneLastFailure")
+
+    async def get_checker_ip_ranges(self, request: Request) -> Mapping[str, Any]:
+        """Where checkers call from on this planet: the addresses of their Regions."""
+        return {"CheckerIpRanges": [f"{address_of(region)}/32" for region in CHECKER_REGIONS]}
 
     async def _observations(self, request: Request, operation: str) -> Mapping[str, Any]:
         check = self._desk.check(request.params["HealthCheckId"])

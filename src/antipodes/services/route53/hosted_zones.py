@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from antipodes.services.route53.desk import Desk, invalid, page_size
+import msgspec
+
+from antipodes.services.route53.delegation_sets import MAX_ZONES as MAX_ZONES_OF_SET
+from antipodes.services.route53.delegation_sets import draw_name_servers, reusable_set, set_shape, zones_of
+from antipodes.services.route53.desk import Desk, fault, invalid, page_size
 from antipodes.services.route53.ledger import DESK, ZONES, Entry
+from antipodes.services.route53.limits import MAX_ZONES
 from antipodes.services.route53.records import (
     RecordSet,
     Zone,
@@ -24,7 +29,6 @@ from antipodes.wire.operation import Request
 
 MAX_PAGE = 100
 NS_TTL_S, SOA_TTL_S = 172800, 900
-TOP_LEVELS = ("com", "net", "org", "co.uk")
 
 
 class HostedZones:
@@ -37,20 +41,19 @@ class HostedZones:
         params = request.params
         config = params.get("HostedZoneConfig") or {}
         if config.get("PrivateZone") or params.get("VPC"):
-            raise NotSupported("private hosted zones")
-        if params.get("DelegationSetId"):
-            raise NotSupported("reusable delegation sets")
+            raise NotSupported("private hosted zones (VPC, HostedZoneConfig.PrivateZone)")
         name = _zone_name(params["Name"])
         reference = params["CallerReference"]
         if any(zone.caller_reference == reference for zone in self._desk.zones()):
-            raise ClientFault(
+            raise fault(
                 "HostedZoneAlreadyExists",
                 f"A hosted zone has already been created with the specified caller reference: {reference}",
-                status=409,
             )
-        servers = self._draw_name_servers()
+        if len(self._desk.overview.zones) >= MAX_ZONES:
+            raise fault("TooManyHostedZones", f"The limit of {MAX_ZONES} hosted zones has been reached.")
+        servers, set_id = self._name_servers(name, params.get("DelegationSetId"))
         now_s = self._desk.around.world.now()
-        zone = Zone(self._desk.draw_id("Z", 20), name, reference, servers, now_s, config.get("Comment") or None)
+        zone = Zone(self._desk.draw_id("Z", 20), name, reference, servers, now_s, config.get("Comment") or None, set_id)
         soa = f"{servers[0]}. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"
         records = (
             RecordSet(name, "NS", NS_TTL_S, tuple(f"{server}." for server in servers)),
@@ -62,21 +65,24 @@ class HostedZones:
         return {
             "HostedZone": self._shape(zone),
             "ChangeInfo": info,
-            "DelegationSet": {"NameServers": list(servers)},
+            "DelegationSet": self._delegation_set(zone),
             "Location": f"https://route53.amazonaws.com/2013-04-01/hostedzone/{zone.id}",
         }
 
     async def get_hosted_zone(self, request: Request) -> Mapping[str, Any]:
         zone = self._desk.zone(request.params["Id"])
         await self._desk.settle()
-        return {"HostedZone": self._shape(zone), "DelegationSet": {"NameServers": list(zone.name_servers)}}
+        return {"HostedZone": self._shape(zone), "DelegationSet": self._delegation_set(zone)}
 
     async def list_hosted_zones(self, request: Request) -> Mapping[str, Any]:
         params = request.params
-        if params.get("HostedZoneType") or params.get("DelegationSetId"):
-            raise NotSupported("ListHostedZones by type or delegation set")
-        size, marker = page_size(params, MAX_PAGE), params.get("Marker") or ""
+        size, marker, set_id = page_size(params, MAX_PAGE), params.get("Marker") or "", params.get("DelegationSetId")
         found = [zone for zone in self._desk.zones() if zone.id >= bare_id(marker)]
+        if set_id:
+            wanted = reusable_set(self._desk, set_id).id
+            found = [zone for zone in found if zone.delegation_set == wanted]
+        if params.get("HostedZoneType"):  # the only type that can be asked for is PrivateHostedZone
+            found = []
         page = found[:size]
         await self._desk.settle()
         result: dict[str, Any] = {
@@ -127,6 +133,12 @@ class HostedZones:
         entries.append((DESK, f"tags/hostedzone/{zone.id}".encode(), None))
         return {"ChangeInfo": await self._desk.submit(entries)}
 
+    async def update_hosted_zone_comment(self, request: Request) -> Mapping[str, Any]:
+        zone = self._desk.zone(request.params["Id"])
+        zone = msgspec.structs.replace(zone, comment=request.params.get("Comment") or None)
+        await self._desk.write([(ZONES, zone_key(zone.id), pack(zone))])
+        return {"HostedZone": self._shape(zone)}
+
     async def get_change(self, request: Request) -> Mapping[str, Any]:
         return {"ChangeInfo": await self._desk.change_info(request.params["Id"])}
 
@@ -139,16 +151,28 @@ class HostedZones:
             "Name": zone.name,
             "CallerReference": zone.caller_reference,
             "Config": config,
-            "ResourceRecordSetCount": sum(1 for _ in self._desk.ledger.scan(ZONES, *_span(zone))),
+            "ResourceRecordSetCount": self._desk.overview.record_count(zone.id),
         }
 
-    def _draw_name_servers(self) -> tuple[str, ...]:
-        """Four names, one below each of four top-level domains, numbered as AWS numbers them (from memory)."""
-        chance = self._desk.around.world.chance
-        numbers = [512 * at + chance.randrange(512) for at in range(4)]
-        return tuple(
-            f"ns-{number}.awsdns-{number // 8 % 64:02d}.{top}" for number, top in zip(numbers, TOP_LEVELS, strict=True)
-        )
+    def _name_servers(self, name: str, set_id: str | None) -> tuple[tuple[str, ...], str]:
+        """Of a reusable delegation set, with its id, or drawn ones. Raises NoSuchDelegationSet, LimitsExceeded,
+        ConflictingDomainExists."""
+        if not set_id:
+            return draw_name_servers(self._desk), ""
+        found = reusable_set(self._desk, set_id)
+        sharing = zones_of(self._desk, found.id)
+        if len(sharing) >= MAX_ZONES_OF_SET:
+            raise fault("LimitsExceeded", f"The limit of {MAX_ZONES_OF_SET} zones of a delegation set is reached.")
+        if any(zone.name == name for zone in sharing):
+            # "two hosted zones that have the same name, or a parent/child relationship" cannot share name servers;
+            # whether AWS refuses parents too is unclear (a guess: only equal names, which could not be told apart).
+            raise fault("ConflictingDomainExists", f"A hosted zone {name} uses the delegation set {found.id} already.")
+        return found.name_servers, found.id
+
+    def _delegation_set(self, zone: Zone) -> dict[str, Any]:
+        if zone.delegation_set:
+            return set_shape(reusable_set(self._desk, zone.delegation_set))
+        return {"NameServers": list(zone.name_servers)}
 
 
 def _span(zone: Zone) -> tuple[bytes, bytes]:

@@ -4,8 +4,9 @@ Rules. One row a key, with the version that wrote it; a deletion leaves a tombst
 change may arrive twice, late or out of order. The home Region alone originates; the globe (the name server's site)
 holds the other copy, from which a home Region that lost its disk gets everything back.
 
-Topics: "route53/zones" (zones and their record sets), "route53/checks" (health checks), "route53/desk" (what only the
-control plane reads: tags, caller references that were used). Row key in the store: topic, slash, key.
+Topics: "route53/zones" (zones and their record sets), "route53/checks" (health checks), "route53/cidrs" (CIDR
+collections), "route53/desk" (what only the control plane reads: tags, caller references that were used). Row key in the
+store: topic, slash, key.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from antipodes.store.records import Change, Version
 from antipodes.store.store import Store
 from antipodes.world.world import GLOBE
 
-ZONES, CHECKS, DESK = "route53/zones", "route53/checks", "route53/desk"
-TOPICS = (CHECKS, DESK, ZONES)
+ZONES, CHECKS, CIDRS, DESK = "route53/zones", "route53/checks", "route53/cidrs", "route53/desk"
+TOPICS = (CHECKS, CIDRS, DESK, ZONES)
 
 Entry = tuple[str, bytes, bytes | None]  # topic, key, value; None: deleted
-Watcher = Callable[[str, bytes, bytes | None], None]
+Watcher = Callable[[str, bytes, bytes | None, bytes | None], None]  # topic, key, value, value before
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -42,7 +43,7 @@ def home_of(regions: tuple[str, ...]) -> str:
 
 
 class Ledger:
-    """Fulfils services.contract.Carried. `watcher` hears of every row that changes by `merge`."""
+    """Fulfils services.contract.Carried. `watcher` hears of every row that changes."""
 
     prefix = "route53/"
 
@@ -66,12 +67,20 @@ class Ledger:
             if value is not None:
                 yield key[len(base) :], value
 
+    def count(self, topic: str, prefix: bytes) -> int:
+        """How many living rows have a key that begins so."""
+        return sum(1 for _ in self.scan(topic, prefix, prefix + b"\xff"))
+
     def put(self, entries: Iterable[Entry], rows: Callable[[Version], list[tuple[bytes, bytes]]]) -> Version:
         """Writes entries as one commit with one version; `rows` gives the uncarried rows to write beside them."""
         version = self._store.stamp()
         changes = [Change(topic, key, version, value) for topic, key, value in entries]
         own = [(_row_key(one.topic, one.key), _encode(Row(version, one.value))) for one in changes]
+        before = [self.get(one.topic, one.key) for one in changes] if self._watcher is not None else []
         self._store.write(own + rows(version), changes)
+        if self._watcher is not None:
+            for one, was in zip(changes, before, strict=True):
+                self._watcher(one.topic, one.key, one.value, was)
         return version
 
     def holds(self, topic: str, key: bytes, version: Version) -> bool:
@@ -89,11 +98,12 @@ class Ledger:
 
     def merge(self, topic: str, change: Change) -> None:
         self._store.seen(change.version)
-        if self.holds(topic, change.key, change.version):
+        row = self._row(topic, change.key)
+        if row is not None and row.version >= change.version:
             return
         self._store.write([(_row_key(topic, change.key), _encode(Row(change.version, change.value)))], [change])
         if self._watcher is not None:
-            self._watcher(topic, change.key, change.value)
+            self._watcher(topic, change.key, change.value, row.value if row else None)
 
     def snapshot(self, topic: str, after: bytes, limit: int) -> list[Change]:
         base = _row_key(topic, b"")

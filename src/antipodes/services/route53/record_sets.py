@@ -15,6 +15,7 @@ from typing import Any
 from antipodes.services.route53.batch import Batch
 from antipodes.services.route53.desk import Desk, invalid, page_size
 from antipodes.services.route53.ledger import ZONES, Entry
+from antipodes.services.route53.limits import MAX_RECORDS_OF_ZONE
 from antipodes.services.route53.records import (
     RecordSet,
     Zone,
@@ -25,7 +26,7 @@ from antipodes.services.route53.records import (
     tidy,
     unpack,
 )
-from antipodes.services.route53.rules import refuse_unsupported, shape_faults
+from antipodes.services.route53.rules import shape_faults
 from antipodes.wire.dns import BadName
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.operation import Request
@@ -48,15 +49,17 @@ class RecordSets:
         for _, record in changes:
             if record.check_id:
                 self._desk.check(record.check_id)
-        batch = Batch(zone, self._stored_at)
+        batch = Batch(zone, self._stored_at, self._desk.overview.collections)
         for action, record in changes:
             batch.play(action, record)
         faults = batch.faults()
         if faults:
             raise ClientFault("InvalidChangeBatch", f"[{', '.join(faults)}]")
-        entries: list[Entry] = [
-            (ZONES, key, None if record is None else pack(record)) for key, record in batch.outcome()
-        ]
+        outcome = batch.outcome()
+        grown = self._desk.overview.record_count(zone.id) + batch.growth
+        if batch.growth > 0 and grown > MAX_RECORDS_OF_ZONE:
+            raise ClientFault("InvalidChangeBatch", f"[Number of records limit of {MAX_RECORDS_OF_ZONE} exceeded.]")
+        entries: list[Entry] = [(ZONES, key, None if record is None else pack(record)) for key, record in outcome]
         return {"ChangeInfo": await self._desk.submit(entries, asked.get("Comment"))}
 
     async def list_resource_record_sets(self, request: Request) -> Mapping[str, Any]:
@@ -91,9 +94,8 @@ class RecordSets:
 
 
 def _read(change: Mapping[str, Any]) -> tuple[str, RecordSet]:
-    """One Change, its shape checked. Raises InvalidInput, NotSupported."""
+    """One Change, its shape checked. Raises InvalidInput, InvalidChangeBatch."""
     shape = change["ResourceRecordSet"]
-    refuse_unsupported(shape)
     faults = shape_faults(change["Action"], shape)
     if faults:
         raise invalid(f"Invalid request: {faults}")

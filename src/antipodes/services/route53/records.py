@@ -17,7 +17,11 @@ FORMAT = 1
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-Policy = Literal["simple", "weighted", "latency", "failover", "geolocation", "multivalue"]
+PolicyName = Literal[
+    "simple", "weighted", "latency", "failover", "geolocation", "geoproximity", "multivalue", "ip-based"
+]
+
+DEFAULT_LOCATION = "*"  # of IP-based routing: all clients that no CIDR block holds
 
 
 class Zone(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,6 +33,7 @@ class Zone(msgspec.Struct, frozen=True, omit_defaults=True):
     name_servers: tuple[str, ...]
     created_s: float  # epoch seconds; of two zones with one name the older one answers
     comment: str | None = None
+    delegation_set: str = ""  # the id of a reusable delegation set, "" if it has a set of its own
 
 
 class Alias(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,6 +52,32 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     subdivision: str | None = None
 
 
+class Proximity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """GeoProximityLocation: where a resource is. Exactly one of region, zone_group, coordinates is set."""
+
+    region: str | None = None
+    zone_group: str | None = None
+    coordinates: tuple[str, str] | None = None  # latitude, longitude, as they were written
+    bias: int = 0
+
+
+class Cidr(msgspec.Struct, frozen=True, omit_defaults=True):
+    """CidrRoutingConfig: a location of a CIDR collection, or its DEFAULT_LOCATION."""
+
+    collection_id: str
+    location: str
+
+
+class Collection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A CIDR collection. `locations`: name to blocks, in order of name, blocks as they were written."""
+
+    id: str
+    name: str
+    caller_reference: str
+    version: int = 1
+    locations: dict[str, tuple[str, ...]] = {}
+
+
 class RecordSet(msgspec.Struct, frozen=True, omit_defaults=True):
     """One resource record set. At most one of the policy fields is set."""
 
@@ -62,9 +93,12 @@ class RecordSet(msgspec.Struct, frozen=True, omit_defaults=True):
     place: Place | None = None
     multivalue: bool = False
     check_id: str = ""
+    proximity: Proximity | None = None
+    cidr: Cidr | None = None
+    instance_id: str = ""  # the traffic policy instance that made it
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> PolicyName:
         if self.weight is not None:
             return "weighted"
         if self.region is not None:
@@ -73,6 +107,10 @@ class RecordSet(msgspec.Struct, frozen=True, omit_defaults=True):
             return "failover"
         if self.place is not None:
             return "geolocation"
+        if self.proximity is not None:
+            return "geoproximity"
+        if self.cidr is not None:
+            return "ip-based"
         return "multivalue" if self.multivalue else "simple"
 
 
@@ -159,15 +197,13 @@ def record_key(zone_id: str, record: RecordSet) -> bytes:
 
 def record_of(shape: Mapping[str, Any]) -> RecordSet:
     """A ResourceRecordSet of the API. Raises wire.dns.BadName. What it may hold is checked elsewhere."""
-    alias, geo = shape.get("AliasTarget"), shape.get("GeoLocation")
+    alias, geo, cidr = shape.get("AliasTarget"), shape.get("GeoLocation"), shape.get("CidrRoutingConfig")
     return RecordSet(
         name=tidy(shape["Name"]),
         type=shape["Type"],
         ttl_s=int(shape["TTL"]) if shape.get("TTL") is not None else None,
         values=tuple(one["Value"] for one in shape.get("ResourceRecords") or ()),
-        alias=Alias(alias["HostedZoneId"], tidy(alias["DNSName"]), bool(alias["EvaluateTargetHealth"]))
-        if alias
-        else None,
+        alias=_alias_of(alias) if alias else None,
         set_id=shape.get("SetIdentifier") or "",
         weight=int(shape["Weight"]) if shape.get("Weight") is not None else None,
         region=shape.get("Region"),
@@ -175,6 +211,19 @@ def record_of(shape: Mapping[str, Any]) -> RecordSet:
         place=Place(geo.get("ContinentCode"), geo.get("CountryCode"), geo.get("SubdivisionCode")) if geo else None,
         multivalue=bool(shape.get("MultiValueAnswer")),
         check_id=shape.get("HealthCheckId") or "",
+        proximity=_proximity_of(shape["GeoProximityLocation"]) if shape.get("GeoProximityLocation") else None,
+        cidr=Cidr(cidr["CollectionId"], cidr["LocationName"]) if cidr else None,
+        instance_id=shape.get("TrafficPolicyInstanceId") or "",
+    )
+
+
+def _proximity_of(shape: Mapping[str, Any]) -> Proximity:
+    at = shape.get("Coordinates")
+    return Proximity(
+        shape.get("AWSRegion"),
+        shape.get("LocalZoneGroup"),
+        (at["Latitude"], at["Longitude"]) if at else None,
+        int(shape.get("Bias") or 0),
     )
 
 
@@ -203,6 +252,10 @@ def record_shape(record: RecordSet) -> dict[str, Any]:
         shape["GeoLocation"] = {key: value for key, value in place.items() if value is not None}
     if record.multivalue:
         shape["MultiValueAnswer"] = True
+    if record.proximity is not None:
+        shape["GeoProximityLocation"] = _proximity_shape(record.proximity)
+    if record.cidr is not None:
+        shape["CidrRoutingConfig"] = {"CollectionId": record.cidr.collection_id, "LocationName": record.cidr.location}
     if record.ttl_s is not None:
         shape["TTL"] = record.ttl_s
     if record.values:
@@ -215,7 +268,20 @@ def record_shape(record: RecordSet) -> dict[str, Any]:
         }
     if record.check_id:
         shape["HealthCheckId"] = record.check_id
+    if record.instance_id:
+        shape["TrafficPolicyInstanceId"] = record.instance_id
     return shape
+
+
+def _proximity_shape(place: Proximity) -> dict[str, Any]:
+    shape: dict[str, Any] = {}
+    if place.region is not None:
+        shape["AWSRegion"] = place.region
+    if place.zone_group is not None:
+        shape["LocalZoneGroup"] = place.zone_group
+    if place.coordinates is not None:
+        shape["Coordinates"] = {"Latitude": place.coordinates[0], "Longitude": place.coordinates[1]}
+    return shape | {"Bias": place.bias}
 
 
 _CONFIG = (  # field, AWS's member, left out when it has this value

@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from antipodes.services.route53.geolocations import is_known
+from antipodes.services.route53.policies.geoproximity import LOCAL_ZONE_GROUPS
 from antipodes.services.route53.records import RecordSet
 from antipodes.wire import rdata
-from antipodes.wire.errors import NotSupported
+from antipodes.world.geography import regions
 
-_POLICY_FIELDS = ("Weight", "Region", "Failover", "GeoLocation", "MultiValueAnswer")
-_UNSUPPORTED = {
-    "CidrRoutingConfig": "IP-based routing (CidrRoutingConfig)",
-    "GeoProximityLocation": "geoproximity routing (GeoProximityLocation)",
-    "TrafficPolicyInstanceId": "traffic policy instances",
-}
-CONTINENTS = ("AF", "AN", "AS", "EU", "NA", "OC", "SA")
+_POLICY_FIELDS = (
+    "Weight",
+    "Region",
+    "Failover",
+    "GeoLocation",
+    "MultiValueAnswer",
+    "CidrRoutingConfig",
+    "GeoProximityLocation",
+)
+SUBDIVIDED = ("US", "UA")  # the countries whose subdivisions Route 53 knows
 MAX_VALUES = 400
-
-
-def refuse_unsupported(shape: Mapping[str, Any]) -> None:
-    """Raises NotSupported for what antipodes does not route by."""
-    for member, what in _UNSUPPORTED.items():
-        if shape.get(member):
-            raise NotSupported(what)
-    if (shape.get("GeoLocation") or {}).get("SubdivisionCode"):
-        raise NotSupported("geolocation routing by subdivision (GeoLocation.SubdivisionCode)")
 
 
 def shape_faults(action: str, shape: Mapping[str, Any]) -> str:
@@ -34,6 +30,8 @@ def shape_faults(action: str, shape: Mapping[str, Any]) -> str:
     where = f"in Change with [Action={action}, Name={name}, Type={kind}, SetIdentifier={set_id or 'null'}]"
     alias = shape.get("AliasTarget")
     plain = [member for member in ("TTL", "ResourceRecords") if shape.get(member) is not None]
+    if shape.get("TrafficPolicyInstanceId"):
+        return f"TrafficPolicyInstanceId is set by traffic policy instances alone {where}"
     content = "[AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId]"
     if alias and plain:
         return f"Expected exactly one of {content}, but found more than one {where}"
@@ -50,23 +48,33 @@ def shape_faults(action: str, shape: Mapping[str, Any]) -> str:
         return f"Missing field 'SetIdentifier' {where}"
     if set_id and not policies:
         return f"Expected exactly one of [{', '.join(_POLICY_FIELDS)}], but found none {where}"
-    return _range_faults(shape, where)
+    return _place_faults(shape, where)
 
 
-def _range_faults(shape: Mapping[str, Any], where: str) -> str:
-    if shape.get("Weight") is not None and not 0 <= int(shape["Weight"]) <= 255:
-        return f"Weight must be between 0 and 255 {where}"
-    if shape.get("TTL") is not None and not 0 <= int(shape["TTL"]) <= 2_147_483_647:
-        return f"TTL must be between 0 and 2147483647 {where}"
-    if shape.get("Failover") not in (None, "PRIMARY", "SECONDARY"):
-        return f"Failover must be PRIMARY or SECONDARY {where}"
+def _place_faults(shape: Mapping[str, Any], where: str) -> str:
+    """Faults of the members that say where something is. Texts from memory."""
     geo = shape.get("GeoLocation")
-    if geo:
-        continent, country = geo.get("ContinentCode"), geo.get("CountryCode")
-        if bool(continent) == bool(country):
-            return f"Expected exactly one of [ContinentCode, CountryCode] {where}"
-        if continent and continent not in CONTINENTS:
-            return f"ContinentCode must be one of {', '.join(CONTINENTS)} {where}"
+    if geo is not None:
+        continent, country, part = (geo.get(f"{word}Code") for word in ("Continent", "Country", "Subdivision"))
+        if bool(continent) == bool(country) or (continent and part):
+            return f"Expected exactly one of [ContinentCode, CountryCode, or CountryCode and SubdivisionCode] {where}"
+        if part and country not in SUBDIVIDED:
+            return f"SubdivisionCode {part} is not supported for CountryCode {country} {where}"
+        if not is_known(continent, country, part):
+            return f"The geolocation {continent or country}{f'-{part}' if part else ''} is not supported {where}"
+    near = shape.get("GeoProximityLocation")
+    if near is not None:
+        given = [member for member in ("AWSRegion", "LocalZoneGroup", "Coordinates") if near.get(member)]
+        if len(given) != 1:
+            return f"Expected exactly one of [AWSRegion, LocalZoneGroup, Coordinates], but found {given} {where}"
+        if given == ["AWSRegion"] and near["AWSRegion"] not in regions():
+            return f"The AWSRegion {near['AWSRegion']} is not valid {where}"
+        if given == ["LocalZoneGroup"] and near["LocalZoneGroup"] not in LOCAL_ZONE_GROUPS:
+            return f"The LocalZoneGroup {near['LocalZoneGroup']} is not valid {where}"
+        if given == ["Coordinates"]:
+            latitude, longitude = (float(near["Coordinates"][axis]) for axis in ("Latitude", "Longitude"))
+            if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+                return f"The Coordinates ({latitude:g}, {longitude:g}) are not on earth {where}"
     return ""
 
 

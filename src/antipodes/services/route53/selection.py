@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from antipodes.services.route53.networks import Blocks, Collections
 from antipodes.services.route53.planet import TTL_S, Planet
-from antipodes.services.route53.policies import CHOOSERS, Candidate, Choice, Chooser, Client, eligible
+from antipodes.services.route53.policies import POLICIES, Candidate, Choice, Client, Policy, eligible
 from antipodes.services.route53.policies.draws import Draws
 from antipodes.services.route53.records import RecordSet
 from antipodes.wire import rdata
@@ -54,7 +55,7 @@ class Group:
     type: int
     records: list[RecordSet]
     bare: list[tuple[Bare, ...]]
-    chooser: Chooser
+    policy: Policy
     candidates: tuple[Candidate, ...] = ()
     epoch: int = -1
 
@@ -72,15 +73,16 @@ class Picked(NamedTuple):
 
 def group_of(number: int, records: Sequence[RecordSet]) -> Group:
     """`records`: at least one, in ListResourceRecordSets' order."""
-    return Group(number, list(records), [_bare(one) for one in records], CHOOSERS[records[0].policy])
+    return Group(number, list(records), [_bare(one) for one in records], POLICIES[records[0].policy])
 
 
 class Selection:
     """Policy and health over groups."""
 
-    def __init__(self, planet: Planet, healthy: Callable[[str], bool], draws: Draws) -> None:
+    def __init__(self, planet: Planet, healthy: Callable[[str], bool], draws: Draws, collections: Collections) -> None:
         self._planet = planet
         self._check_healthy = healthy
+        self._collections = collections
         self._draws = draws
         self.epoch = 0
 
@@ -91,9 +93,9 @@ class Selection:
         candidates = self._candidates(names, group)
         asked = eligible(candidates)
         drawn_before = self._draws.count
-        choice = group.chooser(asked, client, self._draws)
+        choice = group.policy.choose(asked, client, self._draws)
         if trail is not None:
-            trail.append(_step(name, group, candidates, asked, choice))
+            trail.append(_step(name, group, candidates, asked, client, choice))
         found: list[Bare] = []
         located, drawn = choice.located, self._draws.count > drawn_before or choice.network_bits is not None
         for index in choice.chosen:
@@ -114,10 +116,16 @@ class Selection:
     def _candidates(self, names: Names, group: Group) -> tuple[Candidate, ...]:
         if group.epoch != self.epoch:
             group.candidates = tuple(
-                Candidate(record, self._healthy(names, record, 0), index) for index, record in enumerate(group.records)
+                Candidate(record, self._healthy(names, record, 0), index, self._blocks(record))
+                for index, record in enumerate(group.records)
             )
             group.epoch = self.epoch
         return group.candidates
+
+    def _blocks(self, record: RecordSet) -> Blocks | None:
+        if record.cidr is None:
+            return None
+        return self._collections.get(record.cidr.collection_id, {}).get(record.cidr.location)
 
     def _healthy(self, names: Names, record: RecordSet, depth: int) -> bool:
         if record.check_id and not self._check_healthy(record.check_id):
@@ -139,20 +147,25 @@ def _bare(record: RecordSet) -> tuple[Bare, ...]:
 
 
 def _step(
-    name: bytes, group: Group, candidates: Sequence[Candidate], asked: Sequence[Candidate], choice: Choice
+    name: bytes,
+    group: Group,
+    candidates: Sequence[Candidate],
+    asked: Sequence[Candidate],
+    client: Client,
+    choice: Choice,
 ) -> Step:
-    measures = dict(zip((one.position for one in asked), choice.measures, strict=False))
     shown = tuple(
         Shown(
             one.record.set_id,
             one.record.alias.name if one.record.alias else " ".join(one.record.values),
             one.healthy,
             one.record.check_id,
-            measures.get(one.position, "" if one.healthy else "unhealthy: not asked"),
+            group.policy.measure(one, client),
             one.position in choice.chosen,
         )
         for one in candidates
     )
-    opened = not any(one.healthy for one in candidates)
-    why = f"none is healthy, so all count as healthy; {choice.why}" if opened else choice.why
+    why = group.policy.why(asked, client, choice)
+    if not any(one.healthy for one in candidates):
+        why = f"none is healthy, so all count as healthy; {why}"
     return Step(decode_name(name), group.type, group.records[0].policy, why, shown)

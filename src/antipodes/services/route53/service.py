@@ -9,13 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.route53 import geolocations
+from antipodes.services.route53.cidr_collections import CidrCollections
+from antipodes.services.route53.delegation_sets import DelegationSets
 from antipodes.services.route53.desk import Desk, invalid
 from antipodes.services.route53.health_checks import HealthChecks
 from antipodes.services.route53.hosted_zones import HostedZones
+from antipodes.services.route53.limits import Limits
 from antipodes.services.route53.record_sets import RecordSets
+from antipodes.services.route53.records import bare_id
 from antipodes.services.route53.tags import Tags
-from antipodes.wire.operation import Operation, Request
+from antipodes.wire.errors import ValidationException
+from antipodes.wire.operation import Operation, Request, Result
+from antipodes.wire.validation import validate
+
+_IDS = ("Id", "HostedZoneId", "DelegationSetId", "ResourceId")
 
 
 class Route53:
@@ -25,17 +36,42 @@ class Route53:
 
     def __init__(self, around: Surroundings) -> None:
         self._desk = Desk(around)
-        zones, records = HostedZones(self._desk), RecordSets(self._desk)
-        checks, tags = HealthChecks(self._desk), Tags(self._desk)
         self._operations: Mapping[str, Operation] = {
+            name: _checked(name, operation)
+            for table in (self._zone_operations(), self._check_operations(), self._routing_operations())
+            for name, operation in table.items()
+        }
+
+    def _zone_operations(self) -> dict[str, Operation]:
+        zones, records, sets = HostedZones(self._desk), RecordSets(self._desk), DelegationSets(self._desk)
+        tags, limits = Tags(self._desk), Limits(self._desk)
+        return {
             "CreateHostedZone": zones.create_hosted_zone,
             "GetHostedZone": zones.get_hosted_zone,
             "ListHostedZones": zones.list_hosted_zones,
             "ListHostedZonesByName": zones.list_hosted_zones_by_name,
+            "UpdateHostedZoneComment": zones.update_hosted_zone_comment,
             "DeleteHostedZone": zones.delete_hosted_zone,
             "GetChange": zones.get_change,
             "ChangeResourceRecordSets": records.change_resource_record_sets,
             "ListResourceRecordSets": records.list_resource_record_sets,
+            "CreateReusableDelegationSet": sets.create_reusable_delegation_set,
+            "GetReusableDelegationSet": sets.get_reusable_delegation_set,
+            "ListReusableDelegationSets": sets.list_reusable_delegation_sets,
+            "DeleteReusableDelegationSet": sets.delete_reusable_delegation_set,
+            "GetReusableDelegationSetLimit": sets.get_reusable_delegation_set_limit,
+            "ChangeTagsForResource": tags.change_tags_for_resource,
+            "ListTagsForResource": tags.list_tags_for_resource,
+            "ListTagsForResources": tags.list_tags_for_resources,
+            "GetAccountLimit": limits.get_account_limit,
+            "GetHostedZoneLimit": limits.get_hosted_zone_limit,
+            "GetHostedZoneCount": limits.get_hosted_zone_count,
+            "GetHealthCheckCount": limits.get_health_check_count,
+        }
+
+    def _check_operations(self) -> dict[str, Operation]:
+        checks = HealthChecks(self._desk)
+        return {
             "CreateHealthCheck": checks.create_health_check,
             "GetHealthCheck": checks.get_health_check,
             "ListHealthChecks": checks.list_health_checks,
@@ -43,8 +79,20 @@ class Route53:
             "DeleteHealthCheck": checks.delete_health_check,
             "GetHealthCheckStatus": checks.get_health_check_status,
             "GetHealthCheckLastFailureReason": checks.get_health_check_last_failure_reason,
-            "ChangeTagsForResource": tags.change_tags_for_resource,
-            "ListTagsForResource": tags.list_tags_for_resource,
+            "GetCheckerIpRanges": checks.get_checker_ip_ranges,
+        }
+
+    def _routing_operations(self) -> dict[str, Operation]:
+        cidrs = CidrCollections(self._desk)
+        return {
+            "CreateCidrCollection": cidrs.create_cidr_collection,
+            "ChangeCidrCollection": cidrs.change_cidr_collection,
+            "DeleteCidrCollection": cidrs.delete_cidr_collection,
+            "ListCidrCollections": cidrs.list_cidr_collections,
+            "ListCidrLocations": cidrs.list_cidr_locations,
+            "ListCidrBlocks": cidrs.list_cidr_blocks,
+            "GetGeoLocation": geolocations.get_geo_location,
+            "ListGeoLocations": geolocations.list_geo_locations,
             "TestDNSAnswer": self._test_dns_answer,
         }
 
@@ -78,3 +126,19 @@ class Route53:
                 "ClientIP": subnet or params.get("ResolverIP") or "",
             },
         )
+
+
+def _checked(name: str, operation: Operation) -> Operation:
+    """The operation behind the checks that the model alone asks for."""
+
+    async def run(request: Request) -> Result:
+        # "/hostedzone/Z1" and "Z1": both come in; clients that read the model strip it, others may not.
+        bare = {key: bare_id(value) for key in _IDS if isinstance(value := request.params.get(key), str)}
+        params = {**request.params, **bare} if bare else request.params
+        try:
+            validate("route53", name, params)
+        except ValidationException as error:
+            raise invalid(error.message) from None
+        return await operation(msgspec.structs.replace(request, params=params))
+
+    return run

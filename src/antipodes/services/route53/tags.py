@@ -10,6 +10,7 @@ import msgspec
 from antipodes.services.route53.desk import Desk, invalid
 from antipodes.services.route53.ledger import DESK
 from antipodes.services.route53.records import bare_id
+from antipodes.wire.errors import ClientFault
 from antipodes.wire.operation import Request
 
 MAX_TAGS = 10  # the model's limit of one list; AWS allows 50 a resource by now (from memory)
@@ -39,6 +40,26 @@ class Tags:
         await self._desk.settle()
         shown = [{"Key": key, "Value": value} for key, value in tags.items()]
         return {"ResourceTagSet": {"ResourceType": kind, "ResourceId": resource, "Tags": shown}}
+
+    async def list_tags_for_resources(self, request: Request) -> Mapping[str, Any]:
+        """Those that do not exist are left out (a guess)."""
+        kind, known = request.params["ResourceType"], []
+        for resource in dict.fromkeys(map(bare_id, request.params["ResourceIds"])):
+            try:
+                self._resource({"ResourceType": kind, "ResourceId": resource})
+            except ClientFault:
+                continue
+            known.append(resource)
+        await self._desk.settle()
+        sets = [
+            {
+                "ResourceType": kind,
+                "ResourceId": resource,
+                "Tags": [{"Key": key, "Value": value} for key, value in self._tags(kind, resource).items()],
+            }
+            for resource in known
+        ]
+        return {"ResourceTagSets": sets}
 
     def _resource(self, params: Mapping[str, Any]) -> tuple[str, str]:
         """Raises NoSuchHostedZone, NoSuchHealthCheck, InvalidInput."""

@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from antipodes.services.route53.networks import Blocks
 from antipodes.services.route53.planet import TTL_S, Planet
 from antipodes.services.route53.policies import Client
 from antipodes.services.route53.policies.draws import Draws, Source
-from antipodes.services.route53.records import RecordSet, Zone
+from antipodes.services.route53.records import Collection, RecordSet, Zone
 from antipodes.services.route53.selection import Group, Selection, Step, group_of
 from antipodes.wire import rdata
 from antipodes.wire.dns import (
@@ -70,7 +71,8 @@ class DataPlane:
 
     def __init__(self, planet: Planet, healthy: Callable[[str], bool], chance: Source) -> None:
         self._planet = planet
-        self._selection = Selection(planet, healthy, Draws(chance))
+        self._collections: dict[str, dict[str, Blocks]] = {}
+        self._selection = Selection(planet, healthy, Draws(chance), self._collections)
         self._chance = chance
         self._by_id: dict[str, _Zone] = {}
         self._by_name: dict[bytes, _Zone] = {}
@@ -124,6 +126,14 @@ class DataPlane:
                 zone.cuts.pop(wire, None)
         zone.plans.clear()
         self._selection.epoch += 1
+
+    def set_collection(self, collection_id: str, collection: Collection | None) -> None:
+        """Sets a CIDR collection; None removes it."""
+        if collection is None:
+            self._collections.pop(collection_id, None)
+        else:
+            self._collections[collection_id] = {name: Blocks(held) for name, held in collection.locations.items()}
+        self._forget()
 
     def health_changed(self, check_id: str) -> None:
         """A health check flipped: what was chosen by it is chosen anew."""

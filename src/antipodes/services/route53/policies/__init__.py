@@ -1,17 +1,33 @@
-"""Routing policies: one file each, behind one signature, `Chooser`. The table `CHOOSERS` names them all."""
+"""Routing policies: one file each, behind one signature, `Policy`. The table `POLICIES` names them all."""
 
 from __future__ import annotations
 
-from antipodes.services.route53.policies import failover, geolocation, latency, multivalue, simple, weighted
-from antipodes.services.route53.policies.choice import Candidate, Choice, Chooser, Client, eligible
+from collections.abc import Mapping
+from types import MappingProxyType
 
-CHOOSERS: dict[str, Chooser] = {
-    "simple": simple.choose,
-    "weighted": weighted.choose,
-    "latency": latency.choose,
-    "failover": failover.choose,
-    "geolocation": geolocation.choose,
-    "multivalue": multivalue.choose,
-}
+from antipodes.services.route53.policies import (
+    failover,
+    geolocation,
+    geoproximity,
+    ipbased,
+    latency,
+    multivalue,
+    simple,
+    weighted,
+)
+from antipodes.services.route53.policies.choice import Candidate, Choice, Client, Policy, eligible
 
-__all__ = ["CHOOSERS", "Candidate", "Choice", "Chooser", "Client", "eligible"]
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {
+        "simple": simple,
+        "weighted": weighted,
+        "latency": latency,
+        "failover": failover,
+        "geolocation": geolocation,
+        "geoproximity": geoproximity,
+        "multivalue": multivalue,
+        "ip-based": ipbased,
+    }
+)
+
+__all__ = ["POLICIES", "Candidate", "Choice", "Client", "Policy", "eligible"]

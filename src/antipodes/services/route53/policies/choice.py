@@ -2,7 +2,7 @@
 
 Rules. Pure. A policy picks among candidates that may be picked; who may is decided here, once for all policies: the
 healthy ones, or, if none is healthy, all of them ("fail open": when no record is healthy, Route 53 treats all as
-healthy; health-checks-how-route-53-chooses-records.html).
+healthy; health-checks-how-route-53-chooses-records.html). Explaining is apart from choosing: answers do not pay for it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from antipodes.services.route53.networks import Blocks, Network
 from antipodes.services.route53.records import RecordSet
 
 
@@ -32,6 +33,8 @@ class Client(NamedTuple):
     site: str
     country: str = ""
     continent: str = ""
+    subdivision: str = ""  # of the country, where it is known: "CA"
+    network: Network | None = None  # the client subnet, else the resolver's own address
 
 
 class Candidate(NamedTuple):
@@ -40,14 +43,13 @@ class Candidate(NamedTuple):
     record: RecordSet
     healthy: bool
     position: int  # in the whole group, in ListResourceRecordSets' order
+    blocks: Blocks | None = None  # of its CIDR location; None: it has none, or the location is not there
 
 
 class Choice(NamedTuple):
-    """What a policy picked, as indices into the group; () is "no answer"."""
+    """What a policy picked, as positions in the group; () is "no answer"."""
 
     chosen: tuple[int, ...]
-    why: str
-    measures: tuple[str, ...] = ()  # one for each candidate asked, for explanations
     # Another site might get another answer: the client subnet's scope is then a site's prefix, and an answer is
     # prepared for each site.
     located: bool = False
@@ -56,10 +58,31 @@ class Choice(NamedTuple):
     network_bits: int | None = None
 
 
-Chooser = Callable[[Sequence[Candidate], Client, Chance], Choice]
+class Policy(Protocol):
+    """A module of this folder."""
+
+    @property
+    def choose(self) -> Callable[[Sequence[Candidate], Client, Chance], Choice]:
+        """Picks among candidates that may be picked; there is at least one."""
+        ...
+
+    @property
+    def measure(self) -> Callable[[Candidate, Client], str]:
+        """What the policy compares, of one candidate, healthy or not: "us-west-2: 107.3 ms"."""
+        ...
+
+    @property
+    def why(self) -> Callable[[Sequence[Candidate], Client, Choice], str]:
+        """The reason of a choice among these."""
+        ...
 
 
 def eligible(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
     """Those that may be picked."""
     healthy = [one for one in candidates if one.healthy]
     return healthy or candidates
+
+
+def picked(candidates: Sequence[Candidate], choice: Choice) -> Candidate:
+    """The first one chosen."""
+    return next(one for one in candidates if one.position == choice.chosen[0])

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antipodes.services.route53.policies.choice import Candidate, Chance, Choice, Client
+from antipodes.services.route53.policies.choice import Candidate, Chance, Choice, Client, picked
 
 
 def choose(candidates: Sequence[Candidate], client: Client, chance: Chance) -> Choice:
-    measures = tuple(one.record.failover or "" for one in candidates)
     for one in candidates:
         if one.record.failover == "PRIMARY":
-            return Choice((one.position,), "the primary", measures)
-    return Choice((candidates[0].position,), "the secondary: no primary is healthy", measures)
+            return Choice((one.position,))
+    return Choice((candidates[0].position,))
+
+
+def measure(candidate: Candidate, client: Client) -> str:
+    return candidate.record.failover or ""
+
+
+def why(candidates: Sequence[Candidate], client: Client, choice: Choice) -> str:
+    if picked(candidates, choice).record.failover == "PRIMARY":
+        return "the primary"
+    return "the secondary: no primary is healthy"

@@ -10,7 +10,17 @@ MAX_ANSWERS = 8
 
 
 def choose(candidates: Sequence[Candidate], client: Client, chance: Chance) -> Choice:
-    indices = [one.position for one in candidates]
-    if len(indices) <= MAX_ANSWERS:
-        return Choice(tuple(indices), "all that may be picked")
-    return Choice(tuple(chance.sample(indices, MAX_ANSWERS)), f"{MAX_ANSWERS} drawn of {len(indices)}")
+    positions = [one.position for one in candidates]
+    if len(positions) <= MAX_ANSWERS:
+        return Choice(tuple(positions))
+    return Choice(tuple(chance.sample(positions, MAX_ANSWERS)))
+
+
+def measure(candidate: Candidate, client: Client) -> str:
+    return ""
+
+
+def why(candidates: Sequence[Candidate], client: Client, choice: Choice) -> str:
+    if len(candidates) <= MAX_ANSWERS:
+        return "all that may be picked"
+    return f"{MAX_ANSWERS} drawn of {len(candidates)}"

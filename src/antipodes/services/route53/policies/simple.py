@@ -8,4 +8,12 @@ from antipodes.services.route53.policies.choice import Candidate, Chance, Choice
 
 
 def choose(candidates: Sequence[Candidate], client: Client, chance: Chance) -> Choice:
-    return Choice((candidates[0].position,), "the only record")
+    return Choice((candidates[0].position,))
+
+
+def measure(candidate: Candidate, client: Client) -> str:
+    return ""
+
+
+def why(candidates: Sequence[Candidate], client: Client, choice: Choice) -> str:
+    return "the only record"
