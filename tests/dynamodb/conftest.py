@@ -30,10 +30,11 @@ class LoopWorld:
         self.chance = random.Random(site)
         self._disk = disk
         self._ticks = itertools.count(1_700_000_000)
+        self.ahead_s = 0.0
         self.tasks: list[asyncio.Task[None]] = []
 
     def now(self) -> float:
-        return float(next(self._ticks))
+        return float(next(self._ticks)) + self.ahead_s
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -97,6 +98,11 @@ class Planet:
     async def stop_all(self) -> None:
         for region in sorted(self.services):
             await self.stop(region)
+
+    def pass_time(self, seconds: float) -> None:
+        """Moves every wall clock on."""
+        for region in sorted(self.worlds):
+            self.worlds[region].ahead_s += seconds
 
     def carry(self) -> None:
         """Plays the replicator: every Region gets every other Region's whole tables."""

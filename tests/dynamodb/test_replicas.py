@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antipodes.services.dynamodb.membership import with_member
 from antipodes.services.dynamodb.schema import KeyPart, Member, Settings, Shared, merged
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.store.records import Version
@@ -289,6 +290,107 @@ def test_only_what_somebody_reads_is_logged(run: Run) -> None:
         assert [change.value is None for change in logged] == [False, True]
         assert all(change.before is not None for change in logged)
         assert logged[0].version < logged[1].version
+
+    run(story)
+
+
+def test_a_replica_is_creating_until_it_holds_what_its_seed_held(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        east, west = await planet.start(EAST), await planet.start(WEST)
+        await make_table(east)
+        await ask(east, "PutItem", item("x"))
+        await ask(east, "PutItem", {**NAME, "Item": {"pk": {"S": "b"}}})
+        missing = [EAST]
+        west.missing = lambda topic: missing
+        await ask(east, "UpdateTable", creating(WEST))
+        await until(lambda: "Things" in west.database.tables)
+        topic = next(iter(east.carried.topics()))
+        for change in east.carried.snapshot(topic, b"", 1):
+            west.carried.merge(topic, change)
+
+        async def half() -> bool:
+            found = (await ask(east, "DescribeTable", NAME))["Table"]["Replicas"][0]
+            return (found["ReplicaStatus"], found["ReplicaStatusPercentProgress"]) == ("CREATING", "50")
+
+        await until(half)
+        assert (await refused(west, "GetItem", KEY))[0] == "ResourceNotFoundException"
+        assert (await ask(west, "DescribeTable", NAME))["Table"]["TableStatus"] == "CREATING"
+        assert (await refused(east, "UpdateTable", creating(EUROPE)))[0] == "ResourceInUseException"
+        await planet.stop(WEST)  # and it goes on where it was
+        west = await planet.start(WEST)
+        west.missing = lambda topic: missing
+        planet.carry()
+        missing.clear()
+        await active(east)
+        await active(west)
+        assert await replicas(east) == {WEST: "ACTIVE"}
+        assert (await ask(west, "GetItem", KEY))["Item"]["v"] == {"S": "x"}
+
+    run(story)
+
+
+def test_the_replica_that_others_were_made_from_stays_for_a_day(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        east, west, europe = await everywhere(planet, EAST, WEST, EUROPE)
+        seeded = (
+            "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to the "
+            "table in the last 24 hours."
+        )
+        assert (await refused(east, "DeleteTable", NAME)) == ("ValidationException", seeded)
+        assert (await refused(west, "UpdateTable", deleting(EAST))) == ("ValidationException", seeded)
+        planet.pass_time(25 * 3600)
+        await ask(west, "UpdateTable", deleting(EAST))
+        await until(lambda: not east.table_sizes())
+        await active(west)
+        await active(europe)
+        assert await replicas(west) == {EUROPE: "ACTIVE"}
+        await ask(west, "PutItem", item("still"))
+        planet.carry()
+        assert (await ask(europe, "GetItem", KEY))["Item"]["v"] == {"S": "still"}
+
+    run(story)
+
+
+def test_a_protected_replica_is_not_removed(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        east, west = await everywhere(planet, EAST, WEST)
+        await ask(west, "UpdateTable", {**NAME, "DeletionProtectionEnabled": True})
+        await active(west)
+        protected = await refused(east, "UpdateTable", deleting(WEST))
+        assert protected[1].startswith("Resource cannot be deleted as it is currently protected against deletion.")
+        planet.cut = {frozenset((EAST, WEST))}
+        await ask(east, "UpdateTable", deleting(WEST))  # it cannot know
+        planet.cut = set()
+        await active(east)
+        assert await replicas(east) == {WEST: "ACTIVE"}
+        assert west.table_sizes() == {"Things": 0}
+
+    run(story)
+
+
+def test_a_copy_of_an_earlier_membership_is_not_taken_for_the_new_one(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        east, west, _ = await everywhere(planet, EAST, WEST, EUROPE)
+        await ask(east, "PutItem", item("old"))
+        planet.carry()
+        planet.cut = {frozenset((EAST, WEST)), frozenset((EUROPE, WEST))}
+        await ask(east, "UpdateTable", deleting(WEST))
+        shared = east.database.tables["Things"].shared
+        # As if another Region, which had heard that WEST is gone, invited it again before it knew of either.
+        gone = with_member(shared, WEST, "gone", east.database.store.stamp())
+        again = with_member(gone, WEST, "joining", east.database.store.stamp(), seed=EAST)
+        east.replicas.absorb(again)
+        await ask(east, "DeleteItem", KEY)
+        space = west.database.tables["Things"].description.space
+        planet.cut = set()
+        east.replicas.keep(east.database.tables["Things"].description)
+        east.replicas.changed()
+        await until(
+            lambda: "Things" in west.database.tables and west.database.tables["Things"].description.space != space
+        )
+        await active(west)
+        planet.carry()
+        assert await ask(west, "GetItem", KEY) == {}
 
     run(story)
 

@@ -88,6 +88,7 @@ class Region:
             keep_s=float(settings.options.get("dynamodb.stream_retention_s", STREAM_RETENTION_S)),
         )
         self._dynamodb.holders_changed = self.replicator.refresh
+        self._dynamodb.missing = self.replicator.missing
         self._calls.join(self._backbone, self.services)
         admin = RegionAdmin(token, report=self.report, set_links=set_links, repair=self.replicator.repair)
         self._path = Path(self.name, world, settings, self.services, admin.respond)

@@ -6,7 +6,7 @@ Each change of state is written before it is waited for, so a Region that stops 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
@@ -20,6 +20,29 @@ _encode = msgspec.json.Encoder().encode
 
 def drawn_id(database: Database) -> str:
     return f"{database.world.chance.getrandbits(48):012x}"
+
+
+def own_key(database: Database) -> str:
+    """The id of the account's KMS key aws/dynamodb in this Region: AWS makes it when it is first needed."""
+    return str(uuid5(NAMESPACE_URL, f"aws/dynamodb {database.region} {database.account}"))
+
+
+def own_key_arn(database: Database) -> str:
+    return f"arn:aws:kms:{database.region}:{database.account}:key/{own_key(database)}"
+
+
+def key_arn(database: Database, region: str, key: str) -> str:
+    """The ARN of a key that a parameter names by ARN, id or alias."""
+    prefix = f"arn:aws:kms:{region}:{database.account}:"
+    return key if key.startswith("arn:") else prefix + (key if key.startswith("alias/") else f"key/{key}")
+
+
+def key_here(database: Database, shared: Shared) -> str:
+    """The ARN of the key that encrypts this Region's copy; "": DynamoDB's own."""
+    if not shared.settings.sse:
+        return ""
+    own = shared.overrides.get(database.region)
+    return own.kms_key if own is not None and own.kms_key else own_key_arn(database)
 
 
 def new_copy(
@@ -82,6 +105,9 @@ def resume(database: Database) -> None:
     """Goes on with what was under way when the Region stopped."""
     for name in sorted(database.tables):
         description = database.tables[name].description
+        mine = description.shared.members.get(database.region)
+        if mine is not None and mine.state == "joining":
+            continue  # replicas.py goes on with it
         if description.status == "CREATING" and (description.restored is None or not description.restored.running):
             become_active(database, name, description.space)
         elif description.status == "DELETING":

@@ -36,6 +36,7 @@ from antipodes.services.dynamodb.expressions.names import Expressions
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.metering import Usage
 from antipodes.services.dynamodb.orders import COUNTED, Order, order_changes, orders_of, placed
+from antipodes.services.dynamodb.overrides import seen_in
 from antipodes.services.dynamodb.parameters import write_units
 from antipodes.services.dynamodb.schema import Description, Index, Shared
 from antipodes.services.dynamodb.stream_ledger import followed
@@ -63,7 +64,9 @@ class Table:
     """A table of this Region: its description and what follows from it. Owned by the Database."""
 
     description: Description
-    updating: bool = False  # between an UpdateTable and its end (tables.py)
+    region: str
+    updating: bool = False  # between an UpdateTable and its end
+    touched: tuple[str, ...] = ()  # replicas that this UpdateTable changes
     counted: bytes = COUNTED  # keys up to here are in the two counts
     items: int = 0
     size_bytes: int = 0
@@ -76,6 +79,7 @@ class Table:
     streamed: bool = field(init=False)
     orders: tuple[Order, ...] = ()  # the indexes, and what else is kept beside the items
     recorded: bool = field(init=False)  # what a change replaces goes into the table's history
+    seen_here: Description = field(init=False)  # with this replica's own settings (overrides.py)
 
     def __post_init__(self) -> None:
         space = self.description.space.encode()
@@ -94,6 +98,7 @@ class Table:
         self.logged = self.replicated or self.streamed
         self.orders = orders_of(description, self.orders, self.counted)
         self.recorded = description.recovery is not None or bool(description.copying)
+        self.seen_here = msgspec.structs.replace(description, shared=seen_in(shared, self.region))
 
     @property
     def name(self) -> str:
@@ -174,7 +179,7 @@ class Database:
         self.tables.clear()
         self.by_topic.clear()
         for _, raw in list(self.store.range(TABLE, after_prefix(TABLE))):
-            table = self._limited(Table(_decode(raw), counted=b""))
+            table = self._limited(Table(_read(raw), self.region, counted=b""))
             self.tables[table.name] = table
             self.by_topic[table.topic] = table
 
@@ -210,7 +215,7 @@ class Database:
         description, also = followed(self.store, self.world.now(), old, description, topic_of(description.shared))
         self.store.write([(TABLE + name.encode(), _encode(description)), *also, *extra])
         if table is None:
-            table = self._limited(Table(description))
+            table = self._limited(Table(description, self.region))
             self.tables[name] = table
         else:
             table.describe(description)
@@ -222,8 +227,18 @@ class Database:
         """The table, with its throughput enforced if that was asked for."""
         if self.buckets is not None:
             arn = f"arn:aws:dynamodb:{self.region}:{self.account}:table/{table.name}"
-            table.usage = limits.Limited(self.buckets, self.world.monotonic, lambda: table.description, arn)
+            table.usage = limits.Limited(self.buckets, self.world.monotonic, lambda: table.seen_here, arn)
         return table
+
+    def update_for_a_while(self, table: Table) -> None:
+        """The table is UPDATING for a moment. The change itself holds at once, and after a restart too."""
+
+        async def settles() -> None:
+            await self.world.sleep(self.state_s)
+            table.updating, table.touched = False, ()
+
+        table.updating = True
+        self.spawn(settles(), f"{table.name} is updating")
 
     def drop(self, table: Table, extra: Iterable[tuple[bytes, bytes | None]] = (), *, items_kept: bool = False) -> None:
         """Forgets a table; its rows are deleted by `sweep`. items_kept: those of its items are a backup's now."""
@@ -362,6 +377,15 @@ class Database:
             await self.store.durable()
         except StoreError as error:
             raise ServerFault("InternalServerError", str(error), happened=False) from error
+
+
+def _read(raw: bytes) -> Description:
+    """A description; one of a version that did not synchronise encryption says so now."""
+    found = _decode(raw)
+    if found.kms_key and not found.shared.settings.sse:
+        settings = msgspec.structs.replace(found.shared.settings, sse="KMS")
+        found = msgspec.structs.replace(found, shared=msgspec.structs.replace(found.shared, settings=settings))
+    return found
 
 
 def _count_entries(orders: list[Order], key: bytes, row: bytes) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from antipodes.services.dynamodb.orders import Order, place_of
-from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Restored, Settings
+from antipodes.services.dynamodb.overrides import held, seen_in
+from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Restored, Settings, Shared
 from antipodes.services.dynamodb.table_changes import ON_DEMAND_WARM, warm_base
 
 GLOBAL_TABLE_VERSION = "2019.11.21"
 # Whether the Region that is asked appears in its own Replicas: evidence conflicts (facts 1.6); most of it says no.
 LISTS_ITSELF = False
+ALREADY_A_TABLE = "A table of this name exists in the Region already."  # wording ours
 _STATUS = {"joining": "CREATING", "active": "ACTIVE", "leaving": "DELETING", "failed": "CREATION_FAILED"}
 
 
@@ -42,9 +44,10 @@ def table_description(
     *,
     orders: Sequence[Order] = (),
     fresh: bool = False,
+    touched: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """TableDescription. fresh: as CreateTable and UpdateTable answer it."""
-    shared = description.shared
+    """TableDescription. fresh: as CreateTable and UpdateTable answer it. touched: replicas that are being updated."""
+    shared = seen_in(description.shared, region)
     arn = table_arn(region, account, shared.name)
     found: dict[str, Any] = {
         "AttributeDefinitions": [
@@ -97,7 +100,7 @@ def table_description(
         }
     if not fresh:
         found["WarmThroughput"] = warm(*warm_base(shared.settings))
-    replicas = replica_descriptions(description, region, account)
+    replicas = replica_descriptions(description, region, account, touched, fresh)
     if replicas:
         found["GlobalTableVersion"] = GLOBAL_TABLE_VERSION
         found["Replicas"] = replicas
@@ -183,14 +186,49 @@ def index_description(
     return found
 
 
-def replica_descriptions(description: Description, region: str, account: str) -> list[dict[str, Any]]:
+def replica_descriptions(
+    description: Description, region: str, account: str, touched: Sequence[str] = (), fresh: bool = False
+) -> list[dict[str, Any]]:
+    """Replicas of TableDescription."""
     shared = description.shared
     return [
-        {
-            "RegionName": name,
-            "ReplicaStatus": _STATUS[member.state],
-            "ReplicaArn": table_arn(name, account, shared.name),
-        }
+        replica_description(shared, name, account, updating=name in touched, fresh=fresh)
         for name, member in sorted(shared.members.items())
         if member.state != "gone" and (name != region or LISTS_ITSELF)
     ]
+
+
+def replica_description(
+    shared: Shared, name: str, account: str, *, updating: bool = False, fresh: bool = False
+) -> dict[str, Any]:
+    """A ReplicaDescription: what is known here of the replica in the Region `name`."""
+    member, own = shared.members[name], held(shared, name)
+    status = "UPDATING" if updating and member.state == "active" else _STATUS[member.state]
+    found: dict[str, Any] = {
+        "RegionName": name,
+        "ReplicaStatus": status,
+        "ReplicaArn": table_arn(name, account, shared.name),
+    }
+    if member.state == "joining":
+        found["ReplicaStatusPercentProgress"] = str(member.progress)
+    if member.state == "failed":
+        found["ReplicaStatusDescription"] = ALREADY_A_TABLE
+    if own is not None and own.kms_key:
+        found["KMSMasterKeyId"] = own.kms_key
+    if own is not None and own.read_units:
+        found["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": own.read_units}
+    if own is not None and own.most_reads:
+        found["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": own.most_reads}
+    if own is not None and own.table_class:
+        found["ReplicaTableClassSummary"] = {"TableClass": own.table_class}
+    if not fresh:
+        found["WarmThroughput"] = warm(*warm_base(seen_in(shared, name).settings))
+    indexes = [one for one in shared.indexes if one.is_global]
+    if indexes:
+        reads = own.index_reads if own is not None else {}
+        found["GlobalSecondaryIndexes"] = [
+            {"IndexName": one.name}
+            | ({"ProvisionedThroughputOverride": {"ReadCapacityUnits": reads[one.name]}} if one.name in reads else {})
+            for one in indexes
+        ]
+    return found

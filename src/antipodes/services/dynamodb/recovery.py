@@ -16,14 +16,14 @@ import msgspec
 
 from antipodes.services.dynamodb import backups, copying, history
 from antipodes.services.dynamodb.backups import existing, found, refuse_unfinished
-from antipodes.services.dynamodb.copies import drawn_id, new_copy
+from antipodes.services.dynamodb.copies import drawn_id, new_copy, own_key
 from antipodes.services.dynamodb.copying import Job, Row
 from antipodes.services.dynamodb.database import Database, Table
 from antipodes.services.dynamodb.describe import table_arn
 from antipodes.services.dynamodb.parameters import Params, table_name
 from antipodes.services.dynamodb.schema import Description, Index, Recovery, Restored, Settings, Shared
 from antipodes.services.dynamodb.table_parameters import kms_key_of, most_of
-from antipodes.services.dynamodb.tables import described, own_key
+from antipodes.services.dynamodb.tables import described
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import AwsError, ClientFault, NotSupported, ValidationException
 from antipodes.wire.operation import Request, Result

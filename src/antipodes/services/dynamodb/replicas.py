@@ -13,6 +13,10 @@ added, changed or removed learns of it when it is back.
 A Region that starts asks every other one for the tables it should hold: a replica whose disk was lost is made again,
 and what it holds comes by replication. Only a Region itself says of itself that it is active, or gone.
 
+A new replica is CREATING until it holds all that its seed held (`joining.py`), then it says that it is active. A copy
+knows with which invitation it was made (`Description.joined`): one that was told to leave and to come again while it
+was away is not taken for the new one, because deletions that it missed may be forgotten by then.
+
 What it refuses to know: how items travel. It says who holds a table (`holders_changed`); the replicator does the rest.
 """
 
@@ -24,48 +28,57 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.dynamodb.copies import become_active, disappear, new_copy
+from antipodes.services.dynamodb.copies import become_active, disappear, key_arn, key_here, new_copy, own_key_arn
 from antipodes.services.dynamodb.database import LEFT, Database, Table, topic_of
+from antipodes.services.dynamodb.joining import Joining
 from antipodes.services.dynamodb.keys import after_prefix
+from antipodes.services.dynamodb.membership import (
+    ALREADY_TABLES,
+    PROTECTED,
+    SEED_S,
+    Action,
+    actions_of,
+    check_action,
+    check_not_seed,
+    with_member,
+)
+from antipodes.services.dynamodb.overrides import NO_KEY, SETTINGS, overridden
 from antipodes.services.dynamodb.schema import (
     Description,
-    Member,
     MemberState,
+    Overrides,
     Shared,
     merged,
     shared_from_json,
     shared_to_json,
 )
-from antipodes.wire.errors import AwsError, ClientFault, NotSupported, ServerFault, ValidationException
+from antipodes.wire.errors import AwsError, ClientFault, ServerFault, ValidationException
 from antipodes.wire.operation import Request, Result
 
 NEWS = b"dynamodb/news/"
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 2.0
-LOCAL_REGION = (
-    "Cannot add, delete, or update the local region through ReplicaUpdates. "
-    "Use CreateTable, DeleteTable, or UpdateTable as required."
-)
-ALREADY_TABLES = (  # AWS's sentence, its slip included
-    "Failed to create a the new replica of table because one or more replicas already existed as tables."
-)
-NOT_MEMBERS = "Update global table operation failed because one or more replicas were not part of the global table"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Shared).decode
 
 
 class Replicas:
-    """The memberships of one Region's tables. `on_change` is called after holders may have changed."""
+    """The memberships of one Region's tables. `on_change` is called after holders may have changed; missing: the
+    Regions from which the copy of a topic here is not complete."""
 
-    def __init__(self, database: Database, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, on_change: Callable[[], None], missing: Callable[[str], Sequence[str]]
+    ) -> None:
         self.database = database
         self.region = database.region
         self.world = database.world
         self.store = database.store
         self.call = database.surroundings.call
         self.on_change = on_change
+        self.joining = Joining(database, missing, self._progressed)
         self._others = tuple(one for one in database.surroundings.settings.regions if one != database.region)
+        self._seed_s = float(database.surroundings.settings.options.get("dynamodb.seed_s", SEED_S))
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     # Operations between Regions
@@ -90,64 +103,100 @@ class Replicas:
 
     # What this Region decides
 
-    async def update(self, table: Table, updates: Sequence[Mapping[str, Any]]) -> None:
-        """ReplicaUpdates of UpdateTable. Returns when the change is durable here; it is carried out from there on."""
-        for update in updates:
-            if len(update) != 1:
-                raise ValidationException("Each of ReplicaUpdates must contain exactly one of Create, Update, Delete")
-            ((kind, detail),) = update.items()
-            if not detail.get("RegionName"):
-                raise ValidationException("RegionName is required in each of ReplicaUpdates")
-            if detail["RegionName"] == self.region:
-                raise ValidationException(LOCAL_REGION)
-            if kind == "Update":
-                raise NotSupported("ReplicaUpdates with Update")
-            if set(detail) - {"RegionName"}:
-                raise NotSupported(f"per-replica settings: {', '.join(sorted(set(detail) - {'RegionName'}))}")
-            self._check(table.shared, kind, detail["RegionName"])
-        for update in updates:
-            if "Create" in update:
-                await self._check_free(table.name, update["Create"]["RegionName"])
+    async def update(
+        self, table: Table, updates: Sequence[Mapping[str, Any]], changed: Callable[[], Description]
+    ) -> None:
+        """ReplicaUpdates of UpdateTable. Returns when the change is durable here; it is carried out from there on.
+
+        changed: the table's description with what else the UpdateTable asks for (its key).
+        """
+        actions = actions_of(updates, self.region)
+        self._judge(table, actions, changed())
+        for kind, detail in actions:
+            await self._check_there(table.name, kind, detail["RegionName"])
         # Others ran while we asked: judge again.
         space = table.description.space
         now_table = self.database.tables.get(table.name)
         if now_table is not table or table.description.status != "ACTIVE" or table.description.space != space:
             raise ClientFault("ResourceInUseException", f"Table is being changed: {table.name}")
-        shared = table.shared
-        if self.region not in shared.members:
-            shared = self._with(shared, self.region, "active")
-        for update in updates:
-            ((kind, detail),) = update.items()
-            self._check(shared, kind, detail["RegionName"])
-            shared = self._with(shared, detail["RegionName"], "joining" if kind == "Create" else "leaving")
-        self.keep(self._streaming(table.description, shared))
+        description = changed()
+        self._judge(table, actions, description)
+        shared = self._global(description)
+        for kind, detail in actions:
+            shared = self._with_action(shared, kind, detail)
+        self.keep(self._streaming(description, shared))
         await self.database.settle()
         self.changed()
+        table.touched = tuple(detail["RegionName"] for kind, detail in actions if kind == "Update")
 
-    def _check(self, shared: Shared, kind: str, region: str) -> None:
-        present = region in shared.members and shared.members[region].state in {"joining", "active"}
-        if region not in self._others:
-            raise ValidationException(f"Region {region} is not part of this planet")  # AWS: an unknown Region
-        if kind == "Create" and present:
-            raise ValidationException(ALREADY_TABLES)
-        if kind == "Delete" and (region not in shared.members or shared.members[region].state in {"gone", "leaving"}):
-            raise ValidationException(NOT_MEMBERS)
+    def _judge(self, table: Table, actions: Sequence[Action], description: Description) -> None:
+        """Raises ValidationException: the actions are not possible as the group stands."""
+        shared = self._global(description)
+        for action in actions:
+            check_action(shared, action, self._others, self.world.now(), self._seed_s)
+            overridden(shared, action[1], shared.settings_version, "")
+        self.check_keys(table, description, actions)
 
-    async def _check_free(self, name: str, region: str) -> None:
-        """Refuses a target that has a table of that name. A Region out of reach is found out later."""
+    def check_keys(self, table: Table, description: Description, actions: Sequence[Action]) -> None:
+        """Raises ValidationException: the table's key is a customer's, and a replica has none of its own Region."""
+        if description.kms_key in {"", own_key_arn(self.database)}:
+            return
+        shared = description.shared
+        keyed = [region for region, one in shared.overrides.items() if one.kms_key]
+        keyed += [detail["RegionName"] for kind, detail in actions if detail.get("KMSMasterKeyId") or kind == "Delete"]
+        needing = [detail["RegionName"] for kind, detail in actions if kind == "Create"]
+        if description.kms_key != table.description.kms_key:
+            needing += shared.holders
+        if any(region != self.region and region not in keyed for region in needing):
+            raise ValidationException(NO_KEY)
+
+    def _global(self, description: Description) -> Shared:
+        """The table as this Region's part of a group."""
+        shared = description.shared
+        if self.region in shared.members:
+            return shared
+        settings = msgspec.structs.replace(shared.settings, sse="KMS" if description.kms_key else "")
+        shared = msgspec.structs.replace(shared, settings=settings)
+        if description.kms_key and description.kms_key != own_key_arn(self.database):
+            own = Overrides(self.store.stamp(), kms_key=description.kms_key)
+            shared = msgspec.structs.replace(shared, overrides={**shared.overrides, self.region: own})
+        return with_member(shared, self.region, "active", self.store.stamp())
+
+    def _with_action(self, shared: Shared, kind: str, detail: Mapping[str, Any]) -> Shared:
+        region = detail["RegionName"]
+        if kind == "Delete":
+            return self._with(shared, region, "leaving")
+        if kind == "Create":
+            shared = with_member(shared, region, "joining", self.store.stamp(), seed=self.region)
+            overrides = {name: one for name, one in shared.overrides.items() if name != region}
+            shared = msgspec.structs.replace(shared, overrides=overrides)
+        if kind == "Update" or any(detail.get(setting) is not None for setting in SETTINGS):
+            key = key_arn(self.database, region, detail["KMSMasterKeyId"]) if detail.get("KMSMasterKeyId") else ""
+            own = overridden(shared, detail, self.store.stamp(), key)
+            overrides = {**shared.overrides, region: own}
+            shared = msgspec.structs.replace(shared, overrides={name: overrides[name] for name in sorted(overrides)})
+        return shared
+
+    async def _check_there(self, name: str, kind: str, region: str) -> None:
+        """Refuses a target that has a table of that name, or one that is protected. One out of reach is found out
+        later."""
+        if kind == "Update":
+            return
         try:
-            await self.call("dynamodb", "DescribeTable", {"TableName": name}, region=region)
+            found = await self.call("dynamodb", "DescribeTable", {"TableName": name}, region=region)
         except ClientFault as fault:
             if fault.code == "ResourceNotFoundException":
                 return
             raise
         except ServerFault:
             return
-        raise ValidationException(ALREADY_TABLES)
+        if kind == "Create":
+            raise ValidationException(ALREADY_TABLES)
+        if found["Table"].get("DeletionProtectionEnabled"):
+            raise ValidationException(PROTECTED)
 
-    def _with(self, shared: Shared, region: str, state: MemberState) -> Shared:
-        members = {**shared.members, region: Member(state, self.store.stamp())}
-        return msgspec.structs.replace(shared, members={name: members[name] for name in sorted(members)})
+    def _with(self, shared: Shared, region: str, state: MemberState, progress: int = 0) -> Shared:
+        return with_member(shared, region, state, self.store.stamp(), progress=progress)
 
     def _streaming(self, description: Description, shared: Shared) -> Description:
         """On a global table the stream is on, with both images (facts 1.3)."""
@@ -159,6 +208,12 @@ class Replicas:
     def keep(self, description: Description) -> None:
         """Writes a changed description and the news of it to the other members."""
         self.database.keep(description, self._news(description.shared))
+
+    def check_removable(self, table: Table) -> None:
+        """Raises ValidationException: the replica here may not be deleted now."""
+        if table.description.deletion_protection:
+            raise ValidationException(PROTECTED)
+        check_not_seed(table.shared, self.region, self.world.now(), self._seed_s)
 
     def remove(self, table: Table) -> None:
         """Begins the end of this Region's copy: it is DELETING from now on."""
@@ -191,22 +246,44 @@ class Replicas:
         if table is None:
             return self._absorb_new(heard)
         known = merged(table.shared, heard)
+        mine = known.members.get(self.region)
         if table.description.status == "DELETING":
-            if known.members[self.region].state in {"joining", "active"}:
+            if mine is not None and mine.state in {"joining", "active"}:
                 raise ClientFault("ResourceInUseException", f"Table is being deleted: {table.name}")
             self.database.keep(msgspec.structs.replace(table.description, shared=known))
             return known
-        mine = known.members.get(self.region)
-        if mine is not None and mine.state == "leaving":
-            table.describe(msgspec.structs.replace(table.description, shared=known))
-            self.remove(table)
-            return table.shared
-        if mine is not None and mine.state in {"joining", "failed"}:
+        if mine is None:
+            return known
+        if mine.state == "leaving":
+            return self._leave(table, known)
+        if mine.state == "joining" and mine.joined > table.description.joined:
+            # It was told to leave while it was away, and to come again. What it holds is of the time before.
+            self.database.keep(msgspec.structs.replace(table.description, status="DELETING"))
+            disappear(self.database, table.name, table.description.space)
+            raise ClientFault("ResourceInUseException", f"Table is being deleted: {table.name}")
+        if mine.state == "failed" or (mine.state == "joining" and table.description.status == "ACTIVE"):
+            known = self._with(known, self.region, "active")
+            self.keep(self._keyed(table.description, known))
+        elif known != table.shared:
+            changed = known.settings != table.shared.settings
+            self.database.keep(self._keyed(table.description, known))
+            if changed:
+                self.database.update_for_a_while(table)
+        return known
+
+    def _leave(self, table: Table, known: Shared) -> Shared:
+        """Told to go: unless it is protected, which the Region that told could not see."""
+        if table.description.deletion_protection:
             known = self._with(known, self.region, "active")
             self.keep(msgspec.structs.replace(table.description, shared=known))
-        elif known != table.shared:
-            self.database.keep(msgspec.structs.replace(table.description, shared=known))
-        return known
+            return known
+        table.describe(msgspec.structs.replace(table.description, shared=known))
+        self.remove(table)
+        return table.shared
+
+    def _keyed(self, description: Description, shared: Shared) -> Description:
+        """The description with what is known now, and this Region's key of it."""
+        return msgspec.structs.replace(description, shared=shared, kms_key=key_here(self.database, shared))
 
     def _absorb_new(self, heard: Shared) -> Shared:
         """A table that this Region does not hold: perhaps it should, perhaps it has left it."""
@@ -223,12 +300,24 @@ class Replicas:
             if other.description.status == "DELETING":
                 raise ClientFault("ResourceInUseException", f"Table is being deleted: {known.name}")
             raise ValidationException(ALREADY_TABLES)
-        if mine.state == "joining":
-            known = self._with(known, self.region, "active")
-        description = new_copy(self.database, known)
+        made = new_copy(self.database, known, kms_key=key_here(self.database, known))
+        description = msgspec.structs.replace(made, joined=mine.joined)
         self.keep(description)
-        become_active(self.database, known.name, description.space)
+        if mine.state == "joining":
+            self.joining.begin(known.name, description.space)
+        else:  # its disk was lost: what it held comes back while it serves
+            become_active(self.database, known.name, description.space)
         return known
+
+    def _progressed(self, table: Table, percent: int | None) -> None:
+        """The copy that is being made here holds so much of what its seed holds; None: all, it is a replica now."""
+        if percent is None:
+            shared = self._with(table.shared, self.region, "active")
+            self.keep(msgspec.structs.replace(table.description, shared=shared, status="ACTIVE"))
+        elif percent != table.shared.members[self.region].progress:
+            shared = self._with(table.shared, self.region, "joining", percent)
+            self.keep(msgspec.structs.replace(table.description, shared=shared))
+        self.changed()
 
     # Telling and asking
 
@@ -242,6 +331,11 @@ class Replicas:
 
     def start(self) -> None:
         """Tells what is still to be told, and asks every other Region once."""
+        for name in sorted(self.database.tables):
+            table = self.database.tables[name]
+            mine = table.shared.members.get(self.region)
+            if mine is not None and mine.state == "joining" and table.description.status == "CREATING":
+                self.joining.begin(name, table.description.space)
         self.changed()
         for region in self._others:
             self.database.spawn(self._ask(region), f"asks {region}")
@@ -277,7 +371,7 @@ class Replicas:
         table = self.database.by_topic.get(topic_of(shared))
         if table is not None and table.shared.members[region].state == "joining":
             failed = self._with(table.shared, region, "failed")
-            self.database.keep(msgspec.structs.replace(table.description, shared=failed))
+            self.keep(msgspec.structs.replace(table.description, shared=failed))
 
     async def _ask(self, region: str) -> None:
         """Asks a Region until it has answered once."""

@@ -41,16 +41,32 @@ class Index(msgspec.Struct, frozen=True):
     is_global: bool
     read_units: int = 0
     write_units: int = 0
+    reads_set: int = 0  # as Settings.reads_set
 
 
 class Member(msgspec.Struct, frozen=True):
     """One Region's part in a global table, as of a version.
 
-    joining: told to be made, not yet confirmed. leaving: told to go. gone: it has gone. failed: it could not be made.
+    joining: told to be made, not complete yet. leaving: told to go. gone: it has gone. failed: it could not be made.
     """
 
     state: MemberState
     version: Version
+    joined: int = 0  # time of the Version with which it was last told to join: an older copy is not this one
+    seed: str = ""  # the Region whose copy it was made from
+    progress: int = 0  # while joining: percent of the seed's items that are there
+
+
+class Overrides(msgspec.Struct, frozen=True):
+    """What one replica has of its own (facts 1.5, the middle column). A setting's change on any replica that is later
+    than `version` takes the override's place (`Settings.reads_set` and the like)."""
+
+    version: Version
+    read_units: int = 0  # 0: none
+    most_reads: int = 0
+    table_class: str = ""
+    index_reads: dict[str, int] = {}
+    kms_key: str = ""  # ARN; no other setting takes its place
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -68,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True):
     most_writes: int = 0
     warm_reads: int = 0  # WarmThroughput asked for, units a second; 0: what the billing mode gives
     warm_writes: int = 0
+    sse: str = ""  # "KMS", or "": DynamoDB's own keys
+    # Time of the Version with which these were last changed: what a replica overrode before is void.
+    reads_set: int = 0
+    most_reads_set: int = 0
+    class_set: int = 0
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -83,6 +104,7 @@ class Shared(msgspec.Struct, frozen=True):
     settings: Settings
     settings_version: Version
     members: dict[str, Member] = {}
+    overrides: dict[str, Overrides] = {}  # by Region
 
     @property
     def holders(self) -> tuple[str, ...]:
@@ -146,6 +168,7 @@ class Description(msgspec.Struct, frozen=True):
     leaving: tuple[Leaving, ...] = ()
     kms_key: str = ""  # ARN of the KMS key of SSEDescription; "": DynamoDB's own key, which has none
     policy: Policy | None = None
+    joined: int = 0  # of a replica: `Member.joined` when it was made
 
 
 def merged(one: Shared, other: Shared) -> Shared:
@@ -155,9 +178,16 @@ def merged(one: Shared, other: Shared) -> Shared:
     for region, member in other.members.items():
         if region not in members or members[region].version < member.version:
             members[region] = member
+    overrides = dict(one.overrides)
+    for region, override in other.overrides.items():
+        if region not in overrides or overrides[region].version < override.version:
+            overrides[region] = override
     newer = other if one.settings_version < other.settings_version else one
     return msgspec.structs.replace(
-        newer, members={region: members[region] for region in sorted(members)}, created=min(one.created, other.created)
+        newer,
+        members={region: members[region] for region in sorted(members)},
+        overrides={region: overrides[region] for region in sorted(overrides)},
+        created=min(one.created, other.created),
     )
 
 

@@ -6,7 +6,7 @@ items, queries, batch, transactions, partiql, tables, tags, replicas, streams, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from antipodes.services.contract import Surroundings
@@ -84,7 +84,8 @@ class DynamoDB:
     def __init__(self, surroundings: Surroundings) -> None:
         self.holders_changed: Callable[[], None] = lambda: None  # set by the Region: tells its replicator
         self.database = Database(surroundings)
-        self.replicas = Replicas(self.database, self._holders_changed)
+        self.missing: Callable[[str], Sequence[str]] = lambda topic: ()  # set by the Region: its replicator knows
+        self.replicas = Replicas(self.database, self._holders_changed, self._missing)
         self.carried = CarriedItems(self.database)
         self.indexer = Indexer(self.database)
         self.sweeper = ttl.Sweeper(self.database)
@@ -113,6 +114,9 @@ class DynamoDB:
 
     def _holders_changed(self) -> None:
         self.holders_changed()
+
+    def _missing(self, topic: str) -> Sequence[str]:
+        return self.missing(topic)
 
     def table_sizes(self) -> dict[str, int]:
         """Items in each table, by name (for a Region's status)."""

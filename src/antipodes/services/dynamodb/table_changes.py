@@ -40,6 +40,20 @@ def check_asks(params: Params) -> None:
         check_bounds(throughput)
 
 
+def check_alone(params: Params) -> None:
+    """Replicas and other settings do not change in one UpdateTable, but for the keys of all replicas.
+
+    AWS says so in words that are not known here ("one kind of change per UpdateTable", facts 1.6).
+    """
+    others = [name for name in _CHANGES if params.get(name) not in (None, [])]
+    if any(name not in {"ReplicaUpdates", "SSESpecification"} for name in others):
+        raise ValidationException(
+            INVALID
+            + "ReplicaUpdates cannot be specified together with other changes: "
+            + ", ".join(name for name in others if name != "ReplicaUpdates")
+        )
+
+
 def new_settings(shared: Shared, params: Params, now: float) -> Settings:
     """The settings as asked for. Raises ValidationException."""
     settings = _billing(shared.settings, params, now)

@@ -2,25 +2,25 @@
 
 A table is CREATING, then ACTIVE, and after DeleteTable DELETING, then gone: each change takes `dynamodb.table_state_s`
 (0.2 s unless set), so that waiters have something to wait for. What was under way when a Region stopped is resumed.
-Replica changes of UpdateTable are global_tables.py's.
+Replica changes of UpdateTable are replicas.py's.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy
+from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy, own_key, own_key_arn
 from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description
 from antipodes.services.dynamodb.index_updates import cancels, check_index_updates, updated_indexes
+from antipodes.services.dynamodb.overrides import held, marked
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
 from antipodes.services.dynamodb.policies import policy_of
 from antipodes.services.dynamodb.replicas import Replicas
-from antipodes.services.dynamodb.schema import Description, Settings, Shared
-from antipodes.services.dynamodb.table_changes import check_asks, new_settings, warm_base
+from antipodes.services.dynamodb.schema import Description, Overrides, Settings, Shared
+from antipodes.services.dynamodb.table_changes import check_alone, check_asks, new_settings, warm_base
 from antipodes.services.dynamodb.table_parameters import (
     BILLING_MODES,
     TABLE_CLASSES,
@@ -128,11 +128,7 @@ async def delete_table(database: Database, replicas: Replicas, request: Request)
         raise in_use(f"Attempt to change a resource which is still in use: Table is being created: {table.name}")
     if description.status == "DELETING":
         raise in_use(f"Attempt to change a resource which is still in use: Table is being deleted: {table.name}")
-    if description.deletion_protection:
-        raise ValidationException(
-            "Resource cannot be deleted as it is currently protected against deletion. "
-            "Disable deletion protection first."
-        )
+    replicas.check_removable(table)
     items, size_bytes = table.items, table.size_bytes
     replicas.remove(table)
     await database.settle()
@@ -165,28 +161,26 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
             f"Table is being {'created' if status == 'CREATING' else status.lower().removesuffix('ing') + 'ed'}: "
             f"{table.name}"
         )
+    before = table.description
     if params.get("ReplicaUpdates"):
-        await replicas.update(table, params["ReplicaUpdates"])
+        check_alone(params)
+        await replicas.update(table, params["ReplicaUpdates"], lambda: _changed(database, table, params))
+        database.update_for_a_while(table)
     else:
-        before, description = table.description, _changed(database, table, params)
+        description = _changed(database, table, params)
+        if description.kms_key not in {before.kms_key, ""}:
+            replicas.check_keys(table, description, ())
         replicas.keep(description)
         await database.settle()
         replicas.changed()
         if (before.shared.settings, before.kms_key) != (description.shared.settings, description.kms_key):
-            table.updating = True
-            database.spawn(_update_settles(database, table), f"{table.name} is updating")
+            database.update_for_a_while(table)
     found = described(database, table.description, fresh=True)
     if params.get("SSESpecification") and table.updating:
         # Seen on AWS: while the key changes, the old one is told of, too when there will be none.
         key = table.description.kms_key or before.kms_key
         found["SSEDescription"] = {"Status": "UPDATING", "SSEType": "KMS", "KMSMasterKeyArn": key}
     return {"TableDescription": found}
-
-
-async def _update_settles(database: Database, table: Table) -> None:
-    """The time for which a table is UPDATING. The change itself holds at once, and after a restart too."""
-    await database.world.sleep(database.state_s)
-    table.updating = False
 
 
 def _changed(database: Database, table: Table, params: Params) -> Description:
@@ -198,8 +192,17 @@ def _changed(database: Database, table: Table, params: Params) -> Description:
     settings = new_settings(shared, params, database.world.now())
     protected = params.get("DeletionProtectionEnabled")
     kms_key = kms_key_of(params, database.region, database.account, own_key(database))
+    if kms_key is not None:
+        settings = msgspec.structs.replace(settings, sse="KMS" if kms_key else "")
     if settings != shared.settings or shared is not description.shared:
-        shared = msgspec.structs.replace(shared, settings=settings, settings_version=database.store.stamp())
+        version = database.store.stamp()
+        changed = msgspec.structs.replace(shared, settings=settings, settings_version=version)
+        shared = marked(description.shared, changed, version.time)
+    if kms_key is not None and shared.members:
+        own = held(shared, database.region) or Overrides(shared.settings_version)
+        key = "" if kms_key == own_key_arn(database) else kms_key
+        own = msgspec.structs.replace(own, version=database.store.stamp(), kms_key=key)
+        shared = msgspec.structs.replace(shared, overrides={**shared.overrides, database.region: own})
     return msgspec.structs.replace(
         description,
         shared=shared,
@@ -246,13 +249,15 @@ def described(database: Database, description: Description, *, fresh: bool = Fal
     table = database.tables.get(description.shared.name)
     items, size_bytes, orders = (table.items, table.size_bytes, table.orders) if table is not None else (0, 0, ())
     found = table_description(
-        description, database.region, database.account, items, size_bytes, orders=orders, fresh=fresh
+        description,
+        database.region,
+        database.account,
+        items,
+        size_bytes,
+        orders=orders,
+        fresh=fresh,
+        touched=table.touched if table is not None else (),
     )
     if table is not None and table.updating and found["TableStatus"] == "ACTIVE":
         found["TableStatus"] = "UPDATING"
     return found
-
-
-def own_key(database: Database) -> str:
-    """The id of the account's KMS key aws/dynamodb in this Region: AWS makes it when it is first needed."""
-    return str(uuid5(NAMESPACE_URL, f"aws/dynamodb {database.region} {database.account}"))
