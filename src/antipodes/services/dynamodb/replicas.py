@@ -6,12 +6,9 @@ between Regions reach them:
     ReplicaSync         {"shared": ...}: take this, answer with what you know after it
     ReplicaDescriptors  {"for": region}: the tables of which that Region is, or was, a member
 
-Telling is durable: with every change of one's own a row news/<region>/<group> is written for each other member, in the
-same transaction; a task a Region delivers them until each is confirmed. So a replica that is unreachable when it is
-added, changed or removed learns of it when it is back.
-
-A Region that starts asks every other one for the tables it should hold: a replica whose disk was lost is made again,
-and what it holds comes by replication. Only a Region itself says of itself that it is active, or gone.
+Telling is durable (`news.py`): a replica that is unreachable when it is added, changed or removed learns of it when it
+is back. A Region that starts asks every other one for the tables it should hold: a replica whose disk was lost is made
+again, and what it holds comes by replication. Only a Region itself says of itself that it is active, or gone.
 
 A new replica is CREATING until it holds all that its seed held (`joining.py`), then it says that it is active. A copy
 knows with which invitation it was made (`Description.joined`): one that was told to leave and to come again while it
@@ -22,7 +19,6 @@ What it refuses to know: how items travel. It says who holds a table (`holders_c
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +27,6 @@ import msgspec
 from antipodes.services.dynamodb.copies import become_active, disappear, key_arn, key_here, new_copy, own_key_arn
 from antipodes.services.dynamodb.database import LEFT, Database, Table, topic_of
 from antipodes.services.dynamodb.joining import Joining
-from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.membership import (
     ALREADY_TABLES,
     PROTECTED,
@@ -42,6 +37,7 @@ from antipodes.services.dynamodb.membership import (
     check_not_seed,
     with_member,
 )
+from antipodes.services.dynamodb.news import News
 from antipodes.services.dynamodb.overrides import NO_KEY, SETTINGS, overridden
 from antipodes.services.dynamodb.schema import (
     Description,
@@ -52,12 +48,8 @@ from antipodes.services.dynamodb.schema import (
     shared_from_json,
     shared_to_json,
 )
-from antipodes.wire.errors import AwsError, ClientFault, ServerFault, ValidationException
+from antipodes.wire.errors import ClientFault, ServerFault, ValidationException
 from antipodes.wire.operation import Request, Result
-
-NEWS = b"dynamodb/news/"
-FIRST_RETRY_S = 0.2
-LAST_RETRY_S = 2.0
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Shared).decode
@@ -79,7 +71,7 @@ class Replicas:
         self.joining = Joining(database, missing, self._progressed)
         self._others = tuple(one for one in database.surroundings.settings.regions if one != database.region)
         self._seed_s = float(database.surroundings.settings.options.get("dynamodb.seed_s", SEED_S))
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._news = News(database, self._others, self.absorb, self._refused, on_change)
 
     # Operations between Regions
 
@@ -207,7 +199,7 @@ class Replicas:
 
     def keep(self, description: Description) -> None:
         """Writes a changed description and the news of it to the other members."""
-        self.database.keep(description, self._news(description.shared))
+        self.database.keep(description, self._news.rows(description.shared))
 
     def check_removable(self, table: Table) -> None:
         """Raises ValidationException: the replica here may not be deleted now."""
@@ -223,14 +215,6 @@ class Replicas:
         description = msgspec.structs.replace(table.description, shared=shared, status="DELETING")
         self.keep(description)
         disappear(self.database, table.name, description.space)
-
-    def _news(self, shared: Shared) -> list[tuple[bytes, bytes | None]]:
-        raw = _encode(shared)
-        return [
-            (_news_key(region, shared.group), raw)
-            for region in shared.members
-            if region != self.region and region in self._others
-        ]
 
     # What this Region hears
 
@@ -292,7 +276,7 @@ class Replicas:
         mine = known.members.get(self.region)
         if mine is not None and mine.state == "leaving":
             known = self._with(known, self.region, "gone")
-            self.store.write([(LEFT + known.group.encode(), _encode(known)), *self._news(known)])
+            self.store.write([(LEFT + known.group.encode(), _encode(known)), *self._news.rows(known)])
         if mine is None or mine.state not in {"joining", "active"}:
             return known
         other = self.database.tables.get(known.name)
@@ -319,52 +303,22 @@ class Replicas:
             self.keep(msgspec.structs.replace(table.description, shared=shared))
         self.changed()
 
-    # Telling and asking
+    # Telling
 
     def changed(self) -> None:
         """Tells the replicator, and starts telling the Regions for which there are news."""
         self.on_change()
-        for region in self._others:
-            task = self._tasks.get(region)
-            if (task is None or task.done()) and self._next_news(region) is not None:
-                self._tasks[region] = self.database.spawn(self._tell(region), f"news for {region}")
+        self._news.tell()
 
     def start(self) -> None:
-        """Tells what is still to be told, and asks every other Region once."""
+        """Goes on with what was being made or told, and asks every other Region once."""
         for name in sorted(self.database.tables):
             table = self.database.tables[name]
             mine = table.shared.members.get(self.region)
             if mine is not None and mine.state == "joining" and table.description.status == "CREATING":
                 self.joining.begin(name, table.description.space)
         self.changed()
-        for region in self._others:
-            self.database.spawn(self._ask(region), f"asks {region}")
-
-    def _next_news(self, region: str) -> tuple[bytes, bytes] | None:
-        prefix = _news_key(region, "")
-        return next(iter(self.store.range(prefix, after_prefix(prefix))), None)
-
-    async def _tell(self, region: str) -> None:
-        """Delivers all news for a Region, however long it takes."""
-        wait_s = FIRST_RETRY_S
-        while (news := self._next_news(region)) is not None:
-            key, raw = news
-            shared = _decode(raw)
-            try:
-                answer = await self.call("dynamodb", "ReplicaSync", {"shared": shared_to_json(shared)}, region=region)
-            except AwsError as fault:
-                if not isinstance(fault, ValidationException) and fault.code != "ValidationException":
-                    await self.world.sleep(wait_s)
-                    wait_s = min(wait_s * 2, LAST_RETRY_S)
-                    continue
-                self._refused(shared, region)
-            else:
-                wait_s = FIRST_RETRY_S
-                self.absorb(shared_from_json(answer["shared"]))
-            if self.store.get(key) == raw:
-                self.store.write([(key, None)])
-            await self.database.settle()
-            self.on_change()
+        self._news.ask()
 
     def _refused(self, shared: Shared, region: str) -> None:
         """The Region cannot make the replica: it has a table of that name."""
@@ -372,25 +326,3 @@ class Replicas:
         if table is not None and table.shared.members[region].state == "joining":
             failed = self._with(table.shared, region, "failed")
             self.keep(msgspec.structs.replace(table.description, shared=failed))
-
-    async def _ask(self, region: str) -> None:
-        """Asks a Region until it has answered once."""
-        wait_s = FIRST_RETRY_S
-        while True:
-            try:
-                answer = await self.call("dynamodb", "ReplicaDescriptors", {"for": self.region}, region=region)
-                break
-            except AwsError:
-                await self.world.sleep(wait_s)
-                wait_s = min(wait_s * 2, LAST_RETRY_S)
-        for raw in answer["shared"]:
-            try:
-                self.absorb(shared_from_json(raw))
-            except ClientFault as fault:
-                self.world.trace("dynamodb.replica", refused=fault.message)
-        await self.database.settle()
-        self.changed()
-
-
-def _news_key(region: str, group: str) -> bytes:
-    return NEWS + region.encode() + b"/" + group.encode()
