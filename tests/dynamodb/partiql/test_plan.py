@@ -19,7 +19,7 @@ from antipodes.services.dynamodb.partiql.syntax import Select
 from antipodes.services.dynamodb.schema import KeyPart, key_from_item
 from antipodes.wire.errors import ValidationException
 
-KEYS = Keys(KeyPart("pk", "S"), KeyPart("sk", "N"))
+KEYS = Keys((KeyPart("pk", "S"),), (KeyPart("sk", "N"),))
 ITEMS: list[dict[str, Any]] = [
     {"pk": {"S": pk}, "sk": {"N": str(sk)}, "flag": {"N": str(sk % 2)}}
     for pk, sk in product(["a", "b", "c"], range(-1, 4))

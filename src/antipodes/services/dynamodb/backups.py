@@ -245,7 +245,7 @@ def described(database: Database, backup: Backup) -> dict[str, Any]:
         "TableId": description.table_id,
         "TableArn": table_arn(database.region, database.account, shared.name),
         "TableSizeBytes": backup.size_bytes,
-        "KeySchema": key_schema(shared.hash, shared.range),
+        "KeySchema": key_schema(shared.hashes, shared.ranges),
         "TableCreationDateTime": description.since,
         "ProvisionedThroughput": _units(shared.settings.read_units, shared.settings.write_units),
         "ItemCount": backup.items,
@@ -276,7 +276,7 @@ def _features(description: Description) -> dict[str, Any]:
                 projection["NonKeyAttributes"] = list(index.included)
             one: dict[str, Any] = {
                 "IndexName": index.name,
-                "KeySchema": key_schema(index.hash, index.range),
+                "KeySchema": key_schema(index.hashes, index.ranges),
                 "Projection": projection,
             }
             if is_global:

@@ -15,7 +15,7 @@ import orjson
 from antipodes.services.dynamodb import keys, rows
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
 from antipodes.services.dynamodb.parameters import Params, read_units, write_units
-from antipodes.services.dynamodb.schema import Index, KeyPart, index_entry
+from antipodes.services.dynamodb.schema import Index, index_entry
 from antipodes.services.dynamodb.values import Item, measure_item
 
 GIGABYTE = 1 << 30
@@ -109,8 +109,8 @@ def _index_units(table: Table, index: Index, before: Item | None, write: ItemWri
 
 def projected_names(table: Table, index: Index) -> list[str]:
     """The attributes that an index holds besides those of projection ALL."""
-    parts: tuple[KeyPart | None, ...] = (index.hash, index.range, table.shared.hash, table.shared.range)
-    return list(dict.fromkeys([part.name for part in parts if part is not None] + list(index.included)))
+    parts = index.parts + table.shared.parts
+    return list(dict.fromkeys([part.name for part in parts] + list(index.included)))
 
 
 def projection_of(table: Table, index: Index, item: Item) -> Item:

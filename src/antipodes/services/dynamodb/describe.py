@@ -55,7 +55,7 @@ def table_description(
             for part in sorted(shared.attributes, key=lambda part: part.name)
         ],
         "TableName": shared.name,
-        "KeySchema": key_schema(shared.hash, shared.range),
+        "KeySchema": key_schema(shared.hashes, shared.ranges),
         "TableStatus": status_of(description),
         "CreationDateTime": description.since,
         "ProvisionedThroughput": throughput(shared.settings.read_units, shared.settings.write_units),
@@ -135,11 +135,11 @@ def deleted_description(
     return {name: whole[name] for name in kept if name in whole} | {"TableStatus": "DELETING"}
 
 
-def key_schema(hash_part: KeyPart, range_part: KeyPart | None) -> list[dict[str, str]]:
-    found = [{"AttributeName": hash_part.name, "KeyType": "HASH"}]
-    if range_part is not None:
-        found.append({"AttributeName": range_part.name, "KeyType": "RANGE"})
-    return found
+def key_schema(hashes: tuple[KeyPart, ...], ranges: tuple[KeyPart, ...]) -> list[dict[str, str]]:
+    return [
+        *({"AttributeName": part.name, "KeyType": "HASH"} for part in hashes),
+        *({"AttributeName": part.name, "KeyType": "RANGE"} for part in ranges),
+    ]
 
 
 def throughput(read_units: int, write_units: int) -> dict[str, int]:
@@ -166,7 +166,7 @@ def index_description(
         projection["NonKeyAttributes"] = list(index.included)
     found: dict[str, Any] = {
         "IndexName": index.name,
-        "KeySchema": key_schema(index.hash, index.range),
+        "KeySchema": key_schema(index.hashes, index.ranges),
         "Projection": projection,
         "IndexSizeBytes": order.size_bytes if order is not None else 0,
         "ItemCount": order.items if order is not None else 0,

@@ -13,7 +13,7 @@ import msgspec
 
 from antipodes.services.dynamodb.orders import place_of
 from antipodes.services.dynamodb.parameters import Constraints, Params
-from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Shared
+from antipodes.services.dynamodb.schema import MAX_INDEX_KEYS, Description, Index, KeyPart, Shared
 from antipodes.services.dynamodb.table_parameters import (
     MAX_GLOBAL_INDEXES,
     check_schema,
@@ -40,7 +40,7 @@ def check_index_updates(constraints: Constraints, params: Params) -> None:
                     constraints.note(name, f"{member}.indexName", f"Member must have length {bound}")
                 constraints.required(detail.get("KeySchema"), f"{member}.keySchema")
                 constraints.required(detail.get("Projection"), f"{member}.projection")
-                check_schema(constraints, detail.get("KeySchema"), f"{member}.keySchema")
+                check_schema(constraints, detail.get("KeySchema"), f"{member}.keySchema", MAX_INDEX_KEYS)
             check_throughput(constraints, detail.get("ProvisionedThroughput"), f"{member}.provisionedThroughput")
 
 
@@ -106,10 +106,10 @@ def _created(shared: Shared, detail: Mapping[str, Any], params: Params) -> Share
         )
     on_demand = (params.get("BillingMode") or shared.settings.billing) == "PAY_PER_REQUEST"
     index = global_index(detail, defined, on_demand)
-    roles: list[tuple[KeyPart | None, str]] = [(index.hash, "HASH"), (index.range, "RANGE")]
+    roles = [*((part, "HASH") for part in index.hashes), *((part, "RANGE") for part in index.ranges)]
     for part, role in roles:
-        existing = next((one for one in shared.attributes if part is not None and one.name == part.name), None)
-        if part is not None and existing is not None and existing.kind != part.kind:
+        existing = next((one for one in shared.attributes if one.name == part.name), None)
+        if existing is not None and existing.kind != part.kind:
             raise ValidationException(
                 INVALID + "Attributes cannot be redefined. Please check that your attribute has the same type as "
                 "previously defined. "
@@ -156,10 +156,7 @@ def _throughput(shared: Shared, index: Index, detail: Mapping[str, Any], params:
 
 def _with(shared: Shared, indexes: tuple[Index, ...]) -> Shared:
     """Attributes that are no key any more are not defined any more."""
-    parts: list[KeyPart | None] = [shared.hash, shared.range]
-    for index in indexes:
-        parts += [index.hash, index.range]
-    used = {part.name: part for part in parts if part is not None}
+    used = {part.name: part for part in [*shared.parts, *(part for one in indexes for part in one.parts)]}
     kept = [part for part in shared.attributes if part.name in used]
     names = {part.name for part in kept}
     added = [part for name, part in used.items() if name not in names]

@@ -291,8 +291,8 @@ def _judge(
 def _check_index_kinds(indexes: tuple[Index, ...], item: Item) -> None:
     """What an update expression came to may not fit an index: that has a sentence of its own."""
     for index in indexes:
-        for part in (index.hash, index.range):
-            if part is not None and part.kind not in item.get(part.name, {part.kind: None}):
+        for part in index.parts:
+            if part.kind not in item.get(part.name, {part.kind: None}):
                 raise ValidationException(
                     "The update expression attempted to update the secondary index key to unsupported type"
                 )
@@ -306,8 +306,8 @@ def check_paths(table: Table, update: Update) -> None:
     """Key attributes cannot be changed, those of indexes only to their kind; none can be looked into."""
     shared = table.description.shared
     written = update.paths()
-    for part in (shared.hash, shared.range):
-        if part is not None and any(path.parts[0] == part.name for path in written):
+    for part in shared.parts:
+        if any(path.parts[0] == part.name for path in written):
             raise ValidationException(
                 INVALID + f"Cannot update attribute {part.name}. This attribute is part of the key"
             )
@@ -317,9 +317,9 @@ def check_paths(table: Table, update: Update) -> None:
             if len(change.path.parts) == 1:
                 kinds[str(change.path.parts[0])] = _static_kind(change.value)
         for index in shared.indexes:
-            for part in (index.hash, index.range):
-                kind = kinds.get(part.name) if part is not None else None
-                if part is not None and kind is not None and kind != part.kind:
+            for part in index.parts:
+                kind = kinds.get(part.name)
+                if kind is not None and kind != part.kind:
                     raise ValidationException(
                         INVALID + f"Type mismatch for Index Key {part.name} Expected: {part.kind} "
                         f"Actual: {kind} IndexName: {index.name}"
@@ -339,11 +339,9 @@ def _static_kind(node: Operand) -> str | None:
 def check_scalars(table: Table, paths: list[Path], tree: Tree | None) -> None:
     """Refuses paths that lead into a key attribute of the table or of an index."""
     shared = table.description.shared
-    parts = [("Key", part) for part in (shared.hash, shared.range)]
-    parts += [("IndexKey", part) for index in shared.indexes for part in (index.hash, index.range)]
+    parts = [("Key", part) for part in shared.parts]
+    parts += [("IndexKey", part) for index in shared.indexes for part in index.parts]
     for word, part in parts:
-        if part is None:
-            continue
         if any(_inside(path, part.name) for path in paths) or (tree is not None and tree.get(part.name)):
             raise ValidationException(
                 "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "

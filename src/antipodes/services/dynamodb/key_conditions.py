@@ -2,6 +2,10 @@
 
 Only `hash = :v` and one condition on the range key may be said, joined by AND; everything else is refused with AWS's
 sentence. The result is a range of item keys (a table) or of entry keys (an index).
+
+A global index may have several attributes in its keys. Then each of the partition key's must be pinned, the sort key's
+are named from the left without a gap, and only the last of those named may have another condition than equality
+(Developer Guide, "Multi-attribute key schema"). AWS's words for breaking those rules are not known: guesses.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from antipodes.wire.errors import ValidationException
 
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _INDEXABLE = ("=", "<", "<=", ">", ">=", "BETWEEN", "begins_with")
+Parts = tuple[KeyPart, ...]
 _PLACE = "Invalid condition in KeyConditionExpression: "
 
 
@@ -109,30 +114,31 @@ def _value(operand: Operand) -> Value:
     raise ValidationException(_PLACE + "Multiple attribute names used in one condition")
 
 
-def check_tests(
-    tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, start_key: Item | None = None
-) -> None:
+def check_tests(tests: list[KeyTest], hashes: Parts, ranges: Parts, start_key: Item | None = None) -> None:
     """Judges the conditions, and the parts of ExclusiveStartKey with them, key by key as AWS does."""
-    if not 1 <= len(tests) <= 2:
+    most = len(hashes) + len(ranges)
+    if not 1 <= len(tests) <= max(most, 2):
         raise ValidationException("Conditions can be of length 1 or 2 only")
     by_name = {test.name: test for test in tests}
-    for part in (hash_part, range_part):
-        if part is None:
-            continue
+    left = len(tests)
+    pinned = True  # all before had an equality
+    for number, part in enumerate(hashes + ranges):
         if start_key is not None:
             check_start_part(start_key, part)
-        if range_part is None and len(tests) > 1:
+        if len(tests) > most:
             raise ValidationException("Query key condition not supported")
         test = by_name.get(part.name)
         if test is None:
-            if part is hash_part or len(tests) > 1:
+            if number < len(hashes) or left:
                 raise ValidationException(f"Query condition missed key schema element: {part.name}")
             continue
+        left -= 1
         if test.operator not in _INDEXABLE:
             raise ValidationException("Attempted conditional constraint is not an indexable operation")
         _check_kinds(test, part)
-        if part is hash_part and test.operator != "=":
+        if not pinned or (number < len(hashes) and test.operator != "="):
             raise ValidationException("Query key condition not supported")
+        pinned = test.operator == "="
 
 
 def check_start_part(start_key: Item, part: KeyPart) -> None:
@@ -143,18 +149,18 @@ def check_start_part(start_key: Item, part: KeyPart) -> None:
         raise ValidationException(KEY_MISMATCH)
 
 
-def check_start(tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, start_key: Item) -> None:
+def check_start(tests: list[KeyTest], hashes: Parts, ranges: Parts, start_key: Item) -> None:
     """An ExclusiveStartKey must lie where the query reads; AWS's three ways to say that it does not."""
     by_name = {test.name: test for test in tests}
-    same = start_key[hash_part.name] == by_name[hash_part.name].values[0]
-    test = by_name.get(range_part.name) if range_part is not None else None
-    if range_part is None or test is None:
+    same = all(start_key[part.name] == by_name[part.name].values[0] for part in hashes)
+    on_ranges = [by_name[part.name] for part in ranges if part.name in by_name]
+    if not on_ranges:
         if not same:
             raise ValidationException(
                 "The provided starting key is outside query boundaries based on provided conditions"
             )
         return
-    if not _met(test, start_key[range_part.name]):
+    if not all(_met(test, start_key[test.name]) for test in on_ranges):
         raise ValidationException("The provided starting key does not match the range key predicate")
     if not same:
         raise ValidationException("The query can return at most one row and cannot be restarted")
@@ -172,22 +178,22 @@ def _met(test: KeyTest, value: Value) -> bool:
     return holds(node, {test.name: value})
 
 
-def range_of(
-    tests: list[KeyTest], hash_part: KeyPart, range_part: KeyPart | None, *, index: bool, judged: bool = False
-) -> KeyRange:
+def range_of(tests: list[KeyTest], hashes: Parts, ranges: Parts, *, index: bool, judged: bool = False) -> KeyRange:
     """The keys that meet the conditions. judged: `check_tests` was here."""
     if not judged:
-        check_tests(tests, hash_part, range_part)
+        check_tests(tests, hashes, ranges)
     by_name = {test.name: test for test in tests}
-    on_hash = by_name[hash_part.name]
-    on_range = by_name.get(range_part.name) if range_part is not None else None
-    partition = keys.partition_prefix(keys.encoded(hash_part.kind, on_hash.values[0][hash_part.kind]))
-    if on_range is None:
-        return KeyRange(partition, partition, keys.after_prefix(partition))
-    assert range_part is not None
-    parts = [keys.encoded(range_part.kind, value[range_part.kind]) for value in on_range.values]
-    start, end = _bounds(on_range.operator, partition, parts, index)
-    return KeyRange(partition, start, max(start, end))
+    pinned = [keys.encoded(part.kind, by_name[part.name].values[0][part.kind]) for part in hashes]
+    partition = keys.partition_prefix(keys.joined(pinned))
+    start, end, base = partition, b"", partition
+    for part in ranges:
+        test = by_name.get(part.name)
+        if test is None:
+            break
+        parts = [keys.encoded(part.kind, value[part.kind]) for value in test.values]
+        start, end = _bounds(test.operator, base, parts, index)
+        base += keys.ended(parts[0])  # of no use but after an equality in an index
+    return KeyRange(partition, start, max(start, end or keys.after_prefix(partition)))
 
 
 def _check_kinds(test: KeyTest, part: KeyPart) -> None:
@@ -203,7 +209,8 @@ def _check_kinds(test: KeyTest, part: KeyPart) -> None:
 
 
 def _bounds(operator: str, partition: bytes, parts: list[bytes], index: bool) -> tuple[bytes, bytes]:
-    """In a table a key ends with its range part; in an index a terminator and the item's key follow."""
+    """In a table a key ends with its range part; in an index a terminator and the item's key follow. partition: what
+    all keys in question begin with."""
     if index:
         prefix = partition + keys.escaped(parts[0])
         first, behind = prefix + b"\x00\x00", keys.after_prefix(prefix + b"\x00\x00")

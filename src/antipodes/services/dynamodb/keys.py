@@ -4,6 +4,8 @@ A key is   hash (8 bytes) . partition key, escaped . 00 00 . sort key
 so that one partition is one contiguous range in sort-key order, partitions lie in hash order (the order of a Scan), and
 a parallel segment is a range of hashes. A secondary index entry is the same with the item's key appended:
            hash . partition key, escaped . 00 00 . sort key, escaped . 00 00 . item key
+and with a multi-attribute key its partition key is the attributes one after the other, each escaped and ended so; each
+attribute of the sort key is followed by 00 00 of its own.
 Escape: 00 becomes 00 FF, so the terminator 00 00 sorts before every continuation.
 
 Encodings of a key value, order-preserving: S is its UTF-8, B its bytes, N a sign, an exponent and decimal digits.
@@ -12,6 +14,7 @@ Encodings of a key value, order-preserving: S is its UTF-8, B its bytes, N a sig
 from __future__ import annotations
 
 import binascii
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -92,6 +95,21 @@ def item_key(hash_part: bytes, range_part: bytes = b"") -> bytes:
 def index_key(hash_part: bytes, range_part: bytes, item: bytes) -> bytes:
     """The key of an index entry; `item` is the item's own key."""
     return partition_prefix(hash_part) + range_part.replace(b"\x00", b"\x00\xff") + _END + item
+
+
+def composite_key(hash_parts: Sequence[bytes], range_parts: Sequence[bytes], item: bytes) -> bytes:
+    """The key of an entry in an index whose keys have several attributes."""
+    return partition_prefix(joined(hash_parts)) + b"".join(ended(part) for part in range_parts or (b"",)) + item
+
+
+def joined(hash_parts: Sequence[bytes]) -> bytes:
+    """The partition key of one attribute or several."""
+    return hash_parts[0] if len(hash_parts) == 1 else b"".join(ended(part) for part in hash_parts)
+
+
+def ended(part: bytes) -> bytes:
+    """A key part as it stands inside an index key, with its terminator."""
+    return escaped(part) + _END
 
 
 def escaped(part: bytes) -> bytes:

@@ -27,6 +27,7 @@ from antipodes.services.dynamodb.expressions.ast import (
 )
 from antipodes.services.dynamodb.key_conditions import KeyTest
 from antipodes.services.dynamodb.parameters import Params
+from antipodes.services.dynamodb.schema import MAX_INDEX_KEYS
 from antipodes.services.dynamodb.values import INVALID, SETS, Value, kind_of, measure, order
 from antipodes.wire.errors import ValidationException
 
@@ -72,7 +73,7 @@ def key_tests_of(conditions: Mapping[str, Any]) -> list[KeyTest]:
         _check_values(values)
         _check_condition(operator, values)
         found.append(KeyTest(name, _KEY_OPERATORS.get(operator, operator), tuple(values)))
-    if not 1 <= len(found) <= 2:
+    if not 1 <= len(found) <= MAX_INDEX_KEYS:
         raise ValidationException("Conditions can be of length 1 or 2 only")
     return found
 
@@ -81,7 +82,7 @@ def check_key_tests(tests: list[KeyTest]) -> None:
     """A KeyConditionExpression obeys the rules of KeyConditions."""
     for test in tests:
         _check_condition(_NAMES[test.operator], test.values)
-    if len(tests) > 2:
+    if len(tests) > MAX_INDEX_KEYS:
         raise ValidationException("Conditions can be of length 1 or 2 only")
 
 

@@ -88,8 +88,7 @@ def _named(shared: Shared) -> Iterator[tuple[str, Index | None]]:
 def _projected(shared: Shared, index: Index | None) -> tuple[str, ...]:
     if index is None or index.projection == "ALL":
         return ()
-    parts = (shared.hash, shared.range, index.hash, index.range)
-    return tuple(dict.fromkeys([*(part.name for part in parts if part is not None), *index.included]))
+    return tuple(dict.fromkeys([*(part.name for part in (*shared.parts, *index.parts)), *index.included]))
 
 
 def place_of(description: Description, name: str) -> Place:
@@ -122,7 +121,7 @@ def placed(old: Description | None, new: Description, serial: str) -> Descriptio
 
 def _moved(one: Index, other: Index | None) -> bool:
     """Entries depend on the keys alone."""
-    return other is None or (one.hash, one.range) != (other.hash, other.range)
+    return other is None or (one.hashes, one.ranges) != (other.hashes, other.ranges)
 
 
 def order_changes(

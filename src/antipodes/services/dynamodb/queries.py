@@ -118,21 +118,21 @@ async def query(database: Database, request: Request) -> Payload:
         tests = key_tests_of(legacy_keys)
     table = database.table(table_name(params))
     index = _index(table, params)
-    hash_part, range_part = _key_parts(table, index)
+    hashes, ranges = _key_parts(table, index)
     start_key = params.get("ExclusiveStartKey")
     _check_start_size(table, index, start_key)
-    check_tests(tests, hash_part, range_part, start_key)
+    check_tests(tests, hashes, ranges, start_key)
     after = _start_key(table, index, start_key)
-    found = range_of(tests, hash_part, range_part, index=index is not None, judged=True)
+    found = range_of(tests, hashes, ranges, index=index is not None, judged=True)
     reverse = params.get("ScanIndexForward") is False
     start, end = found.start, found.end
     if after is not None:
         assert start_key is not None
-        check_start(tests, hash_part, range_part, start_key)
+        check_start(tests, hashes, ranges, start_key)
         start, end = (start, min(end, after)) if reverse else (max(start, after + b"\x00"), end)
     if tree is not None or condition is not None:
         check_scalars(table, [], tree)
-        _check_filter(params, condition, hash_part, range_part)
+        _check_filter(params, condition, hashes + ranges)
         _selected(table, index, params, tree)  # judged before the paths of a filter
         check_scalars(table, condition_paths(condition) if condition is not None else [], None)
     reading = _reading(table, index, params, condition, tree, start, end)
@@ -158,9 +158,8 @@ async def scan(database: Database, request: Request) -> Payload:
     start_key = params.get("ExclusiveStartKey")
     if start_key is not None:
         _check_start_size(table, index, start_key, bare=index is None)
-        for part in _key_parts(table, index) if index is not None else ():
-            if part is not None:
-                check_start_part(start_key, part)
+        for part in index.parts if index is not None else ():
+            check_start_part(start_key, part)
         _selected(table, index, params, tree)
     after = _start_key(table, index, start_key)
     if after is not None:
@@ -238,7 +237,7 @@ async def _answer(database: Database, params: Params, table: Table, index: Index
     if params.get("Select") != "COUNT":
         parts.append(b',"Items":[%b]' % b",".join(page.bodies))
     if page.last is not None:
-        names = {part.name for part in (*_key_parts(table, index), *_key_parts(table, None)) if part is not None}
+        names = {part.name for part in table.shared.parts + (index.parts if index is not None else ())}
         last = {name: page.last[name] for name in sorted(names)}
         parts.append(b',"LastEvaluatedKey":%b' % orjson.dumps(last))
     spent = spent_on(page, index, params.get("ConsistentRead") is True)
@@ -356,13 +355,13 @@ def _filter_and_tree(database: Database, params: Params, terms: Terms) -> tuple[
     return condition, tree
 
 
-def _check_filter(params: Params, condition: Condition | None, hash_part: KeyPart, range_part: KeyPart | None) -> None:
+def _check_filter(params: Params, condition: Condition | None, parts: tuple[KeyPart, ...]) -> None:
     """A Query's filter may not look at the keys it is queried by."""
     if condition is None:
         return
     kind = "Filter Expression" if params.get("FilterExpression") is not None else "QueryFilter"
-    for part in (hash_part, range_part):
-        if part is not None and any(path.parts[0] == part.name for path in condition_paths(condition)):
+    for part in parts:
+        if any(path.parts[0] == part.name for path in condition_paths(condition)):
             raise ValidationException(
                 f"{kind} can only contain non-primary key attributes: Primary key attribute: {part.name}"
             )
@@ -382,14 +381,14 @@ def _index(table: Table, params: Params) -> Index | None:
     raise ValidationException(f"The table does not have the specified index: {name}")
 
 
-def _key_parts(table: Table, index: Index | None) -> tuple[KeyPart, KeyPart | None]:
+def _key_parts(table: Table, index: Index | None) -> tuple[tuple[KeyPart, ...], tuple[KeyPart, ...]]:
     holder = table.shared if index is None else index
-    return holder.hash, holder.range
+    return holder.hashes, holder.ranges
 
 
 def _check_start_size(table: Table, index: Index | None, start_key: Item | None, *, bare: bool = False) -> None:
     """bare: a Scan of a table, which says more of it."""
-    parts = [part for part in (*_key_parts(table, index), *_key_parts(table, None)) if part is not None]
+    parts = table.shared.parts + (index.parts if index is not None else ())
     if start_key is not None and len({part.name for part in parts}) != len(start_key):
         more = f": {KEY_MISMATCH}" if bare else ""
         raise ValidationException("The provided starting key is invalid" + more)
@@ -400,7 +399,7 @@ def _start_key(table: Table, index: Index | None, start_key: Item | None) -> byt
     if start_key is None:
         return None
     shared = table.shared
-    own = {part.name: start_key.get(part.name) for part in (shared.hash, shared.range) if part is not None}
+    own = {part.name: start_key.get(part.name) for part in shared.parts}
     try:
         item_key = key_from_key(shared.hash, shared.range, {name: one for name, one in own.items() if one is not None})
     except ValidationException as fault:

@@ -240,8 +240,7 @@ def _target(database: Database, source: Shared, params: Params) -> Shared:
         raise ClientFault("TableAlreadyExistsException", f"Table already exists: {name}")
     settings = _settings(database, source.settings, params)
     indexes = _indexes(source, params, settings)
-    parts = [source.hash, source.range] + [part for index in indexes for part in (index.hash, index.range)]
-    used = [part.name for part in parts if part is not None]
+    used = [part.name for part in [*source.parts, *(part for one in indexes for part in one.parts)]]
     return Shared(
         name=name,
         group=drawn_id(database),

@@ -19,6 +19,8 @@ from antipodes.wire.errors import ValidationException
 KEY_MISMATCH = "The provided key element does not match the schema"
 MAX_HASH_BYTES = 2048
 MAX_RANGE_BYTES = 1024
+MAX_KEY_ATTRIBUTES = 4  # of one key of a global index
+MAX_INDEX_KEYS = 2 * MAX_KEY_ATTRIBUTES  # of both
 
 MemberState = Literal["joining", "active", "leaving", "gone", "failed"]
 
@@ -31,7 +33,7 @@ class KeyPart(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """A secondary index, local or global."""
+    """A secondary index, local or global. A global one may have up to four attributes in each of its two keys."""
 
     name: str
     hash: KeyPart
@@ -42,6 +44,23 @@ class Index(msgspec.Struct, frozen=True):
     read_units: int = 0
     write_units: int = 0
     reads_set: int = 0  # as Settings.reads_set
+    more_hash: tuple[KeyPart, ...] = ()  # of a multi-attribute key: what follows its first attribute
+    more_range: tuple[KeyPart, ...] = ()
+
+    @property
+    def hashes(self) -> tuple[KeyPart, ...]:
+        """The attributes of the partition key."""
+        return (self.hash, *self.more_hash)
+
+    @property
+    def ranges(self) -> tuple[KeyPart, ...]:
+        """The attributes of the sort key; () if there is none."""
+        return () if self.range is None else (self.range, *self.more_range)
+
+    @property
+    def parts(self) -> tuple[KeyPart, ...]:
+        """All key attributes, in the order of the key schema."""
+        return self.hashes + self.ranges
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -105,6 +124,21 @@ class Shared(msgspec.Struct, frozen=True):
     settings_version: Version
     members: dict[str, Member] = {}
     overrides: dict[str, Overrides] = {}  # by Region
+
+    @property
+    def hashes(self) -> tuple[KeyPart, ...]:
+        """The partition key; always one attribute."""
+        return (self.hash,)
+
+    @property
+    def ranges(self) -> tuple[KeyPart, ...]:
+        """The sort key, at most one attribute."""
+        return () if self.range is None else (self.range,)
+
+    @property
+    def parts(self) -> tuple[KeyPart, ...]:
+        """All key attributes."""
+        return self.hashes + self.ranges
 
     @property
     def holders(self) -> tuple[str, ...]:
@@ -227,12 +261,14 @@ def _encoded(part: KeyPart, content: str, limit: int, prefix: str) -> bytes:
             f"{prefix}The AttributeValue for a key attribute cannot contain an empty {kind} value. Key: {part.name}"
         )
     if len(raw) > limit:
-        if limit == MAX_HASH_BYTES:
-            raise ValidationException(INVALID + "Size of hashkey has exceeded the maximum size limit of2048 bytes")
-        raise ValidationException(
-            INVALID + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
-        )
+        raise _too_long(limit)
     return raw
+
+
+def _too_long(limit: int) -> ValidationException:
+    if limit == MAX_HASH_BYTES:
+        return ValidationException(INVALID + "Size of hashkey has exceeded the maximum size limit of2048 bytes")
+    return ValidationException(INVALID + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 
 
 def key_from_item(hash_part: KeyPart, range_part: KeyPart | None, item: Item) -> bytes:
@@ -259,6 +295,8 @@ def index_entry(index: Index, item: Item, item_key: bytes) -> bytes | None:
     An item that was written before the index was there may hold anything under the names of its keys: another kind of
     value, an empty one, one that is too long for a key. It is passed over, as on AWS.
     """
+    if index.more_hash or index.more_range:
+        return _composite_entry(index, item, item_key)
     first = _indexed(index.hash, item, MAX_HASH_BYTES)
     if first is None:
         return None
@@ -266,6 +304,22 @@ def index_entry(index: Index, item: Item, item_key: bytes) -> bytes | None:
     if second is None:
         return None
     return keys.index_key(first, second, item_key)
+
+
+def _composite_entry(index: Index, item: Item, item_key: bytes) -> bytes | None:
+    """As `index_entry`, of a multi-attribute key: an item that lacks one of the attributes is passed over."""
+    found: list[list[bytes]] = []
+    for parts, limit in ((index.hashes, MAX_HASH_BYTES), (index.ranges, MAX_RANGE_BYTES)):
+        encoded = []
+        for part in parts:
+            raw = _indexed(part, item, limit)
+            if raw is None:
+                return None
+            encoded.append(raw)
+        if sum(len(raw) for raw in encoded) > limit:
+            return None
+        found.append(encoded)
+    return keys.composite_key(found[0], found[1], item_key)
 
 
 def _indexed(part: KeyPart, item: Item, limit: int) -> bytes | None:
@@ -282,9 +336,9 @@ def _indexed(part: KeyPart, item: Item, limit: int) -> bytes | None:
 def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:
     """Refuses an item whose index key attributes have another kind, are empty or too long."""
     for index in indexes:
-        for part in (index.hash, index.range):
-            value = item.get(part.name) if part is not None else None
-            if part is None or value is None:
+        for part in index.parts:
+            value = item.get(part.name)
+            if value is None:
                 continue
             if part.kind not in value:
                 raise ValidationException(
@@ -292,7 +346,7 @@ def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:
                     f"Actual: {next(iter(value))} IndexName: {index.name}"
                 )
             if part.kind != "N" and len(value[part.kind]) > MAX_RANGE_BYTES // 4:  # else it fits, however encoded
-                limit = MAX_HASH_BYTES if part is index.hash else MAX_RANGE_BYTES
+                limit = MAX_HASH_BYTES if part in index.hashes else MAX_RANGE_BYTES
                 _encoded(part, value[part.kind], limit, INVALID)
             if not value[part.kind]:
                 kind = "string" if part.kind == "S" else "binary"
@@ -301,3 +355,15 @@ def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:
                     "supported. The AttributeValue for a key attribute cannot contain an empty "
                     f"{kind} value. IndexName: {index.name}, IndexKey: {part.name}"
                 )
+        if index.more_hash or index.more_range:
+            _check_composite(index, item)
+
+
+def _check_composite(index: Index, item: Item) -> None:
+    """The attributes of a multi-attribute key share the room that one attribute has (a guess: AWS's sentence for sort
+    keys speaks of their aggregated size)."""
+    for parts, limit in ((index.hashes, MAX_HASH_BYTES), (index.ranges, MAX_RANGE_BYTES)):
+        held = [(part, item[part.name][part.kind]) for part in parts if part.name in item]
+        sizes = [len(keys.encoded(part.kind, content)) for part, content in held]
+        if sum(sizes) > limit:
+            raise _too_long(limit)

@@ -189,7 +189,7 @@ class Streams:
             "StreamViewType": stream.view,
             "CreationRequestDateTime": stream.created,
             "TableName": stream.table,
-            "KeySchema": key_schema(stream.hash, stream.range),
+            "KeySchema": key_schema((stream.hash,), () if stream.range is None else (stream.range,)),
             "Shards": [_described(one, horizon) for one in shown[:limit]],
         }
         if len(shown) > limit:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antipodes.services.dynamodb.parameters import TABLE_NAME, Constraints, Params
-from antipodes.services.dynamodb.schema import Index, KeyPart
+from antipodes.services.dynamodb.schema import MAX_INDEX_KEYS, MAX_KEY_ATTRIBUTES, Index, KeyPart
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import NotSupported, ValidationException
 
@@ -15,6 +15,7 @@ STREAM_VIEWS = ("NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY")
 TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
 MAX_LOCAL_INDEXES = 5
 MAX_GLOBAL_INDEXES = 20
+MAX_TABLE_KEYS = 2  # attributes of a table's keys and a local index's
 MIN_NAME, MAX_NAME = 3, 255
 MAX_INCLUDED_HERE = 20  # NonKeyAttributes of one index
 MAX_INCLUDED = 100  # and of all indexes of a table (Developer Guide, "Quotas")
@@ -40,7 +41,7 @@ def check_create(params: Params) -> str:
     constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
     check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
     constraints.required(params.get("KeySchema"), "keySchema")
-    check_schema(constraints, params.get("KeySchema"), "keySchema")
+    check_schema(constraints, params.get("KeySchema"), "keySchema", MAX_TABLE_KEYS)
     for member in ("localSecondaryIndexes", "globalSecondaryIndexes"):
         for number, one in enumerate(params.get(member[0].upper() + member[1:]) or (), 1):
             check_index(constraints, one, f"{member}.{number}.member")
@@ -69,7 +70,8 @@ def check_index(constraints: Constraints, one: Mapping[str, Any], place: str) ->
         constraints.required(one.get(needed), f"{place}.{needed[0].lower()}{needed[1:]}")
     if one.get("IndexName") is not None:
         check_name(constraints, one["IndexName"], f"{place}.indexName")
-    check_schema(constraints, one.get("KeySchema"), f"{place}.keySchema")
+    most = MAX_INDEX_KEYS if place.startswith("global") else MAX_TABLE_KEYS
+    check_schema(constraints, one.get("KeySchema"), f"{place}.keySchema", most)
     projection: Mapping[str, Any] = one.get("Projection") or {}
     kinds = ("ALL", "INCLUDE", "KEYS_ONLY")
     constraints.one_of(projection.get("ProjectionType"), f"{place}.projection.projectionType", kinds)
@@ -84,15 +86,15 @@ def check_index(constraints: Constraints, one: Mapping[str, Any], place: str) ->
             raise NotSupported(f"{parameter} of an index")
 
 
-def check_schema(constraints: Constraints, schema: Any, member: str) -> None:
+def check_schema(constraints: Constraints, schema: Any, member: str, most: int) -> None:
     if schema is None:
         return
-    if len(schema) > 2:
+    if len(schema) > most:
         shown = ", ".join(
             f"KeySchemaElement(attributeName={one.get('AttributeName')}, keyType={one.get('KeyType')})"
             for one in schema
         )
-        constraints.note(f"[{shown}]", member, "Member must have length less than or equal to 2")
+        constraints.note(f"[{shown}]", member, f"Member must have length less than or equal to {most}")
     if not schema:
         constraints.note("[]", member, "Member must have length greater than or equal to 1")
     for number, one in enumerate(schema, 1):
@@ -233,7 +235,7 @@ def schema_of(params: Params) -> tuple[tuple[KeyPart, ...], KeyPart, KeyPart | N
     for number, name in enumerate(names):
         if name in names[:number]:
             raise ValidationException(INVALID + f"Duplicate index name: {name}")
-    used = own + [part.name for one in indexes for part in (one.hash, one.range) if part is not None]
+    used = own + [part.name for one in indexes for part in one.parts]
     included = sum(len(index.included) for index in indexes)
     if included > MAX_INCLUDED:
         raise ValidationException(
@@ -265,6 +267,37 @@ def _parts(schema: Sequence[Mapping[str, str]], defined: tuple[KeyPart, ...]) ->
     if len(schema) == 2 and schema[1]["KeyType"] != "RANGE":
         raise ValidationException("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
     return by_name[names[0]], by_name[names[1]] if len(names) == 2 else None
+
+
+def _index_parts(
+    schema: Sequence[Mapping[str, str]], defined: tuple[KeyPart, ...]
+) -> tuple[tuple[KeyPart, ...], tuple[KeyPart, ...]]:
+    """The attributes of a global index's partition key and of its sort key (GSI.MultiAttributeKeys in the Developer
+    Guide). AWS's own words for what only a multi-attribute key can get wrong are not known."""
+    kinds = [one["KeyType"] for one in schema]
+    if len(schema) <= MAX_TABLE_KEYS and kinds != ["HASH", "HASH"]:
+        hash_part, range_part = _parts(schema, defined)
+        return (hash_part,), () if range_part is None else (range_part,)
+    by_name = {part.name: part for part in defined}
+    names = [one["AttributeName"] for one in schema]
+    if any(name not in by_name for name in names):
+        raise ValidationException(
+            INVALID + "Some index key attributes are not defined in AttributeDefinitions. "
+            f"Keys: [{', '.join(names)}], AttributeDefinitions: [{', '.join(by_name)}]"
+        )
+    if kinds[0] != "HASH":
+        raise ValidationException("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+    if kinds != sorted(kinds):  # HASH sorts before RANGE
+        raise ValidationException("Invalid KeySchema: All HASH key elements must precede the RANGE key elements")
+    if len(set(names)) != len(names):
+        raise ValidationException("Invalid KeySchema: An attribute is named twice in the key schema")
+    for kind in ("HASH", "RANGE"):
+        if kinds.count(kind) > MAX_KEY_ATTRIBUTES:
+            raise ValidationException(
+                f"Invalid KeySchema: The number of {kind} key elements exceeds the limit of {MAX_KEY_ATTRIBUTES}"
+            )
+    parts = tuple(by_name[name] for name in names)
+    return parts[: kinds.count("HASH")], parts[kinds.count("HASH") :]
 
 
 def _local(
@@ -316,7 +349,7 @@ def _global(given: Any, defined: tuple[KeyPart, ...], params: Params) -> tuple[I
 def global_index(one: Mapping[str, Any], defined: tuple[KeyPart, ...], on_demand: bool) -> Index:
     """One global index, of CreateTable or UpdateTable. Raises ValidationException."""
     name = one["IndexName"]
-    hash_part, range_part = _parts(one["KeySchema"], defined)
+    hashes, ranges = _index_parts(one["KeySchema"], defined)
     projection, included = _projection(one)
     throughput = one.get("ProvisionedThroughput")
     if on_demand and throughput:
@@ -326,8 +359,11 @@ def global_index(one: Mapping[str, Any], defined: tuple[KeyPart, ...], on_demand
         )
     if not on_demand and not throughput:
         raise ValidationException(INVALID + f"ProvisionedThroughput must be specified for index: {name}")
-    units = (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) if throughput else (0, 0)
-    return Index(name, hash_part, range_part, projection, included, True, *units)
+    reads, writes = (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) if throughput else (0, 0)
+    first = ranges[0] if ranges else None
+    return Index(
+        name, hashes[0], first, projection, included, True, reads, writes, more_hash=hashes[1:], more_range=ranges[1:]
+    )
 
 
 def _projection(one: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -4,6 +4,8 @@ A condition that pins the partition key (equality or IN, in every branch of an O
 pinned key: an OR or IN over key attributes becomes several reads, everything else becomes the filter of its read. At
 most 50 reads; two of one partition may not overlap. Any other condition is the filter of a scan.
 
+An index with a multi-attribute key is read once where its partition key is pinned (`_composite_plan`).
+
 Keys are compared as bytes, as they lie in the store.
 """
 
@@ -46,9 +48,21 @@ class KeyMismatch(ValidationException):
 class Keys:
     """The key attributes of what is read: of a table, or of one of its indexes."""
 
-    hash: KeyPart
-    range: KeyPart | None
+    hashes: tuple[KeyPart, ...]
+    ranges: tuple[KeyPart, ...]
     is_index: bool = False
+
+    @property
+    def hash(self) -> KeyPart:
+        return self.hashes[0]
+
+    @property
+    def range(self) -> KeyPart | None:
+        return self.ranges[0] if self.ranges else None
+
+    @property
+    def parts(self) -> tuple[KeyPart, ...]:
+        return self.hashes + self.ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +96,14 @@ class Plan:
 
 def plan_of(where: Condition | None, of: Keys, order: tuple[tuple[str, bool], ...] = ()) -> Plan:
     """How to read. Raises ValidationException."""
-    names = [part.name for part in (of.hash, of.range) if part is not None]
+    names = [part.name for part in of.parts]
     for name, _ in order:
         if name not in names:
             raise ValidationException(f"Attribute {name} in ORDER BY clause must be part of the primary key")
+    if len(of.hashes) > 1 or len(of.ranges) > 1:
+        return _composite_plan(where, of, order)
     if where is None or not _pins(where, of):
-        if order:
-            raise ValidationException(
-                "Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause."
-            )
-        return Plan((Branch(b"", b"", b"", False, where),), keyed=False)
+        return _whole(where, order)
     if _count(where, of) > MAX_READS:
         raise ValidationException("Too many decomposed read operations for a given query.")
     parts = _expanded(where, of)
@@ -112,6 +124,39 @@ def plan_of(where: Condition | None, of: Keys, order: tuple[tuple[str, bool], ..
     branches.sort(key=lambda branch: branch.start, reverse=reverse)
     branches.sort(key=lambda branch: branch.value, reverse=by.get(of.hash.name, False))
     return Plan(tuple(branches), True, reverse, idle)
+
+
+def _whole(where: Condition | None, order: tuple[tuple[str, bool], ...]) -> Plan:
+    if order:
+        raise ValidationException(
+            "Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause."
+        )
+    return Plan((Branch(b"", b"", b"", False, where),), keyed=False)
+
+
+def _composite_plan(where: Condition | None, of: Keys, order: tuple[tuple[str, bool], ...]) -> Plan:
+    """One read of the partition, if each attribute of its key has an equality; the sort key narrows it from the left as
+    far as it can. All other conditions are its filter, an OR or IN over key attributes too (a guess)."""
+    tests: dict[str, tuple[Condition, KeyTest]] = {}
+    for node in conjuncts_of(where):
+        test = _test(node, of)
+        if test is not None:
+            _check_kind(test.values, next(part for part in of.parts if part.name == test.name))
+            tests.setdefault(test.name, (node, test))
+    if not all(part.name in tests for part in of.hashes):
+        return _whole(where, order)
+    used = [tests[part.name] for part in of.hashes]
+    for part in of.ranges:
+        if part.name not in tests:
+            break
+        used.append(tests[part.name])
+        if used[-1][1].operator != "=":
+            break
+    found = range_of([test for _, test in used], of.hashes, of.ranges, index=True)
+    nodes = [node for node, _ in used]
+    rest = [node for node in conjuncts_of(where) if not any(node is one for one in nodes)]
+    reverse = bool(order) and (of.range is None or dict(order).get(of.range.name, True))
+    return Plan((Branch(found.partition, found.start, found.end, False, all_of(rest)),), True, reverse)
 
 
 def _pins(node: Condition, of: Keys) -> bool:
@@ -144,8 +189,8 @@ def _test(node: Condition, of: Keys) -> KeyTest | None:
         operator, operands = "begins_with", node.arguments
     if not operands or not all(isinstance(one, Literal) for one in operands[1:]):
         return None
-    for part in (of.hash, of.range):
-        if part is not None and _is(operands[0], part) and (part is not of.hash or operator == "="):
+    for part in of.parts:
+        if _is(operands[0], part) and (part not in of.hashes or operator == "="):
             name = part.name
     values = tuple(one.value for one in operands[1:] if isinstance(one, Literal))
     return KeyTest(name, operator, values) if name else None
@@ -206,10 +251,10 @@ def _branch(conjuncts: list[Condition], of: Keys) -> Branch:
         elif pinned.values != test.values:
             impossible = True
     assert pinned is not None, "the condition pins its partition"
-    whole = range_of([pinned], of.hash, of.range, index=of.is_index)
+    whole = range_of([pinned], of.hashes, of.ranges, index=of.is_index)
     start, end = whole.start, whole.end
     for test in ranges:
-        found = range_of([pinned, test], of.hash, of.range, index=of.is_index)
+        found = range_of([pinned, test], of.hashes, of.ranges, index=of.is_index)
         start, end = max(start, found.start), min(end, found.end)
     if impossible:
         end = start

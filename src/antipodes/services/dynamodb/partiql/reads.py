@@ -83,8 +83,8 @@ def index_of(table: Table, reading: Reading, consistent: bool) -> Index | None:
 
 def keys_of(table: Table, index: Index | None = None) -> Keys:
     if index is not None:
-        return Keys(index.hash, index.range, is_index=True)
-    return Keys(table.shared.hash, table.shared.range)
+        return Keys(index.hashes, index.ranges, is_index=True)
+    return Keys(table.shared.hashes, table.shared.ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +138,8 @@ def select(database: Database, table: Table, reading: Reading, wish: Wish) -> Se
 
 
 def projected_key_names(view: View) -> list[str]:
-    parts = [view.table.shared.hash, view.table.shared.range]
-    if view.index is not None:
-        parts += [view.index.hash, view.index.range]
-    return sorted({part.name for part in parts if part is not None})
+    parts = view.table.shared.parts + (view.index.parts if view.index is not None else ())
+    return sorted({part.name for part in parts})
 
 
 def columns_of(body: bytes, columns: tuple[Column, ...]) -> bytes:
