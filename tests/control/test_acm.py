@@ -7,7 +7,7 @@ from cryptography import x509
 from antipodes.edge.tls import Authority
 from antipodes.services.acm.records import validation_record
 from antipodes.services.acm.service import ACM
-from antipodes.wire.dns import CNAME, build_answer, decode_name, parse_query, ready
+from antipodes.wire.dns import CNAME, Record, build_answer, decode_name, parse_query
 from antipodes.wire.rdata import encode
 from tests.control.conftest import REGION, ask, refused, surroundings
 from tests.worlds import Worlds
@@ -26,7 +26,9 @@ class Zone:
         query = parse_query(datagram)
         value = self.records.get(decode_name(query.name).lower())
         return build_answer(
-            query, 3 if value is None else 0, [] if value is None else [ready(CNAME, 60, encode(CNAME, value))]
+            query,
+            3 if value is None else 0,
+            [] if value is None else [Record(query.name, CNAME, 60, encode(CNAME, value))],
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from antipodes.services.route53.networks import Network, network_of
 from antipodes.services.route53.policies import Client
-from antipodes.wire import dns
+from antipodes.wire import edns
 from antipodes.world import geography
 
 DEFAULT_SITE = "us-east-1"  # Ashburn: where somebody is taken to be who cannot be placed (loopback, outside the planet)
@@ -15,9 +15,9 @@ class Places:
     """Owner of what is known of clients."""
 
     def __init__(self) -> None:
-        self._clients: dict[dns.Subnet | str, Client] = {}
+        self._clients: dict[edns.Subnet | str, Client] = {}
 
-    def of_subnet(self, subnet: dns.Subnet) -> Client:
+    def of_subnet(self, subnet: edns.Subnet) -> Client:
         """The client of a client subnet option; its prefix is what CIDR blocks are compared with."""
         return self._clients.get(subnet) or self._find(subnet, subnet.ip, subnet.prefix_bits)
 
@@ -25,7 +25,7 @@ class Places:
         """The client of a source address."""
         return self._clients.get(ip) or self._find(ip, ip, None)
 
-    def _find(self, key: dns.Subnet | str, ip: str, bits: int | None) -> Client:
+    def _find(self, key: edns.Subnet | str, ip: str, bits: int | None) -> Client:
         place = geography.place_of_client_ip(ip) or geography.region_site(DEFAULT_SITE)
         known = client_at(place, network_of(ip, bits) if ip else None)
         if len(self._clients) >= MAX_CLIENTS:

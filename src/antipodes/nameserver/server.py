@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from antipodes.nameserver.places import DEFAULT_SITE, Places, client_of_site
+from antipodes.nameserver.responder import Responder
 from antipodes.nameserver.watch import CheckStatus, OnEvent, Watch
 from antipodes.replica import calls
 from antipodes.replica.backbone import Backbone
@@ -33,7 +34,6 @@ from antipodes.wire.errors import AwsError, ClientFault, NotSupported
 from antipodes.world import geography
 from antipodes.world.world import World
 
-SCOPE_BITS = {1: 24, 2: 48}  # how far a located answer holds, by address family; what Route 53 returns is unverified
 FOLLOWED = (ZONES, CHECKS, CIDRS)
 
 
@@ -65,6 +65,16 @@ class NameServer:
         )
         self._plane = DataPlane(Planet(settings), self._watch.is_healthy, world.chance)
         self._places = Places()
+        self._responder = Responder(
+            self._plane,
+            client_of=self._places.of_ip,
+            client_of_subnet=self._places.of_subnet,
+            random=world.chance.random,
+            now=world.now,
+            secret=world.chance.getrandbits(128).to_bytes(16, "big"),
+            logs=lambda zone_id: False,
+            log=lambda *_: None,
+        )
         port = geography.backbone_port(settings.port)
         self._backbone = Backbone(world, port, token)
         self._replicator = Replicator(
@@ -102,27 +112,7 @@ class NameServer:
 
     def answer(self, message: bytes, client_ip: str, over_tcp: bool = False) -> bytes | None:
         """The answer to a DNS message, or None if none is due."""
-        try:
-            query = dns.parse_query(message)
-        except dns.Refused as refused:
-            return refused.answer
-        except dns.Ignored:
-            return None
-        if query.qclass != dns.CLASS_IN:
-            return dns.build_answer(query, dns.REFUSED, (), authoritative=False)
-        subnet = query.subnet
-        client = self._places.of_subnet(subnet) if subnet and subnet.prefix_bits else self._places.of_ip(client_ip)
-        found = self._plane.resolve(query.name, query.type, client)
-        scope_bits = SCOPE_BITS[subnet.family] if subnet and subnet.prefix_bits and found.located else 0
-        return dns.build_answer(
-            query,
-            found.rcode,
-            found.answers,
-            found.authority,
-            authoritative=found.authoritative,
-            scope_bits=scope_bits,
-            limit_bytes=dns.MAX_TCP_BYTES if over_tcp else None,
-        )
+        return self._responder.answer(message, client_ip, over_tcp)
 
     def address_for(self, host: str, site: str = DEFAULT_SITE) -> str | None:
         """The IPv4 address that somebody at `site` gets for a host name; None: no such name here."""
@@ -148,9 +138,8 @@ class NameServer:
             return None, "FORMERR"
         found = self._plane.resolve(name, dns.A, client_of_site(site))
         for record in found.answers:
-            kind, data = (record.type, record.rdata) if isinstance(record, dns.Record) else dns.ready_parts(record)
-            if kind == dns.A:
-                return rdata.decode(dns.A, data), ""
+            if record.type == dns.A:
+                return rdata.decode(dns.A, record.rdata), ""
         return None, dns.RCODES.get(found.rcode, str(found.rcode))
 
     def _resolve_for_checker(self, host: str, region: str) -> tuple[str | None, str]:
@@ -229,10 +218,7 @@ class NameServer:
         except (dns.BadName, KeyError) as error:
             raise ClientFault("InvalidInput", f"Not a record that can be asked for: {error}") from None
         found = self._plane.resolve(name, kind, self._places.of_ip(params["ClientIP"]), zone_id=params["ZoneId"])
-        data = []
-        for record in found.answers:
-            number, value = (record.type, record.rdata) if isinstance(record, dns.Record) else dns.ready_parts(record)
-            data.append(rdata.decode(number, value))
+        data = [rdata.decode(record.type, record.rdata) for record in found.answers]
         return {
             "Nameserver": params["Nameserver"],
             "RecordName": params["RecordName"],

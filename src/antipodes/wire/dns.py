@@ -1,4 +1,4 @@
-"""DNS messages (RFC 1035, EDNS(0) RFC 6891, client subnet RFC 7871): bytes to values and back.
+"""DNS messages (RFC 1035, EDNS(0) RFC 6891): bytes to values and back.
 
 Rules. Pure. Names on the inside are wire names: length-prefixed labels ending in a zero byte, lower case, so that a
 zone is a dict look-up and no text is parsed per question. `bytes.lower()` is safe on them, since a length (at most 63)
@@ -7,19 +7,29 @@ is never an ASCII letter. The question is echoed with the case it came in.
 A datagram that is no question at all (too short, a response) is not answered; one that is a broken question gets
 FORMERR, another opcode NOTIMP. Nothing a stranger sends raises anything but `Ignored` or `Refused`.
 
-The hot path is `parse_query` and `build_answer` over ready-made records (`ready` bytes whose owner is a pointer to
-the question). Other owners are compressed against the question's suffixes. Rare record types are left to dnspython.
+Owners are compressed against the question's suffixes and against each other; a record's own data is not.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
-RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 16: "BADVERS"}
+from antipodes.wire import edns
+from antipodes.wire.edns import NO_OPTIONS, Options, Subnet
+
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 0, 1, 2, 3, 4, 5, 9, 16
+RCODES = {
+    0: "NOERROR",
+    1: "FORMERR",
+    2: "SERVFAIL",
+    3: "NXDOMAIN",
+    4: "NOTIMP",
+    5: "REFUSED",
+    9: "NOTAUTH",
+    16: "BADVERS",
+}
 
 TYPES = {
     "A": 1,
@@ -42,7 +52,7 @@ TYPES = {
     "CAA": 257,
 }
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
-A, NS, CNAME, SOA, TXT, AAAA, OPT, ANY, CLASS_IN = 1, 2, 5, 6, 16, 28, 41, 255, 1
+A, NS, CNAME, SOA, TXT, AAAA, OPT, TSIG, ANY, CLASS_IN = 1, 2, 5, 6, 16, 28, 41, 250, 255, 1
 
 MAX_NAME_BYTES = 255
 PLAIN_UDP_BYTES = 512  # RFC 1035: what a client without EDNS can take
@@ -53,8 +63,7 @@ _HEADER = struct.Struct("!HHHHHH")
 _QUESTION = struct.Struct("!HH")
 _RECORD = struct.Struct("!HHIH")
 _QR, _AA, _TC, _RD, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0010
-_SUBNET_OPTION = 8
-_DO = 0x8000
+_DO, _COMPACT_OK = 0x8000, 0x4000  # RFC 4035; RFC 9824 5.1
 
 
 class Ignored(Exception):
@@ -73,21 +82,6 @@ class BadName(ValueError):
     """Text that is no domain name: an empty or long label, a bad escape."""
 
 
-class Subnet(NamedTuple):
-    """Client subnet option. `address` is as many bytes as the prefix needs, as on the wire."""
-
-    family: int  # 1 IPv4, 2 IPv6
-    prefix_bits: int
-    address: bytes
-
-    @property
-    def ip(self) -> str:
-        """The prefix's first address as text."""
-        if self.family == 1:
-            return ".".join(map(str, self.address.ljust(4, b"\0")))
-        return str(ipaddress.IPv6Address(self.address.ljust(16, b"\0")))
-
-
 class Query(NamedTuple):
     """One question."""
 
@@ -96,11 +90,17 @@ class Query(NamedTuple):
     name: bytes  # wire name, lower case
     type: int
     qclass: int
-    question: bytes  # the question section as it came: name, type, class
-    edns: bool
-    udp_bytes: int  # what the asker takes in one datagram
-    subnet: Subnet | None
-    dnssec_ok: bool
+    question: bytes  # the question section as it came: name, type, class; b"": a question for a cookie alone
+    edns: bool = False
+    udp_bytes: int = PLAIN_UDP_BYTES  # what the asker takes in one datagram
+    dnssec_ok: bool = False
+    compact_ok: bool = False  # NXDOMAIN may stand beside a compact denial
+    options: Options = NO_OPTIONS
+    signed: bool = False  # with a TSIG: there is no key that it could be checked with
+
+    @property
+    def subnet(self) -> Subnet | None:
+        return self.options.subnet
 
 
 class Record(NamedTuple):
@@ -201,46 +201,63 @@ def parse_query(data: bytes) -> Query:
         raise Ignored
     if flags & 0x7800:
         raise Refused(_bare(ident, flags, NOTIMP))
-    if questions != 1 or answers or authorities or additions > 2:
-        raise Refused(_bare(ident, flags, FORMERR))
-    size, at = len(data), 12
     try:
-        while length := data[at]:
-            if length > 63:  # a pointer: nothing stands before the question that it could point to
-                raise Refused(_bare(ident, flags, FORMERR))
-            at += 1 + length
-    except IndexError:
-        raise Refused(_bare(ident, flags, FORMERR)) from None
-    at += 1
-    end = at + 4
-    if end > size or at - 12 > MAX_NAME_BYTES:
-        raise Refused(_bare(ident, flags, FORMERR))
-    qtype, qclass = _QUESTION.unpack_from(data, at)
-    question = data[12:end]
-    name = data[12:at].lower()
-    if not additions:
-        return Query(ident, flags, name, qtype, qclass, question, False, PLAIN_UDP_BYTES, None, False)
-    edns, udp_bytes, version, dnssec_ok, subnet = False, PLAIN_UDP_BYTES, 0, False, None
-    try:
-        for _ in range(additions):
-            start = _skip_name(data, end)
-            rtype, rclass, ttl, length = _RECORD.unpack_from(data, start)
-            end = start + 10 + length
-            if end > size:
-                raise ValueError
-            if rtype == OPT:
-                if edns:
-                    raise ValueError  # RFC 6891 6.1.1: more than one OPT is FORMERR
-                edns, udp_bytes, version = True, rclass, (ttl >> 16) & 0xFF
-                dnssec_ok = bool(ttl & _DO)
-                subnet = _subnet_in(data[start + 10 : end])
+        if questions > 1 or answers or authorities or additions > 2:
+            raise ValueError
+        end = _question_end(data) if questions else 12
+        name, qtype, qclass = b"\0", 0, 0
+        if questions:
+            qtype, qclass = _QUESTION.unpack_from(data, end - 4)
+            name = data[12 : end - 4].lower()
+        query = Query(ident, flags, name, qtype, qclass, data[12:end])
+        if additions:
+            query, version = _additions(query, data, end, additions)
+            if version:
+                raise Refused(build_answer(query, BADVERS, (), authoritative=False))
+        if not questions and not query.options.cookie:  # RFC 7873 5.4: a cookie may be asked for alone
+            raise ValueError
+        return query
     except (ValueError, IndexError, struct.error):
         raise Refused(_bare(ident, flags, FORMERR)) from None
-    udp_bytes = min(max(udp_bytes, PLAIN_UDP_BYTES), MAX_UDP_BYTES)
-    query = Query(ident, flags, name, qtype, qclass, question, edns, udp_bytes, subnet, dnssec_ok)
-    if version:
-        raise Refused(build_answer(query, BADVERS, ()))
-    return query
+
+
+def _question_end(data: bytes) -> int:
+    at = 12
+    while length := data[at]:
+        if length > 63:  # a pointer: nothing stands before the question that it could point to
+            raise ValueError("bad label")
+        at += 1 + length
+    if at + 5 > len(data) or at - 11 > MAX_NAME_BYTES:
+        raise ValueError("the question runs over the end")
+    return at + 5
+
+
+def _additions(query: Query, data: bytes, at: int, count: int) -> tuple[Query, int]:
+    """The query with what its additional section says, and the EDNS version."""
+    version = 0
+    for number in range(count):
+        start = _skip_name(data, at)
+        rtype, rclass, ttl, length = _RECORD.unpack_from(data, start)
+        body = data[start + 10 : start + 10 + length]
+        if len(body) < length:
+            raise ValueError("a record runs over the end")
+        if rtype == OPT:
+            if query.edns or data[at]:
+                raise ValueError  # RFC 6891 6.1.1: more than one OPT, or one with a name, is FORMERR
+            version = (ttl >> 16) & 0xFF
+            query = query._replace(
+                edns=True,
+                udp_bytes=min(max(rclass, PLAIN_UDP_BYTES), MAX_UDP_BYTES),
+                dnssec_ok=bool(ttl & _DO),
+                compact_ok=bool(ttl & _COMPACT_OK),
+                options=edns.read(body) if not version else NO_OPTIONS,
+            )
+        elif rtype == TSIG:
+            if number != count - 1:
+                raise ValueError  # RFC 8945 5.1: it is the last record
+            query = query._replace(signed=True)
+        at = start + 10 + length
+    return query, version
 
 
 def _skip_name(data: bytes, at: int) -> int:
@@ -253,30 +270,6 @@ def _skip_name(data: bytes, at: int) -> int:
     return at + 1
 
 
-def _subnet_in(options: bytes) -> Subnet | None:
-    at = 0
-    while at + 4 <= len(options):
-        code, length = _QUESTION.unpack_from(options, at)
-        body = options[at + 4 : at + 4 + length]
-        if len(body) < length:
-            raise ValueError("option runs over the end")
-        if code == _SUBNET_OPTION:
-            if length < 4:
-                raise ValueError("short subnet")
-            family, prefix, scope = struct.unpack_from("!HBB", body)
-            # RFC 7871 7.1.2: a scope that is not 0, a wrong length or bits behind the prefix are FORMERR.
-            if scope or family not in (1, 2) or prefix > (32 if family == 1 else 128):
-                raise ValueError("bad subnet")
-            address = body[4:]
-            if len(address) != (prefix + 7) // 8 or (prefix % 8 and address[-1] & (0xFF >> prefix % 8)):
-                raise ValueError("bad subnet address")
-            return Subnet(family, prefix, address)
-        at += 4 + length
-    if at != len(options):
-        raise ValueError("garbage in OPT")
-    return None
-
-
 def _bare(ident: int, flags: int, rcode: int) -> bytes:
     return _HEADER.pack(ident, _QR | (flags & 0x7800) | (flags & _RD) | rcode, 0, 0, 0, 0)
 
@@ -284,66 +277,59 @@ def _bare(ident: int, flags: int, rcode: int) -> bytes:
 # ---------------------------------------------------------------- answers
 
 
-def ready(record_type: int, ttl_s: int, rdata: bytes) -> bytes:
-    """A record as bytes whose owner is the question's name (a pointer to offset 12)."""
-    return b"\xc0\x0c" + _RECORD.pack(record_type, CLASS_IN, ttl_s, len(rdata)) + rdata
-
-
-def ready_parts(record: bytes) -> tuple[int, bytes]:
-    """Type and rdata of a `ready` record."""
-    return int.from_bytes(record[2:4], "big"), record[12:]
-
-
 def build_answer(
     query: Query,
     rcode: int,
-    answers: Sequence[Record | bytes],
+    answers: Sequence[Record],
     authority: Sequence[Record] = (),
+    additional: Sequence[Record] = (),
     *,
     authoritative: bool = True,
     scope_bits: int = 0,
     limit_bytes: int | None = None,
+    more_options: bytes = b"",
 ) -> bytes:
-    """An answer. `answers` may mix `ready` bytes and Records; `scope_bits` is the client subnet's scope (RFC 7871),
-    sent only if the question had a subnet. What does not fit in `limit_bytes` (None: what the asker said it takes
-    over UDP) becomes an empty truncated answer, so that the asker turns to TCP."""
-    body = query.question
-    if answers or authority:
-        offset = 12 + len(body)
-        offsets: dict[bytes, int] | None = None
-        parts = [body]
-        for record in (*answers, *authority):
-            if isinstance(record, bytes):
-                part = record
-            else:
-                if offsets is None:
-                    offsets = _suffixes(query.name)
-                part = _compressed(record, offset, offsets)
+    """An answer. `scope_bits` is the client subnet's scope (RFC 7871), sent only if the question had a subnet;
+    `more_options` stand behind it. What does not fit in `limit_bytes` (None: what the asker said it takes over UDP)
+    becomes an empty truncated answer, so that the asker turns to TCP."""
+    body = sections(query.name, answers, authority, additional)
+    opt = opt_record(query, rcode, scope_bits, more_options)
+    flags = answer_flags(query.flags, rcode, authoritative)
+    counts = len(answers), len(authority), len(additional) + bool(opt)
+    if 12 + len(query.question) + len(body) + len(opt) > (query.udp_bytes if limit_bytes is None else limit_bytes):
+        flags, body, counts = flags | _TC, b"", (0, 0, int(bool(opt)))
+    return _HEADER.pack(query.id, flags, 1 if query.question else 0, *counts) + query.question + body + opt
+
+
+def answer_flags(asked_flags: int, rcode: int, authoritative: bool) -> int:
+    """The second field of an answer's header: what was asked with RD and CD is answered with them."""
+    return _QR | (asked_flags & (_RD | _CD)) | (rcode & 0xF) | (_AA if authoritative else 0)
+
+
+def sections(name: bytes, *records: Sequence[Record]) -> bytes:
+    """Answer, authority and additional section behind the question for a name; owners compressed."""
+    if not any(records):
+        return b""
+    offset = 16 + len(name)
+    offsets = {suffix: 12 + len(name) - len(suffix) for suffix in parents(name)[:-1]}
+    parts = []
+    for section in records:
+        for record in section:
+            part = _compressed(record, offset, offsets)
             parts.append(part)
             offset += len(part)
-        body = b"".join(parts)
-    opt = _opt(query, rcode, scope_bits) if query.edns else b""
-    flags = _QR | (query.flags & (_RD | _CD)) | (rcode & 0xF) | (_AA if authoritative else 0)
-    if 12 + len(body) + len(opt) > (query.udp_bytes if limit_bytes is None else limit_bytes):
-        header = _HEADER.pack(query.id, flags | _TC, 1, 0, 0, 1 if opt else 0)
-        return header + query.question + opt
-    return _HEADER.pack(query.id, flags, 1, len(answers), len(authority), 1 if opt else 0) + body + opt
+    return b"".join(parts)
 
 
-def _opt(query: Query, rcode: int, scope_bits: int) -> bytes:
-    option = b""
-    if query.subnet is not None:
-        family, prefix, address = query.subnet
-        option = struct.pack("!HHHBB", _SUBNET_OPTION, 4 + len(address), family, prefix, scope_bits) + address
-    return (
-        b"\0"
-        + _RECORD.pack(OPT, MAX_UDP_BYTES, (rcode >> 4) << 24 | (_DO if query.dnssec_ok else 0), len(option))
-        + option
-    )
-
-
-def _suffixes(name: bytes) -> dict[bytes, int]:
-    return {suffix: 12 + len(name) - len(suffix) for suffix in parents(name)[:-1]}
+def opt_record(query: Query, rcode: int = NOERROR, scope_bits: int = 0, more_options: bytes = b"") -> bytes:
+    """The OPT record that goes back; b"" if the question had none."""
+    if not query.edns:
+        return b""
+    options = more_options
+    if query.options.subnet is not None:
+        options = edns.subnet_option(query.options.subnet, scope_bits) + more_options
+    flags = (rcode >> 4) << 24 | (_DO if query.dnssec_ok else 0) | (_COMPACT_OK if query.compact_ok else 0)
+    return b"\0" + _RECORD.pack(OPT, MAX_UDP_BYTES, flags, len(options)) + options
 
 
 def _compressed(record: Record, offset: int, offsets: dict[bytes, int]) -> bytes:

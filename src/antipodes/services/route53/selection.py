@@ -68,6 +68,7 @@ class Picked(NamedTuple):
 
     bare: tuple[Bare, ...]
     located: bool  # depends on where the client is
+    network_bits: int | None  # as in policies.Choice: the client's address matters, up to this prefix length
     drawn: bool  # may differ next time
 
 
@@ -97,7 +98,7 @@ class Selection:
         if trail is not None:
             trail.append(_step(name, group, candidates, asked, client, choice))
         found: list[Bare] = []
-        located, drawn = choice.located, self._draws.count > drawn_before or choice.network_bits is not None
+        located, network_bits = choice.located, choice.network_bits
         for index in choice.chosen:
             alias = group.records[index].alias
             if alias is None:
@@ -108,10 +109,11 @@ class Selection:
             if inner is not None and depth < MAX_ALIAS_DEPTH:
                 picked = self.pick(names, target, inner, client, trail, depth + 1)
                 found += picked.bare
-                located, drawn = located or picked.located, drawn or picked.drawn
+                located = located or picked.located
+                network_bits = longest(network_bits, picked.network_bits)
             elif group.type == A and (address := self._planet.address_of(target)) is not None:
                 found.append((A, TTL_S, rdata.encode(A, address)))
-        return Picked(tuple(found), located, drawn)
+        return Picked(tuple(found), located, network_bits, self._draws.count > drawn_before)
 
     def _candidates(self, names: Names, group: Group) -> tuple[Candidate, ...]:
         if group.epoch != self.epoch:
@@ -139,6 +141,11 @@ class Selection:
             return any(self._healthy(names, one, depth + 1) for one in inner.records)
         # AWS's own names are regarded as always healthy; a target that is gone has no healthy record.
         return self._planet.address_of(target) is not None
+
+
+def longest(one_bits: int | None, other_bits: int | None) -> int | None:
+    """The prefix length for which both hold."""
+    return max((bits for bits in (one_bits, other_bits) if bits is not None), default=None)
 
 
 def _bare(record: RecordSet) -> tuple[Bare, ...]:

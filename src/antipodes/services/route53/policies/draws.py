@@ -1,15 +1,19 @@
-"""Draws: how policies' draws come from a source of chance."""
+"""Draws: how policies' draws come from a source of chance, or are played through for every way they can fall."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Source(Protocol):
     """`World.chance` fits."""
+
+    def random(self) -> float: ...
 
     def randrange(self, stop: int, /) -> int: ...
 
@@ -21,15 +25,62 @@ class Draws:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._script: list[tuple[Sequence[int], int]] | None = None  # weights and index of each pick of this play
+        self._at = 0
+        self._sampled = False
         self.count = 0
 
     def pick(self, weights: Sequence[int]) -> int:
         if sum(1 for weight in weights if weight) == 1:
             return next(at for at, weight in enumerate(weights) if weight)
         self.count += 1
-        sums = list(accumulate(weights))
-        return bisect_right(sums, self._source.randrange(sums[-1]))
+        if self._script is None:
+            sums = list(accumulate(weights))
+            return bisect_right(sums, self._source.randrange(sums[-1]))
+        if self._at == len(self._script):
+            self._script.append((weights, _next(weights, -1)))
+        self._at += 1
+        return self._script[self._at - 1][1]
 
     def sample(self, population: Sequence[int], k: int) -> list[int]:
         self.count += 1
+        self._sampled = True
         return self._source.sample(population, k)
+
+    def outcomes(self, play: Callable[[], T], most: int) -> list[tuple[float, T]] | None:
+        """Calls `play` once for every way its picks can fall: probability and result of each, which sum up to 1.
+        None: it samples, or there are more than `most` ways."""
+        self._script, self._sampled = [], False
+        found: list[tuple[float, T]] = []
+        try:
+            while True:
+                self._at = 0
+                result = play()
+                share = 1.0
+                for weights, index in self._script:
+                    share *= weights[index] / sum(weights)
+                found.append((share, result))
+                if self._sampled or len(found) > most:
+                    return None
+                if not _advance(self._script):
+                    return found
+        finally:
+            self._script = None
+
+
+def _advance(script: list[tuple[Sequence[int], int]]) -> bool:
+    """The next way, as an odometer counts; False: that was the last."""
+    while script:
+        weights, index = script.pop()
+        following = _next(weights, index)
+        if following < len(weights):
+            script.append((weights, following))
+            return True
+    return False
+
+
+def _next(weights: Sequence[int], index: int) -> int:
+    index += 1
+    while index < len(weights) and not weights[index]:
+        index += 1
+    return index
