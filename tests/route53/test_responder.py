@@ -307,7 +307,7 @@ def test_the_questions_case_comes_back_and_flags_are_right() -> None:
     server = policies()
     for _ in range(2):
         answer = server.answer(
-            question(codec.encode_name("api.example.com").replace(b"api", b"aPi"), A, flags=0x0130), "x"
+            question(codec.encode_name("api.example.com").replace(b"api", b"aPi"), A, flags=0x0130), "127.0.0.1"
         )
         assert answer is not None
         message = dns.message.from_wire(answer)
