@@ -279,3 +279,27 @@ def test_a_deletion_that_fails_can_be_tried_again(both_worlds: Worlds, desk: Des
         assert (await desk.delete())["StackStatus"] == "DELETE_COMPLETE"
 
     told(both_worlds, desk, story)
+
+
+def test_a_log_group_is_made_changed_and_deleted(both_worlds: Worlds, desk: Desk) -> None:
+    template = """
+Resources:
+  Group: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: "7", Tags: [{Key: a, Value: b}]}}
+  Stream: {Type: AWS::Logs::LogStream, Properties: {LogGroupName: !Ref Group, LogStreamName: s}}
+Outputs: {Arn: {Value: !GetAtt Group.Arn}}
+"""
+
+    async def story() -> None:
+        stack = await desk.create(template)
+        (group,) = (await desk.ask("logs", "DescribeLogGroups"))["logGroups"]
+        assert group["retentionInDays"] == 7 and group["logGroupName"].startswith("app-Group-")
+        assert stack["Outputs"][0]["OutputValue"] == group["arn"]
+        await desk.update(template.replace('RetentionInDays: "7", ', "").replace("Key: a", "Key: c"))
+        (group,) = (await desk.ask("logs", "DescribeLogGroups"))["logGroups"]
+        assert "retentionInDays" not in group
+        tags = (await desk.ask("logs", "ListTagsForResource", resourceArn=group["logGroupArn"]))["tags"]
+        assert tags["c"] == "b" and "a" not in tags
+        await desk.delete()
+        assert (await desk.ask("logs", "DescribeLogGroups"))["logGroups"] == []
+
+    told(both_worlds, desk, story)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from antipodes.services.contract import Settings, Surroundings
+from antipodes.services.lambda_.logs import FLUSH_S
 from antipodes.services.lambda_.service import Lambda
 from antipodes.store.store import Store
 from antipodes.wire.errors import ClientFault
@@ -36,12 +37,13 @@ def archive(**modules: str) -> bytes:
 
 @dataclass
 class Room:
-    """The Region under test. `objects` stands for S3: (bucket, key) -> bytes."""
+    """The Region under test. `objects` stands for S3: (bucket, key) -> bytes; `said` for CloudWatch Logs."""
 
     world: World
     options: Mapping[str, str] = field(default_factory=dict)
     port: int = 4566
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    said: list[tuple[str, str, str]] = field(default_factory=list)  # log group, stream, text
 
     async def start(self) -> None:
         self.store = Store.open(self.world, "store")
@@ -74,12 +76,18 @@ class Room:
             await self.world.sleep(0.02)
         raise AssertionError(f"{name} never became Active")
 
-    def log(self, name: str) -> list[str]:
-        return [line.text for line in self.service.logs(name)]
+    async def log(self, name: str) -> list[str]:
+        """The texts of a function's log events, in order of their coming."""
+        await self.world.sleep(2 * FLUSH_S)
+        return [text for group, _, text in self.said if group == f"/aws/lambda/{name}"]
 
     async def _call(
         self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
     ) -> Mapping[str, Any]:
+        if (service, operation) == ("logs", "Record"):
+            place = params["logGroupName"], params["logStreamName"]
+            self.said += [(*place, text) for _, text in params["logEvents"]]
+            return {}
         assert (service, operation) == ("s3", "GetObject")
         body = self.objects.get((params["Bucket"], params["Key"]))
         if body is None:

@@ -62,7 +62,7 @@ def test_boto3_reaches_the_region_with_signatures_that_hold(play: Play) -> None:
         answers = await asyncio.gather(*(invoked(room, "writer", {"id": f"k{i}"}) for i in range(2)))
         assert [body.get("id", body) for _, body in answers] == ["k0", "k1"]
         await room.world.sleep(0.1)
-        lines = room.log("writer")
+        lines = await room.log("writer")
         assert any(line.startswith("[INFO]\t") and line.endswith("\tstored k1") for line in lines), lines
         server.close()
 
@@ -105,7 +105,7 @@ def test_simulated_handlers_are_repeated_by_the_seed() -> None:
         server = await serve_http(room.world, PORT, fake.respond)
         await room.create("writer", WRITER, Timeout=20)
         told.append([(await invoked(room, "writer", {"id": f"k{i}"}))[1] for i in range(3)])
-        told[-1].append(room.log("writer"))
+        told[-1].append(await room.log("writer"))
         server.close()
 
     digests = [play_simulated(story, seed, port=PORT) for seed in (3, 3, 4)]

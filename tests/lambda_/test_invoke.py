@@ -42,7 +42,7 @@ def test_function_gets_the_event_and_its_answer_comes_back(play: Play) -> None:
             "left": True,
         }
         await room.world.sleep(0.1)
-        lines = room.log("echo")
+        lines = await room.log("echo")
         start = next(i for i, line in enumerate(lines) if line.startswith("START RequestId: "))
         assert lines[start + 1].startswith("got {'a'")
         assert lines[start + 2].startswith("END RequestId: ")
@@ -104,7 +104,7 @@ def test_handler_that_never_returns_times_out_and_its_environment_is_gone(play: 
         assert body["errorMessage"].endswith(" Error: Task timed out after 1.00 seconds")
         await room.world.sleep(0.2)
         assert room.service.stats()[0].environments == 0
-        assert "Status: timeout" in room.log("stuck")[-1]
+        assert "Status: timeout" in (await room.log("stuck"))[-1]
 
     play(story)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from antipodes.cli import curl, demo, deploy, dig, down, env, faults, region, simulate, status, up
+from antipodes.cli import curl, demo, deploy, dig, down, env, faults, logs, region, simulate, status, up
 
 app = typer.Typer(
     name="antipodes",
@@ -32,6 +32,7 @@ app.command("fill")(faults.fill)
 app.command("heal")(faults.heal)
 app.command("dig")(dig.dig)
 app.command("curl")(curl.curl)
+app.command("logs")(logs.logs)
 app.command("region", hidden=True)(region.region)
 
 

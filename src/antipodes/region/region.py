@@ -24,6 +24,7 @@ from antipodes.services.contract import Carried, Service, Settings, Surroundings
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.iam.service import IAM
 from antipodes.services.lambda_.service import Lambda
+from antipodes.services.logs.service import Logs
 from antipodes.services.route53.service import Route53
 from antipodes.services.s3.service import S3
 from antipodes.services.sts.service import STS
@@ -59,7 +60,8 @@ class Region:
         self._lambda = Lambda(around)
         self._acm = ACM(around, authority)
         services: list[Service] = [
-            CloudWatch(around),  # first: the others feed it until they have stopped
+            CloudWatch(around),  # these two first: the others feed them until they have stopped
+            Logs(around),
             self._dynamodb,
             self._dynamodb.streams,
             self._lambda,

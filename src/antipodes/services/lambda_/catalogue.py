@@ -14,6 +14,7 @@ import msgspec
 
 from antipodes.services.contract import Surroundings
 from antipodes.services.lambda_ import records
+from antipodes.services.lambda_.logs import LogBook
 from antipodes.services.lambda_.pool import Pool
 from antipodes.services.lambda_.records import LATEST, Configuration, Function, Reference
 
@@ -28,10 +29,12 @@ class Catalogue:
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, dict[str, Configuration]] = {}  # name -> version -> published configuration
         self._reserved_total = 0
+        self.logs = LogBook(surroundings)
         self.pool = Pool(
             surroundings.world,
             surroundings.region,
             surroundings.settings,
+            self.logs,
             self._code_of,
             self._reserved_of,
             lambda: self._reserved_total,

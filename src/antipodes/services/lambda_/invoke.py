@@ -1,4 +1,4 @@
-"""Invoke: one request, one environment, one answer. TailLogs: what antipodes' own tools read.
+"""Invoke: one request, one environment, one answer.
 
 Two members exist only between services of a Region and never on the wire: `SourceArn` and `SourceService` say on
 behalf of what a service invokes; the function's policy must allow it.
@@ -60,14 +60,6 @@ async def invoke(catalogue: Catalogue, request: Request) -> Result:
     if invocation.tail:
         answer["LogResult"] = base64.b64encode(outcome.tail).decode()
     return answer
-
-
-async def tail_logs(catalogue: Catalogue, request: Request) -> Result:
-    """Internal. {"FunctionName", "After"?: int, "Limit"?: int} to {"Events": [{Number, Time, Stream, Text}]}."""
-    params = request.params
-    function = catalogue.function(catalogue.reference(params["FunctionName"]))
-    lines = catalogue.pool.logs.after(function.name, int(params.get("After") or 0), int(params.get("Limit") or 1000))
-    return {"Events": [{"Number": e.number, "Time": e.time, "Stream": e.stream, "Text": e.text} for e in lines]}
 
 
 def _authorise(catalogue: Catalogue, function: Function, qualifier: str | None, params: Any) -> None:

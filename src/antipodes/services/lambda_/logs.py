@@ -1,54 +1,53 @@
-"""What functions and the platform print: the newest lines of each function, in memory.
+"""What functions and the platform print, on its way to CloudWatch Logs.
 
-Lines are gone with the Region's process: they are a window, not a record (CloudWatch Logs will be one). Time is
-epoch seconds of the Region's clock.
+Lines are gathered for FLUSH_S and handed over together (`logs Record`), so that an invocation pays for none of it; a
+crash of the Region may lose the last ones. The log group is AWS's, /aws/lambda/<function>; it stays when the function
+is deleted. Times are epoch seconds of the Region's clock.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-LINES_KEPT = 1000  # of each function
-LINE_LIMIT = 256 * 1024  # characters, as CloudWatch Logs bounds an event
+from antipodes.services.contract import Surroundings
+from antipodes.wire.errors import AwsError
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of one environment's log stream. `number` rises by one over all functions of the Region."""
-
-    number: int
-    time: float
-    stream: str
-    text: str
+FLUSH_S = 0.1
+LINE_LIMIT = 256 * 1024  # characters
 
 
-@dataclass(slots=True)
 class LogBook:
-    """The lines of all functions of a Region."""
+    """The lines of all functions of a Region that are not handed over yet."""
 
-    _books: dict[str, deque[Line]] = field(default_factory=dict)
-    _number: int = 0
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._world = surroundings.world
+        self._call = surroundings.call
+        self._lines: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self._flushing: asyncio.Task[None] | None = None
 
     def write(self, function: str, stream: str, time: float, text: str) -> None:
-        self._number += 1
-        book = self._books.get(function)
-        if book is None:
-            book = self._books[function] = deque(maxlen=LINES_KEPT)
-        book.append(Line(self._number, time, stream, text[:LINE_LIMIT]))
+        """One event of a function's log stream."""
+        self._lines.setdefault((function, stream), []).append((int(time * 1000), text[:LINE_LIMIT]))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = self._world.spawn(self._flush_later(), "lambda: hand over logs")
 
-    def after(self, function: str, number: int = 0, limit: int = LINES_KEPT) -> list[Line]:
-        """The newest `limit` lines of the function with a greater number, oldest first."""
-        newer: list[Line] = []
-        for line in reversed(self._books.get(function, ())):
-            if line.number <= number or len(newer) >= limit:
-                break
-            newer.append(line)
-        return newer[::-1]
+    async def flush(self) -> None:
+        """Hands over what there is."""
+        while self._lines:
+            lines, self._lines = self._lines, {}
+            for (function, stream), events in lines.items():
+                record = {"logGroupName": f"/aws/lambda/{function}", "logStreamName": stream, "logEvents": events}
+                try:
+                    await self._call("logs", "Record", record)
+                except AwsError as error:  # the disk refuses: functions go on, their words are lost
+                    self._world.trace("lambda.logs_lost", function=function, error=str(error))
 
-    def forget(self, function: str) -> None:
-        self._books.pop(function, None)
+    async def _flush_later(self) -> None:
+        while self._lines:
+            await self._world.sleep(FLUSH_S)
+            await self.flush()
 
 
 @dataclass(slots=True)

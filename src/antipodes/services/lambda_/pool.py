@@ -46,11 +46,12 @@ class Pool:
         world: World,
         region: str,
         settings: Settings,
+        logs: LogBook,
         code_of: Callable[[Configuration], bytes | Path],
         reserved_of: Callable[[str], int | None],
         reserved_total: Callable[[], int],
     ) -> None:
-        self.logs = LogBook()
+        self._logs = logs
         self._world = world
         self._region = region
         self._settings = settings
@@ -103,7 +104,6 @@ class Pool:
     def forget(self, name: str) -> None:
         """The function is deleted: running invocations end by themselves."""
         self.retire(name)
-        self.logs.forget(name)
 
     def stop(self) -> None:
         """Kills every environment."""
@@ -157,7 +157,7 @@ class Pool:
             )
 
         plan = Plan(name, configuration, self._code_of(configuration), self._started, stream, variables)
-        return Environment(self._world, plan, self.logs, self._released)
+        return Environment(self._world, plan, self._logs, self._released)
 
     def _released(self, environment: Environment, outcome: Outcome) -> None:
         name, configuration = environment.plan.function, environment.plan.configuration

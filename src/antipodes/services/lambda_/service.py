@@ -9,12 +9,10 @@ from functools import partial
 from antipodes.services.contract import Carried, Surroundings
 from antipodes.services.lambda_ import functions, invoke, limits, permissions, versions
 from antipodes.services.lambda_.catalogue import Catalogue
-from antipodes.services.lambda_.logs import Line
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
 
-# Invoke checks its own parameters: it is the hot path. TailLogs is not in AWS's model.
-UNCHECKED = frozenset({"Invoke", "TailLogs"})
+UNCHECKED = frozenset({"Invoke"})  # checks its own parameters: it is the hot path
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,6 @@ class Lambda:
             "TagResource": limits.tag_resource,
             "UntagResource": limits.untag_resource,
             "Invoke": invoke.invoke,
-            "TailLogs": invoke.tail_logs,  # antipodes' own: not in AWS's model, so the HTTP door refuses it
         }
         self._operations: dict[str, Operation] = {
             name: partial(operation, self._catalogue)
@@ -94,6 +91,7 @@ class Lambda:
 
     async def stop(self) -> None:
         self._catalogue.pool.stop()
+        await self._catalogue.logs.flush()
 
     def stats(self) -> list[FunctionStats]:
         """All functions by name, idle ones too."""
@@ -103,7 +101,3 @@ class Lambda:
             alive = sum(1 for environment in tally.environments if not environment.gone)
             found.append(FunctionStats(name, alive, tally.busy, tally.invocations, tally.errors, tally.cold_starts))
         return found
-
-    def logs(self, function: str, after: int = 0, limit: int = 1000) -> list[Line]:
-        """The newest lines of a function's log with a number greater than `after`, oldest first."""
-        return self._catalogue.pool.logs.after(function, after, limit)

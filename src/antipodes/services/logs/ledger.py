@@ -1,0 +1,209 @@
+"""What CloudWatch Logs keeps, and where: groups and streams in memory and in the store, events in the store alone.
+
+    logs/group/<name>                           Group, JSON
+    logs/stream/<group id>/<name>               Stream, JSON
+    logs/event/<stream id><time><number>        time of ingestion (8 bytes) and the message: one row an event
+    logs/gone/<stream id>                       a stream that was deleted: its events are still being removed
+
+Ids are drawn, so that a group or stream that is made again starts from nothing. Times are epoch milliseconds. A
+stream's events lie in order of their time, and of one time in order of their coming; `number` is the store's own clock.
+
+What it refuses to know: operations, and when what it writes is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from antipodes.store.store import Store
+from antipodes.world.world import World
+
+GROUP = b"logs/group/"
+STREAM = b"logs/stream/"
+EVENT = b"logs/event/"
+GONE = b"logs/gone/"
+ID_BYTES = 8
+SWEPT_AT_ONCE = 500
+OVERHEAD_BYTES = 26  # of each event: how AWS counts a batch's and a group's size
+
+Row = tuple[bytes, bytes | None]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A log group. retention_days 0: for ever."""
+
+    name: str
+    id: str
+    created_ms: int
+    retention_days: int = 0
+    tags: dict[str, str] = {}
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A log stream. first_ms -1: it has had no event."""
+
+    name: str
+    id: str
+    created_ms: int
+    first_ms: int = -1
+    last_ms: int = -1
+    ingested_ms: int = -1
+    size_bytes: int = 0
+
+
+class Place(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """Where an event lies among those of its stream, or of its group: all events have different ones."""
+
+    time_ms: int
+    number: int
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event. Times in epoch milliseconds."""
+
+    place: Place
+    ingested_ms: int
+    message: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_group = msgspec.json.Decoder(Group).decode
+_decode_stream = msgspec.json.Decoder(Stream).decode
+FIRST, LAST = Place(0, 0), Place(2**64 - 1, 2**64 - 1)
+
+
+class Ledger:
+    """The groups of one Region."""
+
+    def __init__(self, world: World, store: Store) -> None:
+        self._world = world
+        self._store = store
+        self.groups: dict[str, Group] = {}
+        self._streams: dict[str, dict[str, Stream]] = {}  # group id -> name -> stream
+        for _, raw in list(store.range(GROUP, GROUP + b"\xff")):
+            group = _decode_group(raw)
+            self.groups[group.name] = group
+            prefix = STREAM + group.id.encode() + b"/"
+            found = [_decode_stream(row) for _, row in store.range(prefix, prefix + b"\xff")]
+            self._streams[group.id] = {stream.name: stream for stream in found}
+
+    def streams(self, group: Group) -> Mapping[str, Stream]:
+        return self._streams[group.id]
+
+    def new_group(self, name: str, tags: Mapping[str, str]) -> Group:
+        group = Group(name=name, id=self._id(), created_ms=self.now_ms(), tags=dict(tags))
+        self._streams[group.id] = {}
+        self.keep_group(group)
+        return group
+
+    def keep_group(self, group: Group) -> None:
+        self.groups[group.name] = group
+        self._store.write([(GROUP + group.name.encode(), _encode(group))])
+
+    def new_stream(self, group: Group, name: str) -> Stream:
+        stream = Stream(name=name, id=self._id(), created_ms=self.now_ms())
+        self._streams[group.id][name] = stream
+        self._store.write([_stream_row(group, stream)])
+        return stream
+
+    def remove_group(self, group: Group) -> None:
+        """Its events go later (`sweep`)."""
+        rows: list[Row] = [(GROUP + group.name.encode(), None)]
+        for stream in self._streams.pop(group.id).values():
+            rows += _leaving(group, stream)
+        del self.groups[group.name]
+        self._store.write(rows)
+
+    def remove_stream(self, group: Group, stream: Stream) -> None:
+        """Its events go later (`sweep`)."""
+        del self._streams[group.id][stream.name]
+        self._store.write(_leaving(group, stream))
+
+    def add(self, group: Group, stream: Stream, events: Sequence[tuple[int, str]]) -> None:
+        """Appends events, (time in ms, message), in order of time; one write."""
+        if not events:
+            return
+        now_ms = self.now_ms()
+        rows: list[Row] = []
+        size_bytes = stream.size_bytes
+        for time_ms, message in events:
+            text = message.encode("utf-8", "surrogatepass")
+            size_bytes += len(text) + OVERHEAD_BYTES
+            rows.append((_event_key(stream, self._next_place(time_ms)), now_ms.to_bytes(8, "big") + text))
+        stream = msgspec.structs.replace(
+            stream,
+            first_ms=events[0][0] if stream.first_ms < 0 else min(stream.first_ms, events[0][0]),
+            last_ms=max(stream.last_ms, events[-1][0]),
+            ingested_ms=now_ms,
+            size_bytes=size_bytes,
+        )
+        self._streams[group.id][stream.name] = stream
+        self._store.write([*rows, _stream_row(group, stream)])
+
+    def events(self, stream: Stream, after: Place, before: Place, *, reverse: bool = False) -> Iterator[Event]:
+        """after < place < before, in order (or reversed). Lazy; not valid across a write."""
+        start, end = _event_key(stream, after) + b"\x00", _event_key(stream, before)
+        at = len(EVENT) + ID_BYTES * 2
+        for key, raw in self._store.range(start, end, reverse=reverse):
+            place = Place(int.from_bytes(key[at : at + 8], "big"), int.from_bytes(key[at + 8 :], "big"))
+            yield Event(place, int.from_bytes(raw[:8], "big"), raw[8:].decode("utf-8", "surrogatepass"))
+
+    def sweep(self) -> bool:
+        """Removes some events that nobody can see any more: of streams that were deleted, or older than their group
+        keeps them. False: there are none left."""
+        for key, _ in self._store.range(GONE, GONE + b"\xff"):
+            identity = key.removeprefix(GONE)
+            rows: list[Row] = [
+                (row, None) for row, _ in _first(self._store.range(EVENT + identity, EVENT + identity + b"\xff"))
+            ]
+            self._store.write(rows or [(key, None)])
+            return True
+        for name in sorted(self.groups):
+            group = self.groups[name]
+            oldest = Place(self.kept_from_ms(group), 0)
+            for stream in list(self._streams[group.id].values()):
+                if group.retention_days and 0 <= stream.first_ms < oldest.time_ms:
+                    start, end = _event_key(stream, Place(0, 0)), _event_key(stream, oldest)
+                    rows = [(row, None) for row, _ in _first(self._store.range(start, end))]
+                    if not rows:
+                        aged = msgspec.structs.replace(stream, first_ms=max(stream.first_ms, oldest.time_ms))
+                        self._streams[group.id][stream.name] = aged
+                        rows = [_stream_row(group, aged)]
+                    self._store.write(rows)
+                    return True
+        return False
+
+    def kept_from_ms(self, group: Group) -> int:
+        """Events before this time are not shown any more."""
+        return max(0, self.now_ms() - group.retention_days * 86_400_000) if group.retention_days else 0
+
+    def now_ms(self) -> int:
+        return int(self._world.now() * 1000)
+
+    def _id(self) -> str:
+        return f"{self._world.chance.getrandbits(ID_BYTES * 8):0{ID_BYTES * 2}x}"
+
+    def _next_place(self, time_ms: int) -> Place:
+        return Place(time_ms, self._store.stamp().time)  # above all that were ever given, whatever the clock does
+
+
+def _first(found: Iterator[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [row for row, _ in zip(found, range(SWEPT_AT_ONCE), strict=False)]
+
+
+def _leaving(group: Group, stream: Stream) -> list[Row]:
+    return [(_stream_key(group, stream), None), (GONE + stream.id.encode(), b"")]
+
+
+def _stream_key(group: Group, stream: Stream) -> bytes:
+    return STREAM + group.id.encode() + b"/" + stream.name.encode()
+
+
+def _stream_row(group: Group, stream: Stream) -> Row:
+    return _stream_key(group, stream), _encode(stream)
+
+
+def _event_key(stream: Stream, place: Place) -> bytes:
+    return EVENT + stream.id.encode() + place.time_ms.to_bytes(8, "big") + place.number.to_bytes(8, "big")
