@@ -254,7 +254,7 @@ def test_what_cannot_be_read_is_refused(tell: Tell) -> None:
         code, message = await desk.refused("GetMetricData", MetricDataQueries=[math], **window)
         assert code == "UnsupportedOperation"
         assert "twice" in message
-        for name in ("PutMetricAlarm", "DescribeAlarms", "PutDashboard"):
+        for name in ("PutCompositeAlarm", "PutDashboard"):
             assert name not in desk.service.operations
 
     tell(story)

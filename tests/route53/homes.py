@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from antipodes.edge.dns import serve_dns
 from antipodes.edge.http import serve_http
 from antipodes.nameserver import NameServer
+from antipodes.region.calls import Calls
 from antipodes.replica.backbone import Backbone
-from antipodes.replica.calls import CallClient
 from antipodes.replica.replicator import Replicator
+from antipodes.services.cloudwatch.service import CloudWatch
 from antipodes.services.contract import Settings, Surroundings
 from antipodes.services.route53.service import Route53
 from antipodes.store.store import Store
 from antipodes.wire import dns_client
-from antipodes.wire.errors import ClientFault, ServerFault
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.operation import Payload, Request
 from antipodes.world import geography
 from antipodes.world.simulated import Simulation
-from antipodes.world.world import GLOBE, HERE, NetworkError, Server, World
+from antipodes.world.world import GLOBE, HERE, Server, World
 from tests.worlds import Worlds
 
 HOME = "us-east-1"
@@ -44,6 +44,7 @@ class Planet53:
         self.backbone_port = geography.backbone_port(self.settings.port)
         self.events: list[tuple[float, str, str]] = []
         self.service: Route53 | None = None
+        self.cloudwatch: CloudWatch | None = None
         self.nameserver: NameServer | None = None
         self.bodies: dict[str, HttpResponse] = {}
         self.requests: list[HttpRequest] = []
@@ -63,22 +64,10 @@ class Planet53:
         world = self.world(HOME)
         store = Store.open(world, "region")
         backbone = Backbone(world, self.backbone_port, TOKEN)
-        client = CallClient(world, backbone, geography.address_of, self.backbone_port)
-
-        async def call(
-            service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
-        ) -> Mapping[str, Any]:
-            message = {"service": service, "operation": operation, "params": params}
-            try:
-                answer = await client.call(region or HOME, message, 5.0)
-            except NetworkError as error:
-                raise ServerFault("RegionUnavailable", str(error)) from error
-            if "error" in answer:
-                raise ClientFault(answer["error"]["code"], answer["error"]["message"])
-            result: Mapping[str, Any] = answer["result"]
-            return result
-
-        self.service = Route53(Surroundings(HOME, world, store, call, self.settings))
+        call = Calls(world, self.settings)
+        around = Surroundings(HOME, world, store, call, self.settings)
+        self.service, self.cloudwatch = Route53(around), CloudWatch(around)
+        call.join(backbone, {"route53": self.service, "cloudwatch": self.cloudwatch})
         replicator = Replicator(
             world,
             store,
@@ -118,6 +107,13 @@ class Planet53:
     async def do(self, operation: str, **params: Any) -> dict[str, Any]:
         assert self.service is not None
         result = await self.service.operations[operation](Request("route53", operation, params, HOME))
+        assert not isinstance(result, Payload)
+        return dict(result)
+
+    async def watch(self, operation: str, **params: Any) -> dict[str, Any]:
+        """One of CloudWatch's operations in us-east-1."""
+        assert self.cloudwatch is not None
+        result = await self.cloudwatch.operations[operation](Request("cloudwatch", operation, params, HOME))
         assert not isinstance(result, Payload)
         return dict(result)
 

@@ -55,16 +55,21 @@ class NameServer:
         home = home_of(settings.regions)
         self._store = Store.open(world, "globe")
         self._ledger = Ledger(self._store, world.site, home, self._changed)
+        self._places = Places()
+        port = geography.backbone_port(settings.port)
+        self._backbone = Backbone(world, port, token)
+        self._client = calls.CallClient(world, self._backbone, geography.address_of, port)
         self._watch = Watch(
             world,
             probe_world or world,
             settings,
+            client=self._client,
+            home=home,
             resolve=self._resolve_for_checker,
             flipped=self._health_flipped,
             on_event=on_event,
         )
         self._plane = DataPlane(Planet(settings), self._watch.is_healthy, world.chance)
-        self._places = Places()
         self._responder = Responder(
             self._plane,
             client_of=self._places.of_ip,
@@ -75,8 +80,6 @@ class NameServer:
             logs=lambda zone_id: False,
             log=lambda *_: None,
         )
-        port = geography.backbone_port(settings.port)
-        self._backbone = Backbone(world, port, token)
         self._replicator = Replicator(
             world,
             self._store,
@@ -105,6 +108,7 @@ class NameServer:
         """Probers, replication, store."""
         await self._watch.stop()
         await self._replicator.stop()
+        self._client.close()
         self._backbone.close()
         self._store.close()
 

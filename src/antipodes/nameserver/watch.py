@@ -7,13 +7,15 @@ measured anew when it starts, and a check is healthy until there is data. Who ro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from antipodes.nameserver.streams import Streams
+from antipodes.replica.calls import CallClient
 from antipodes.services.contract import Settings
-from antipodes.services.route53.health import CheckState, Observation
+from antipodes.services.route53.health import CheckState, Observation, stream_health
 from antipodes.services.route53.prober import Fleet, Resolve
 from antipodes.services.route53.records import Check
 from antipodes.world import geography
@@ -43,6 +45,8 @@ class Watch:
         probe_world: World,
         settings: Settings,
         *,
+        client: CallClient,
+        home: str,
         resolve: Resolve,
         flipped: Callable[[str], None],
         on_event: OnEvent | None,
@@ -52,17 +56,24 @@ class Watch:
         self._on_event = on_event
         self._checks: dict[str, CheckState] = {}
         self._fleet = Fleet(world, probe_world, settings, resolve, self._observed)
+        self._streams = Streams(world, client, home, told=self._told, metrics=self._metrics)
         self._running = False
 
     def start(self) -> None:
         """Begins to probe."""
         self._running = True
         for check_id in sorted(self._checks):
-            self._fleet.follow(self._checks[check_id].check)
+            self._follow(self._checks[check_id].check)
+        self._streams.start()
 
     async def stop(self) -> None:
         self._running = False
         await self._fleet.stop()
+        await self._streams.stop()
+
+    def _follow(self, check: Check) -> None:
+        self._fleet.follow(check)
+        self._streams.follow(check)
 
     def load(self, check_id: str, check: Check | None) -> None:
         """A check as the control plane has it now; None: it is gone."""
@@ -70,6 +81,7 @@ class Watch:
         if check is None:
             self._checks.pop(check_id, None)
             self._fleet.drop(check_id)
+            self._streams.drop(check_id)
         else:
             state = CheckState.new(check, self._world.now())
             if before is not None:
@@ -77,10 +89,13 @@ class Watch:
                 state.checkers = {region: before.checkers.get(region, new) for region, new in state.checkers.items()}
                 state.endpoint_healthy, state.healthy = before.endpoint_healthy, before.healthy
                 state.since_s = before.since_s
+                if check.stream == before.check.stream:
+                    state.stream_healthy, state.stream_seen = before.stream_healthy, before.stream_seen
+                    state.stream_status, state.stream_at_s = before.stream_status, before.stream_at_s
             self._checks[check_id] = state
             self._decide(state)
             if self._running:
-                self._fleet.follow(check)
+                self._follow(check)
         self._flipped(check_id)
         self._decide_calculated()
 
@@ -96,7 +111,12 @@ class Watch:
     def observations(self, check_id: str, *, failures: bool) -> dict[str, Any]:
         """HealthCheckObservations of one check: each checker's last report, or last failure."""
         state = self._checks.get(check_id)
-        found = []
+        found: list[dict[str, Any]] = []
+        stream = state.check.stream if state else None
+        if state is not None and stream is not None and state.stream_seen and not (failures and state.endpoint_healthy):
+            # No checker reads a metric: the alarm's Region stands for one (a guess).
+            report = {"Status": state.stream_status, "CheckedTime": state.stream_at_s}
+            found.append({"Region": stream.region, "StatusReport": report})
         for region, checker in (state.checkers if state else {}).items():
             seen = checker.last_failure if failures else checker.last
             if seen is not None:
@@ -125,6 +145,45 @@ class Watch:
         checker.observe(seen, state.check.threshold)
         if self._decide(state):
             self._decide_calculated()
+
+    def _told(self, check_id: str, values: Sequence[float | None] | None) -> None:
+        """What an alarm's metric says now."""
+        state = self._checks.get(check_id)
+        stream = state.check.stream if state else None
+        if state is None or stream is None:
+            return
+        state.stream_seen, state.stream_at_s = True, self._world.now()
+        state.stream_healthy = stream_health(stream, values or ())
+        shown = ", ".join("no data" if value is None else f"{value:g}" for value in values or ())
+        about = f"{stream.statistic} of {stream.namespace} {stream.metric} in {stream.region}"
+        if values is None:
+            state.stream_status = f"Failure: {about} could not be read"
+        else:
+            word = {True: "Success", False: "Failure", None: "Insufficient data"}[state.stream_healthy]
+            state.stream_status = f"{word}: {about}: [{shown}], unhealthy if {stream.comparison} {stream.threshold:g}"
+        if self._decide(state):
+            self._decide_calculated()
+
+    def _metrics(self) -> list[dict[str, Any]]:
+        """MetricData of all checks: names from memory, and AWS's dimension."""
+        data: list[dict[str, Any]] = []
+        now_s = self._world.now()
+        for check_id in sorted(self._checks):
+            state = self._checks[check_id]
+            values = [("HealthCheckStatus", float(state.healthy), "None")]
+            counted = state.counted(now_s)
+            if counted:
+                share = 100 * sum(one.healthy for one in counted) / len(counted)
+                values.append(("HealthCheckPercentageHealthy", share, "Percent"))
+            if state.check.type == "CALCULATED":
+                healthy = sum(self.is_healthy(child) for child in state.check.children)
+                values.append(("ChildHealthCheckHealthyCount", float(healthy), "Count"))
+            dimensions = [{"Name": "HealthCheckId", "Value": check_id}]
+            data += [
+                {"MetricName": name, "Value": value, "Unit": unit, "Dimensions": dimensions, "Timestamp": now_s}
+                for name, value, unit in values
+            ]
+        return data
 
     def _decide(self, state: CheckState) -> bool:
         if not state.decide(self._world.now(), self.is_healthy):

@@ -1,1 +1,1 @@
-"""CloudWatch: metrics of one Region. Alarms and dashboards are refused by name."""
+"""CloudWatch: metrics and metric alarms of one Region. Dashboards are refused by name."""

@@ -2,7 +2,7 @@
 
 Clients put with PutMetricData, which is on disk before it is answered. The Region's own services feed `Record`
 (put.py): that is written FLUSH_S after it came, so a crash may lose the last half minute of the Region's own metrics.
-Alarms, dashboards, streams and anomaly detection are refused by name.
+Alarms have no actions; dashboards, streams and anomaly detection are refused by name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 
 from antipodes.services.cloudwatch import get, listing, put
+from antipodes.services.cloudwatch.alarms import Alarms
 from antipodes.services.cloudwatch.archive import Archive
 from antipodes.services.contract import Carried, Surroundings
 from antipodes.store.engine import StoreError
@@ -30,6 +31,7 @@ class CloudWatch:
         self._world = surroundings.world
         self._store = surroundings.store
         self._archive = Archive(surroundings.store)
+        self._alarms = Alarms(surroundings.store, surroundings.region, surroundings.settings.account)
         self._flush: asyncio.Task[None] | None = None
         self._next_expiry = 0.0
         self._operations: dict[str, Operation] = {
@@ -38,6 +40,10 @@ class CloudWatch:
             "GetMetricData": self.get_metric_data,
             "ListMetrics": self.list_metrics,
             "Record": self.record,
+            "PutMetricAlarm": self.put_metric_alarm,
+            "DescribeAlarms": self.describe_alarms,
+            "DeleteAlarms": self.delete_alarms,
+            "SetAlarmState": self.set_alarm_state,
         }
 
     @property
@@ -89,6 +95,27 @@ class CloudWatch:
         """Which metrics there are."""
         await self._settle()
         return listing.metrics(self._archive, request.params, self._world.now())
+
+    async def put_metric_alarm(self, request: Request) -> Result:
+        """An alarm, created or replaced."""
+        return await self._kept(self._alarms.put(request.params, self._world.now()))
+
+    async def describe_alarms(self, request: Request) -> Result:
+        """Alarms and their states as of now."""
+        return await self._kept(self._alarms.describe(request.params, self._archive, self._world.now()))
+
+    async def delete_alarms(self, request: Request) -> Result:
+        """Alarms that are no longer wanted."""
+        return await self._kept(self._alarms.delete(request.params))
+
+    async def set_alarm_state(self, request: Request) -> Result:
+        """A state until the next evaluation."""
+        return await self._kept(self._alarms.set_state(request.params, self._world.now()))
+
+    async def _kept(self, result: Result) -> Result:
+        """What was done is on disk before it is answered."""
+        await self._settle()
+        return result
 
     async def _flush_later(self) -> None:
         await self._world.sleep(FLUSH_S)

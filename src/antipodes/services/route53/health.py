@@ -11,10 +11,10 @@ nobody is heard of, the last verdict stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from antipodes.services.route53.records import Check
+from antipodes.services.route53.records import Check, Stream
 
 CHECKER_REGIONS = (
     "us-east-1",
@@ -26,6 +26,7 @@ CHECKER_REGIONS = (
     "ap-northeast-1",
     "sa-east-1",
 )
+LAST_KNOWN = "LastKnownStatus"
 HEALTHY_SHARE = 0.18
 STALE_INTERVALS = 3
 
@@ -64,6 +65,27 @@ class Checker:
             self.against = 0
 
 
+def stream_health(stream: Stream, values: Sequence[float | None]) -> bool | None:
+    """Whether the last whole periods of an alarm's metric (the oldest first; None: no data) are healthy; None: the
+    data do not say. Unhealthy is what would put the alarm into ALARM: all periods breach. One period that does not
+    breach is enough for healthy; a gap among breaching ones leaves it open (what AWS does with gaps is not documented:
+    a guess)."""
+    breaches = _COMPARISONS[stream.comparison]
+    known = [breaches(value, stream.threshold) for value in values if value is not None]
+    if not all(known):
+        return True
+    return False if known and len(known) == stream.periods else None
+
+
+_COMPARISONS = {
+    "GreaterThanOrEqualToThreshold": float.__ge__,
+    "GreaterThanThreshold": float.__gt__,
+    "LessThanThreshold": float.__lt__,
+    "LessThanOrEqualToThreshold": float.__le__,
+}
+COMPARISONS = tuple(_COMPARISONS)
+
+
 @dataclass(slots=True)
 class CheckState:
     """One health check: its settings, its checkers, its verdict before Inverted and Disabled."""
@@ -73,6 +95,10 @@ class CheckState:
     endpoint_healthy: bool = True
     healthy: bool = True  # the verdict that routing sees
     since_s: float = 0.0  # the last flip of `healthy`
+    stream_healthy: bool | None = None  # what an alarm's metric said last; None: insufficient data
+    stream_seen: bool = False  # whether it was looked at
+    stream_status: str = ""  # the same in words
+    stream_at_s: float = 0.0
 
     @classmethod
     def new(cls, check: Check, now_s: float) -> CheckState:
@@ -90,6 +116,11 @@ class CheckState:
         if self.check.type == "CALCULATED":
             healthy = sum(child_healthy(child) for child in self.check.children)
             self.endpoint_healthy = healthy >= (self.check.health_threshold or 0)
+        elif self.check.stream is not None:
+            if self.stream_healthy is not None:
+                self.endpoint_healthy = self.stream_healthy
+            elif self.stream_seen and self.check.insufficient != LAST_KNOWN:
+                self.endpoint_healthy = self.check.insufficient == "Healthy"
         elif counted := self.counted(now_s):
             self.endpoint_healthy = sum(one.healthy for one in counted) > HEALTHY_SHARE * len(counted)
         # Disabled counts as healthy; Inverted turns over whatever comes out, also that.
@@ -104,4 +135,6 @@ class CheckState:
     def reason(self) -> str:
         """The text of the newest failure, "" if there was none."""
         failures = [one.last_failure for one in self.checkers.values() if one.last_failure]
+        if self.check.stream is not None and not self.endpoint_healthy:
+            return self.stream_status
         return max(failures, key=lambda seen: seen.at_s).status if failures else ""

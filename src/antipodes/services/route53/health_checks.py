@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.route53.desk import Desk, invalid, page_size
-from antipodes.services.route53.health import CHECKER_REGIONS
+from antipodes.services.route53.desk import Desk, fault, invalid, page_size
+from antipodes.services.route53.health import CHECKER_REGIONS, LAST_KNOWN
 from antipodes.services.route53.ledger import CHECKS, DESK, Entry
-from antipodes.services.route53.records import Check, check_shape, pack
+from antipodes.services.route53.limits import MAX_CHECKS
+from antipodes.services.route53.records import Check, Stream, check_shape, pack
 from antipodes.wire.dns import BadName, encode_name
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request
@@ -44,6 +45,7 @@ _UPDATABLE = {
     "ChildHealthChecks": "children",
     "EnableSNI": "sni",
     "Regions": "regions",
+    "InsufficientDataHealthStatus": "insufficient",
 }
 _RESET: dict[str, Any] = {"FullyQualifiedDomainName": "", "Regions": (), "ResourcePath": "", "ChildHealthChecks": ()}
 _RESET_FIELDS = {
@@ -67,14 +69,16 @@ class HealthChecks:
         used = self._desk.ledger.get(DESK, _reference_key(reference)) is not None
         # Same reference and settings: the existing check. Other settings, or the reference of a deleted one: refused.
         if (known is None and used) or (known is not None and not _same(known, check)):
-            raise ClientFault(
+            raise fault(
                 "HealthCheckAlreadyExists",
                 "The health check you're trying to create already exists with the same caller reference "
                 "and different settings, or was deleted.",
-                status=409,
             )
         if known is None:
+            if self._desk.ledger.count(CHECKS, b"") >= MAX_CHECKS:
+                raise fault("TooManyHealthChecks", f"The limit of {MAX_CHECKS} health checks has been reached.")
             self._judge(check)
+            check = msgspec.structs.replace(check, stream=await self._stream(check))
             known = msgspec.structs.replace(check, id=self._desk.draw_uuid())
             await self._desk.write(
                 [(CHECKS, known.id.encode(), pack(known)), (DESK, _reference_key(reference), known.id.encode())]
@@ -107,14 +111,10 @@ class HealthChecks:
         check = self._desk.check(params["HealthCheckId"])
         version = params.get("HealthCheckVersion")
         if version is not None and int(version) != check.version:
-            raise ClientFault(
+            raise fault(
                 "HealthCheckVersionMismatch",
                 f"The version {version} does not match the current version {check.version}.",
-                status=409,
             )
-        for unsupported in ("AlarmIdentifier", "InsufficientDataHealthStatus"):
-            if params.get(unsupported):
-                raise NotSupported(f"CloudWatch alarm health checks ({unsupported})")
         changes = {
             field: tuple(params[member]) if isinstance(params[member], list) else params[member]
             for member, field in _UPDATABLE.items()
@@ -125,7 +125,10 @@ class HealthChecks:
                 raise invalid(f"{element} is not a valid ResettableElementName")
             changes[_RESET_FIELDS[element]] = _RESET[element]
         check = msgspec.structs.replace(check, version=check.version + 1, **changes)
+        if params.get("AlarmIdentifier"):
+            check = msgspec.structs.replace(check, stream=_named_alarm(params))
         self._judge(check)
+        check = msgspec.structs.replace(check, stream=await self._stream(check))
         await self._desk.write([(CHECKS, check.id.encode(), pack(check))])
         return {"HealthCheck": check_shape(check)}
 
@@ -153,6 +156,19 @@ class HealthChecks:
         """Where checkers call from on this planet: the addresses of their Regions."""
         return {"CheckerIpRanges": [f"{address_of(region)}/32" for region in CHECKER_REGIONS]}
 
+    async def _stream(self, check: Check) -> Stream | None:
+        """The alarm's settings as they are now. Raises InvalidInput: no such alarm, or one that cannot be used."""
+        if check.stream is None:
+            return None
+        region, name = check.stream.region, check.stream.alarm
+        if region not in self._desk.around.settings.regions:
+            raise invalid(f"This planet has no Region {region} for the alarm {name}.")
+        found = await self._desk.around.call("cloudwatch", "DescribeAlarms", {"AlarmNames": [name]}, region=region)
+        alarms = found["MetricAlarms"]
+        if not alarms:
+            raise invalid(f"The alarm {name} does not exist in {region}.")
+        return _stream_of(check.stream, alarms[0])
+
     async def _observations(self, request: Request, operation: str) -> Mapping[str, Any]:
         check = self._desk.check(request.params["HealthCheckId"])
         if check.type == "CALCULATED":
@@ -172,12 +188,50 @@ class HealthChecks:
                 if self._desk.check(child).type == "CALCULATED":
                     raise invalid(f"The child health check {child} is calculated itself.")
             return
-        _judge_endpoint(check)
+        if check.type == "CLOUDWATCH_METRIC":
+            _judge_stream(check)
+        else:
+            _judge_endpoint(check)
         if check.children or check.health_threshold is not None:
             raise invalid("ChildHealthChecks and HealthThreshold belong to calculated health checks.")
 
 
+def _judge_stream(check: Check) -> None:
+    if check.stream is None:
+        raise invalid("AlarmIdentifier must be specified for CLOUDWATCH_METRIC health checks.")
+    if check.ip or check.port or check.fqdn or check.path or check.search or check.regions:
+        raise invalid("CLOUDWATCH_METRIC health checks have no endpoint, search string or checker Regions.")
+
+
+def _named_alarm(params: Mapping[str, Any]) -> Stream | None:
+    """The alarm that is meant, its settings still unknown."""
+    alarm = params.get("AlarmIdentifier")
+    return Stream(alarm["Region"], alarm["Name"], "", "", (), "", 0, 0, 0.0, "") if alarm else None
+
+
+def _stream_of(named: Stream, alarm: Mapping[str, Any]) -> Stream:
+    """Raises InvalidInput: standard resolution, one metric, no M out of N (health-checks-creating-values.html)."""
+    if int(alarm["Period"]) < 60:
+        raise invalid(f"The alarm {named.alarm} has a high-resolution metric, which health checks do not support.")
+    if alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]) != alarm["EvaluationPeriods"]:
+        raise invalid(f"The alarm {named.alarm} is an M out of N alarm, which health checks do not support.")
+    return Stream(
+        region=named.region,
+        alarm=named.alarm,
+        namespace=alarm["Namespace"],
+        metric=alarm["MetricName"],
+        dimensions=tuple((one["Name"], one["Value"]) for one in alarm.get("Dimensions") or ()),
+        statistic=alarm["Statistic"],
+        period_s=int(alarm["Period"]),
+        periods=int(alarm["EvaluationPeriods"]),
+        threshold=float(alarm["Threshold"]),
+        comparison=alarm["ComparisonOperator"],
+    )
+
+
 def _judge_endpoint(check: Check) -> None:
+    if check.stream is not None or check.insufficient:
+        raise invalid("AlarmIdentifier and InsufficientDataHealthStatus belong to CLOUDWATCH_METRIC health checks.")
     if not check.ip and not check.fqdn:
         raise invalid("Must specify either IPAddress or FullyQualifiedDomainName.")
     if check.type == "TCP" and check.path:
@@ -219,12 +273,10 @@ def _judge_ip(text: str) -> None:
 
 def _check_of(reference: str, config: Mapping[str, Any]) -> Check:
     kind = config["Type"]
-    if kind in ("CLOUDWATCH_METRIC", "RECOVERY_CONTROL"):
-        raise NotSupported(f"health checks of type {kind}")
-    if kind not in (*PROBED, "CALCULATED"):
-        raise invalid(f"{kind} is not a type of health check.")
+    if kind == "RECOVERY_CONTROL":
+        raise NotSupported("health checks of type RECOVERY_CONTROL (routing controls of ARC)")
     https = kind.startswith("HTTPS")
-    probed = kind != "CALCULATED"
+    probed = kind in PROBED
     path = config.get("ResourcePath") or ""
     return Check(
         id="",
@@ -246,10 +298,18 @@ def _check_of(reference: str, config: Mapping[str, Any]) -> Check:
         children=tuple(config.get("ChildHealthChecks") or ()),
         sni=(True if config.get("EnableSNI") is None else bool(config["EnableSNI"])) if https else None,
         regions=tuple(config.get("Regions") or ()),
+        stream=_named_alarm(config),
+        # What AWS takes when it is not given is not documented: a guess.
+        insufficient=config.get("InsufficientDataHealthStatus") or (LAST_KNOWN if kind == "CLOUDWATCH_METRIC" else ""),
     )
 
 
 def _same(known: Check, asked: Check) -> bool:
+    """The alarm's own settings do not count, its name does."""
+    if known.stream is not None and asked.stream is not None:
+        if (known.stream.region, known.stream.alarm) != (asked.stream.region, asked.stream.alarm):
+            return False
+        asked = msgspec.structs.replace(asked, stream=known.stream)
     return msgspec.structs.replace(asked, id=known.id, version=known.version) == known
 
 

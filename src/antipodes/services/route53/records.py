@@ -114,6 +114,22 @@ class RecordSet(msgspec.Struct, frozen=True, omit_defaults=True):
         return "multivalue" if self.multivalue else "simple"
 
 
+class Stream(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The data stream of a CloudWatch alarm's metric: the alarm's settings as they were when the check was made or
+    last updated. An alarm that changes later is not followed until then (health-checks-creating-values.html)."""
+
+    region: str
+    alarm: str
+    namespace: str
+    metric: str
+    dimensions: tuple[tuple[str, str], ...]
+    statistic: str
+    period_s: int
+    periods: int
+    threshold: float
+    comparison: str  # ComparisonOperator
+
+
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     """One health check."""
 
@@ -135,17 +151,29 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     children: tuple[str, ...] = ()
     sni: bool | None = None
     regions: tuple[str, ...] = ()  # () : all checkers
+    stream: Stream | None = None
+    insufficient: str = ""  # InsufficientDataHealthStatus
+    control: str = ""  # ARN of a routing control
+
+    @property
+    def calls(self) -> bool:
+        """Whether it is about an endpoint that checkers call."""
+        return self.type not in ("CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL")
 
     @property
     def probes(self) -> bool:
-        """Whether checkers call an endpoint for it."""
-        return self.type != "CALCULATED" and not self.disabled
+        """Whether checkers call an endpoint for it now."""
+        return self.calls and not self.disabled
 
     @property
     def target(self) -> str:
         """The endpoint as a person names it."""
         if self.type == "CALCULATED":
             return f"calculated({', '.join(self.children)})"
+        if self.stream is not None:
+            return f"metric of alarm {self.stream.alarm} in {self.stream.region}"
+        if self.control:
+            return f"routing control {self.control}"
         scheme = self.type.partition("_")[0].lower()
         return f"{scheme}://{self.fqdn or self.ip}:{self.port}{self.path}"
 
@@ -293,6 +321,8 @@ _CONFIG = (  # field, AWS's member, left out when it has this value
     ("search", "SearchString", None),
     ("health_threshold", "HealthThreshold", None),
     ("sni", "EnableSNI", None),
+    ("insufficient", "InsufficientDataHealthStatus", ""),
+    ("control", "RoutingControlArn", ""),
 )
 
 
@@ -302,7 +332,7 @@ def check_shape(check: Check) -> dict[str, Any]:
     config |= {"Inverted": check.inverted, "Disabled": check.disabled}
     if check.type == "CALCULATED":
         config["ChildHealthChecks"] = list(check.children)
-    else:
+    if check.calls:
         config |= {
             "RequestInterval": check.interval_s,
             "FailureThreshold": check.threshold,
@@ -310,9 +340,26 @@ def check_shape(check: Check) -> dict[str, Any]:
         }
     if check.regions:
         config["Regions"] = list(check.regions)
-    return {
+    shape = {
         "Id": check.id,
         "CallerReference": check.caller_reference,
         "HealthCheckConfig": config,
         "HealthCheckVersion": check.version,
+    }
+    if check.stream is not None:
+        config["AlarmIdentifier"] = {"Region": check.stream.region, "Name": check.stream.alarm}
+        shape["CloudWatchAlarmConfiguration"] = _stream_shape(check.stream)
+    return shape
+
+
+def _stream_shape(stream: Stream) -> dict[str, Any]:
+    return {
+        "EvaluationPeriods": stream.periods,
+        "Threshold": stream.threshold,
+        "ComparisonOperator": stream.comparison,
+        "Period": stream.period_s,
+        "MetricName": stream.metric,
+        "Namespace": stream.namespace,
+        "Statistic": stream.statistic,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in stream.dimensions],
     }
