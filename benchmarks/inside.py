@@ -20,6 +20,8 @@ from pathlib import Path
 from antipodes.edge.http import DEFAULT_LIMITS, HttpConnection, _DateClock
 from antipodes.region.region import Region
 from antipodes.services.contract import Settings
+from antipodes.services.dynamodb import raw_items
+from antipodes.wire import heads
 from antipodes.world.disk import FileDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
@@ -55,7 +57,8 @@ class Bench:
         await self.region.start()
         clock = _DateClock(self.world)
         for _ in range(CONNECTIONS):
-            connection = HttpConnection(self.world, self.region._path.respond, DEFAULT_LIMITS, clock)
+            path = self.region._path
+            connection = HttpConnection(self.world, path.respond, DEFAULT_LIMITS, clock, usual=path.respond_usual)
             connection.connection_made(Counting())
             self.connections.append(connection)
 
@@ -92,6 +95,7 @@ async def measure(operations: list[str], seconds: float = SECONDS) -> None:
 
 
 def main() -> None:
+    print(f"compiled: {heads.COMPILED and raw_items.COMPILED}")
     run_real(lambda: measure(sys.argv[1:] or list(dynamodb.WORK)))
 
 

@@ -116,7 +116,30 @@ class Planet:
 
 
 async def ask(service: DynamoDB, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """One operation, as the wire would ask it; the answer decoded."""
+    """One operation, as the wire would ask it, the short way if it is a usual one; the answer decoded."""
+    answered = ask_usual(service, operation, params)
+    if answered is not None:
+        return cast("dict[str, Any]", orjson.loads(await answered))
+    return await ask_full(service, operation, params)
+
+
+def ask_usual(service: DynamoDB, operation: str, params: Mapping[str, Any]) -> asyncio.Future[bytes] | None:
+    """The answer's body to come; None: this is no usual request."""
+    short = service.usual.get(operation)
+    answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def told(body: bytes | None, error: AwsError | None) -> None:
+        if error is not None:
+            answered.set_exception(error)
+        else:
+            assert body is not None
+            answered.set_result(body)
+
+    return answered if short is not None and short(orjson.dumps(params), told) else None
+
+
+async def ask_full(service: DynamoDB, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """One operation the full way."""
     request = Request("dynamodb", operation, params, service.database.region)
     result = await service.operations[operation](request)
     return cast("dict[str, Any]", orjson.loads(result.body if isinstance(result, Payload) else orjson.dumps(result)))

@@ -44,6 +44,9 @@ def show(screen: Screen, planet: planets.Planet, now: GlobeStatus) -> None:
     ]
     if functions:
         screen.table(("Function", "Region", "Envs", "Busy", "Calls", "Errors"), functions)
+    up = [region for region in now.regions if region.state == "up"]
+    if up and not all(region.compiled for region in up):
+        screen.line("the hot paths run in Python: no C compiler was there at installation", "quiet")
     for fault in now.faults:
         screen.line(str(fault), "bad")
 

@@ -29,7 +29,8 @@ from typing import Any, cast
 import httptools
 
 from antipodes.edge.eager import Starter
-from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse, IndexedHeaders
+from antipodes.wire.heads import read_request
+from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse, IndexedHeaders, UsualHandler
 from antipodes.world.world import Certificates, Server, World
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,6 @@ QUEUE_LIMIT = 32  # requests waiting on one connection before reading pauses
 LINGER_S = 1.0  # how long input is thrown away after an error answer
 # What SDKs send, thousands of times: such a request is taken apart here, if it is whole, in half the parser's time.
 USUAL = b"POST / HTTP/1.1\r\n"
-PLAIN_LINE_CHARS = 4096
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 KEEP, KEEP_OLD, CLOSE = "", "Connection: keep-alive\r\n", "Connection: close\r\n"  # KEEP_OLD: to HTTP/1.0
@@ -67,11 +67,14 @@ async def serve_http(
     port: int,
     handler: HttpHandler,
     *,
+    usual: UsualHandler | None = None,
     address: str | None = None,
     tls: Certificates | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Server:
     """Listens until the Server is closed; closing it also closes the connections (running handlers end).
+
+    usual: asked before `handler`, may answer without a task of its own.
 
     Raises OSError if the port is taken (what the World raises).
     """
@@ -80,7 +83,7 @@ async def serve_http(
     clock = _DateClock(world)
 
     def connection() -> asyncio.Protocol:
-        return HttpConnection(world, handler, limits, clock, local=local, secure=secure)
+        return HttpConnection(world, handler, limits, clock, usual=usual, local=local, secure=secure)
 
     return await world.serve(port, connection, address=address, tls=tls)
 
@@ -113,9 +116,11 @@ class HttpConnection(asyncio.Protocol):
         limits: Limits,
         clock: _DateClock,
         *,
+        usual: UsualHandler | None = None,
         local: str = "",
         secure: bool = False,
     ) -> None:
+        self._usual = usual
         self._world = world
         self._handler = handler
         self._limits = limits
@@ -210,19 +215,16 @@ class HttpConnection(asyncio.Protocol):
 
     def _take_usual(self, data: bytes) -> bool:
         """Queues the request if `data` is one whole usual request and nothing else; False leaves it to the parser."""
-        end = data.find(b"\r\n\r\n")
-        if not 0 < end < self._limits.head_bytes or self._no_more_input:
+        parts = None if self._no_more_input else read_request(data, len(USUAL), self._limits.head_bytes)
+        if parts is None:
             return False
-        found = usual_headers(data, end)
-        body = data[end + 4 :]
-        if (
-            found is None
-            or found.by_name.get("content-length") != str(len(body))
-            or len(body) > self._limits.body_bytes
-        ):
+        pairs, by_name, body = parts
+        if len(body) > self._limits.body_bytes:
             return False
-        request = HttpRequest("POST", "/", found, body, self._client, self._secure, self._local)
-        self._queue.append((request, KEEP))
+        headers = IndexedHeaders(pairs)
+        headers.by_name = by_name
+        headers.repeats = False
+        self._queue.append((HttpRequest("POST", "/", headers, body, self._client, self._secure, self._local), KEEP))
         return True
 
     # --- the parser calls ---
@@ -323,6 +325,8 @@ class HttpConnection(asyncio.Protocol):
             request, self._connection = self._queue.popleft()
             self._head_only = request.method == "HEAD"
             self._busy = True
+            if self._usual is not None and self._usual(request, self._answered):
+                continue
             work = self._handler(request)
             self._starter.run(work if isinstance(work, CoroutineType) else _settle(work), self._answered)
         self._pumping = False
@@ -422,47 +426,6 @@ class HttpConnection(asyncio.Protocol):
         self._timer = self._loop.call_later(max(min(deadline - now, self._look_s), 0.001), self._check_slowness)
 
 
-def usual_headers(data: bytes, end: int) -> IndexedHeaders | None:
-    """The headers between the request line USUAL and `end`; None if anything about them is not plain."""
-    pairs: list[tuple[str, str]] = []
-    by_name: dict[str, str] = {}
-    for line in data[len(USUAL) : end].decode("latin-1").split("\r\n"):
-        plain = _plain_line(line) if len(line) < PLAIN_LINE_CHARS else None
-        if plain is None:
-            return None
-        pair, lowered = plain
-        pairs.append(pair)
-        by_name[lowered] = pair[1]
-    headers = IndexedHeaders(pairs)
-    headers.by_name = by_name
-    headers.repeats = False
-    return headers if len(by_name) == len(pairs) else None
-
-
-_NOT_PLAIN = frozenset({"transfer-encoding", "connection", "expect", "upgrade", "keep-alive", "proxy-connection", "te"})
-
-
-@lru_cache(maxsize=256)
-def _plain_line(line: str) -> tuple[tuple[str, str], str] | None:
-    """(name and value as they came, the name in lower case); None for a line that needs the parser's judgement.
-
-    Cached: most lines of a request were in the one before.
-    """
-    name, colon, value = line.partition(": ")
-    lowered = name.lower()
-    if (
-        not colon
-        or not line.isascii()
-        or not line.isprintable()
-        or not name.replace("-", "").isalnum()
-        or not value
-        or value != value.strip()
-        or (lowered in _NOT_PLAIN and line.lower() != "connection: keep-alive")
-    ):
-        return None
-    return (name, value), lowered
-
-
 @lru_cache(maxsize=512)
 def _name_of(name: bytes) -> tuple[str, str]:
     """A header's name as it came, and in lower case."""
@@ -499,6 +462,9 @@ def encode_response(
     """
     status = response.status
     body = response.body
+    if response.lines and not head_only:
+        above = STATUS_LINES[status] + date_line + f"Content-Length: {len(body)}\r\n" + connection
+        return b"%b%b\r\n%b" % (above.encode("ascii"), response.lines, body)
     if not 200 <= status <= 999:
         raise ValueError(f"status {status}")
     parts = [STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"]

@@ -48,6 +48,7 @@ class RegionStatus(msgspec.Struct, frozen=True):
     peers: tuple[PeerStatus, ...] = ()
     functions: tuple[FunctionStatus, ...] = ()
     tables: Mapping[str, int] = {}  # table name -> items
+    compiled: bool = False  # the hot paths run in C; else in Python
 
 
 class HealthStatus(msgspec.Struct, frozen=True):

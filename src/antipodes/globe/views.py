@@ -40,6 +40,7 @@ def region_status(status: RegionStatus, report: RegionReport) -> RegionStatus:
             FunctionStatus(f.name, f.environments, f.busy, f.invocations, f.errors) for f in report.functions
         ),
         tables=report.tables,
+        compiled=report.compiled,
     )
 
 

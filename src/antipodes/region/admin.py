@@ -40,6 +40,7 @@ class RegionReport(msgspec.Struct, frozen=True):
     peers: tuple[PeerReport, ...] = ()
     functions: tuple[FunctionReport, ...] = ()
     tables: Mapping[str, int] = {}
+    compiled: bool = False  # wire/heads.py, dynamodb/raw_items.py
 
 
 class RegionAdmin:

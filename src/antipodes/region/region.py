@@ -21,6 +21,7 @@ from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.cloudformation.service import CloudFormation
 from antipodes.services.cloudwatch.service import CloudWatch
 from antipodes.services.contract import Carried, Service, Settings, Surroundings
+from antipodes.services.dynamodb import raw_items
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.iam.service import IAM
 from antipodes.services.lambda_.service import Lambda
@@ -29,6 +30,7 @@ from antipodes.services.route53.service import Route53
 from antipodes.services.s3.service import S3
 from antipodes.services.sts.service import STS
 from antipodes.store.store import Store
+from antipodes.wire import heads
 from antipodes.world import geography
 from antipodes.world.rules import Rule
 from antipodes.world.world import GLOBE, Server, World
@@ -103,10 +105,11 @@ class Region:
             await service.start()
         self.replicator.start()
         settings = self._settings
-        self._servers.append(await serve_http(self._world, settings.port, self._path.respond, limits=LIMITS))
-        self._servers.append(
-            await serve_http(self._world, settings.https_port, self._path.respond, tls=self._acm, limits=LIMITS)
-        )
+        respond, usual = self._path.respond, self._path.respond_usual
+        for port, tls in ((settings.port, None), (settings.https_port, self._acm)):
+            self._servers.append(
+                await serve_http(self._world, port, respond, usual=usual, tls=tls, limits=LIMITS),
+            )
 
     async def stop(self) -> None:
         """Listeners, services, replication, store."""
@@ -129,7 +132,7 @@ class Region:
         functions = tuple(
             FunctionReport(f.name, f.environments, f.busy, f.invocations, f.errors) for f in self._lambda.stats()
         )
-        return RegionReport(peers, functions, self._dynamodb.table_sizes())
+        return RegionReport(peers, functions, self._dynamodb.table_sizes(), heads.COMPILED and raw_items.COMPILED)
 
     async def call(
         self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None

@@ -60,6 +60,7 @@ class Store:
         self._dirty = False
         self._scheduled: asyncio.Handle | None = None
         self._waiters: list[asyncio.Future[None]] = []
+        self._callers: list[Callable[[StoreError | None], None]] = []
         self._growth: list[tuple[int, asyncio.Future[None]]] = []
         self._closed = False
         self._on_taken_back: list[Callable[[], None]] = []
@@ -137,6 +138,14 @@ class Store:
     def when_taken_back(self, call: Callable[[], None]) -> None:
         """`call()` after a group failed, before its waiters hear of it: what was read out of it into memory is void."""
         self._on_taken_back.append(call)
+
+    def when_durable(self, done: Callable[[StoreError | None], None]) -> None:
+        """As `durable`, for who has no task: `done` is called, when everything written before the call is on disk, or
+        with the error. It must not raise."""
+        if self._dirty:
+            self._callers.append(done)
+        else:
+            done(None)
 
     def stamp(self) -> Version:
         """A version later than every one this store has given or seen."""
@@ -236,6 +245,9 @@ class Store:
             if not waiter.done():
                 waiter.set_result(None)
         self._wake_growth()
+        callers, self._callers = self._callers, []
+        for done in callers:
+            done(None)
         if self._dropped < self._begin:
             self._schedule()
 
@@ -268,6 +280,9 @@ class Store:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_exception(StoreError(str(error)))
+        callers, self._callers = self._callers, []
+        for done in callers:
+            done(StoreError(str(error)))
 
 
 def _in_simulated_time() -> bool:

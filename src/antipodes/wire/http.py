@@ -62,6 +62,7 @@ class HttpResponse(msgspec.Struct, frozen=True, gc=False):
     status: int
     headers: Headers = ()
     body: bytes = b""
+    lines: bytes = b""  # header lines ready to go out, each with its line break, in the place of `headers`
 
     def header(self, name: str) -> str | None:
         return header_of(self.headers, name)
@@ -83,3 +84,7 @@ def header_of(headers: Headers, name: str) -> str | None:
 
 
 HttpHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+# The short way of a handler. False: this request is none for it, and nothing happened. True: `Answered` is called once,
+# before this returns or later, with the answer or an error.
+Answered = Callable[[HttpResponse | None, BaseException | None], None]
+UsualHandler = Callable[[HttpRequest, Answered], bool]

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from antipodes.wire.errors import AwsError
+
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One operation asked of one service in one Region."""
@@ -35,3 +37,7 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
 
 Result = Mapping[str, Any] | Payload
 Operation = Callable[[Request], Awaitable[Result]]
+
+# The short way of an operation (services/contract.py): it takes a body, and tells once the answer's body or the error.
+Told = Callable[[bytes | None, AwsError | None], None]
+UsualOperation = Callable[[bytes, Told], bool]

@@ -9,7 +9,7 @@ checked), SigV4A.
 
 The signing key depends on secret, date, region and service only and is cached, and so is what stands before the
 signature in an Authorization header: it stays the same from a client's request to its next. What is left is one hash
-of the body, one of the canonical request, one HMAC. `_accepted` does that and can only say yes; a request that it does
+of the body, one of the canonical request, one HMAC. `accepted` does that and can only say yes; a request that it does
 not know or that does not fit goes the full way, which finds the right words for what is wrong.
 """
 
@@ -130,10 +130,10 @@ def verify(request: HttpRequest, secret_for: SecretFor, now: float) -> Identity:
     (wrong, expired, not yet current), UnrecognizedClientException; for S3 also RequestTimeTooSkewed,
     XAmzContentSHA256Mismatch and AccessDenied "Request has expired".
     """
-    headers = _joined(request)
-    known = _accepted(request, headers, secret_for, now)
+    known = accepted(request, secret_for, now)
     if known is not None:
         return known
+    headers = _joined(request)
     authorization = headers.get("authorization")
     by_query = "X-Amz-Algorithm=" in request.target
     if authorization is not None:
@@ -190,8 +190,9 @@ def _usual(before: str) -> _Usual | None:
     return _Usual(scope, Identity(scope.access_key, scope.region, scope.service), claim.signed_headers, names)
 
 
-def _accepted(request: HttpRequest, headers: dict[str, str], secret_for: SecretFor, now: float) -> Identity | None:
+def accepted(request: HttpRequest, secret_for: SecretFor, now: float) -> Identity | None:
     """The identity if this is a usual request and its signature is right; None says nothing about it."""
+    headers = _joined(request)
     before, _, signature = headers.get("authorization", "").rpartition("Signature=")
     usual = _usual(before)
     timestamp = headers.get("x-amz-date", "")

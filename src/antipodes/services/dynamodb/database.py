@@ -38,6 +38,7 @@ from antipodes.services.dynamodb.metering import Usage
 from antipodes.services.dynamodb.orders import COUNTED, Order, order_changes, orders_of, placed
 from antipodes.services.dynamodb.overrides import seen_in
 from antipodes.services.dynamodb.parameters import write_units
+from antipodes.services.dynamodb.raw_items import KeyNames
 from antipodes.services.dynamodb.schema import Description, Index, Shared
 from antipodes.services.dynamodb.stream_ledger import followed
 from antipodes.services.dynamodb.throughput import Buckets
@@ -72,6 +73,7 @@ class Table:
     size_bytes: int = 0
     usage: Usage = field(default_factory=Usage)  # since the meter last took it
     rows_prefix: bytes = field(init=False)
+    key_names: KeyNames = field(init=False)
     rows_end: bytes = field(init=False)
     topic: str = field(init=False)
     replicated: bool = field(init=False)
@@ -93,6 +95,11 @@ class Table:
         self.description = description
         shared = description.shared
         self.topic = topic_of(shared)
+        behind = shared.range
+        self.key_names = (
+            *(shared.hash.name, shared.hash.kind),
+            *((behind.name, behind.kind) if behind is not None else (None, None)),
+        )
         self.replicated = len(shared.holders) > 1
         self.streamed = bool(shared.settings.stream_view)
         self.logged = self.replicated or self.streamed
@@ -376,7 +383,12 @@ class Database:
         try:
             await self.store.durable()
         except StoreError as error:
-            raise ServerFault("InternalServerError", str(error), happened=False) from error
+            raise disk_refused(error) from error
+
+
+def disk_refused(error: StoreError) -> ServerFault:
+    """What to tell of a write whose group failed."""
+    return ServerFault("InternalServerError", str(error), happened=False)
 
 
 def _read(raw: bytes) -> Description:

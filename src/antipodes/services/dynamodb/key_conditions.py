@@ -191,7 +191,7 @@ def range_of(tests: list[KeyTest], hashes: Parts, ranges: Parts, *, index: bool,
         if test is None:
             break
         parts = [keys.encoded(part.kind, value[part.kind]) for value in test.values]
-        start, end = _bounds(test.operator, base, parts, index)
+        start, end = bounds(test.operator, base, parts, index)
         base += keys.ended(parts[0])  # of no use but after an equality in an index
     return KeyRange(partition, start, max(start, end or keys.after_prefix(partition)))
 
@@ -208,8 +208,10 @@ def _check_kinds(test: KeyTest, part: KeyPart) -> None:
             )
 
 
-def _bounds(operator: str, partition: bytes, parts: list[bytes], index: bool) -> tuple[bytes, bytes]:
-    """In a table a key ends with its range part; in an index a terminator and the item's key follow. partition: what
+def bounds(operator: str, partition: bytes, parts: list[bytes], index: bool) -> tuple[bytes, bytes]:
+    """The keys that meet a condition on the range key; start <= key < end, or nothing.
+
+    In a table a key ends with its range part; in an index a terminator and the item's key follow. partition: what
     all keys in question begin with."""
     if index:
         prefix = partition + keys.escaped(parts[0])

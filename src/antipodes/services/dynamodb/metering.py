@@ -173,33 +173,36 @@ class Meter:
     def measured(self, name: str, operation: Operation) -> Operation:
         """The operation, with its latency and its errors counted."""
         monotonic = self._world.monotonic
-        latencies = self._latencies[name]
 
         async def run(request: Request) -> Result:
             begun = monotonic()
             try:
                 result = await operation(request)
             except AwsError as fault:
-                self._failed(name, request.params, fault)
+                self.failed(name, _tables_of(request.params), fault)
                 raise
             except Exception:
-                self._count("SystemErrors", name, request.params)
+                self._count("SystemErrors", name, _tables_of(request.params))
                 raise
             latency_s = monotonic() - begun
-            if self._since is None:
-                self._begin()
             table = request.params.get("TableName")
-            if table in latencies:
-                lot = latencies[table]
-                lot.append(latency_s)
-                if len(lot) >= LOT:
-                    self._order(name, table)
-            else:
-                for table in _tables_of(request.params):
-                    latencies.setdefault(table, []).append(latency_s)
+            self.took(name, table if type(table) is str else _tables_of(request.params), latency_s)
             return result
 
         return run
+
+    def took(self, name: str, tables: str | Sequence[str], latency_s: float) -> None:
+        """Counts a request that went well."""
+        if self._since is None:
+            self._begin()
+        latencies = self._latencies[name]
+        for table in (tables,) if type(tables) is str else tables:
+            lot = latencies.get(table)
+            if lot is None:
+                lot = latencies[table] = []
+            lot.append(latency_s)
+            if len(lot) >= LOT:
+                self._order(name, table)
 
     def guarded(self, name: str, operation: Operation) -> Operation:
         """The operation, with its errors counted: AWS measures no latency of the control plane."""
@@ -208,7 +211,7 @@ class Meter:
             try:
                 return await operation(request)
             except AwsError as fault:
-                self._failed(name, request.params, fault)
+                self.failed(name, _tables_of(request.params), fault)
                 raise
 
         return run
@@ -233,25 +236,28 @@ class Meter:
         await self._world.sleep(min(FLUSH_S, 60.0 - self._since % 60.0))
         await self.flush()
 
-    def _failed(self, name: str, params: Mapping[str, Any], fault: AwsError) -> None:
+    def failed(self, name: str, tables: str | Sequence[str], fault: AwsError) -> None:
+        """Counts a request that was refused, or failed."""
+        if type(tables) is str:
+            tables = (tables,)
         if self._since is None:
             self._begin()
         if fault.status >= 500:
-            self._count("SystemErrors", name, params)
+            self._count("SystemErrors", name, tables)
         elif fault.code == "ConditionalCheckFailedException":
-            for table in _tables_of(params):
+            for table in tables:
                 found = self._tables.get(self._table_name(table))
                 if found is not None:
                     found.usage.refused += 1
         elif fault.code == THROTTLED:
-            self._count("ThrottledRequests", name, params)
+            self._count("ThrottledRequests", name, tables)
         else:
-            self._count("UserErrors", name, {})
+            self._count("UserErrors", name, ())
 
-    def _count(self, metric: str, name: str, params: Mapping[str, Any]) -> None:
+    def _count(self, metric: str, name: str, tables: Sequence[str]) -> None:
         if self._since is None:
             self._begin()
-        for table in _tables_of(params) or ("",):
+        for table in tables or ("",):
             key = metric, "" if metric == "UserErrors" else name, table
             self._failures[key] = self._failures.get(key, 0) + 1
 

@@ -31,7 +31,8 @@ from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.streams import Streams
 from antipodes.services.dynamodb.typed import takes_values, typed
-from antipodes.wire.operation import Operation
+from antipodes.services.dynamodb.usual import Usual
+from antipodes.wire.operation import Operation, UsualOperation
 
 _ITEM_OPERATIONS = {
     "PutItem": items.put_item,
@@ -107,6 +108,7 @@ class DynamoDB:
                 for name, operation in operations.items()
             }
         )
+        self.usual: Mapping[str, UsualOperation] = Usual(self.database, self.meter).operations
 
     @property
     def operations(self) -> Mapping[str, Operation]:

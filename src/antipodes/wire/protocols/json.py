@@ -309,17 +309,18 @@ def writable(shape: Shape, value: Any, timestamp_form: str = "unixtimestamp") ->
 
 def serialize_response(service: str, operation: str, result: Result, request_id: str) -> HttpResponse:
     if isinstance(result, Payload):
-        return _response(service, 200, result.body, request_id, result.headers)
+        return response(service, 200, result.body, request_id, result.headers)
     if service in RAW_SERVICES:
-        return _response(service, 200, orjson.dumps(result), request_id)
+        return response(service, 200, orjson.dumps(result), request_id)
     shape = models.operation_model(service, operation).output_shape
     body = b"" if shape is None else orjson.dumps(writable(shape, result))  # no output shape: AWS sends nothing at all
-    return _response(service, 200, body, request_id)
+    return response(service, 200, body, request_id)
 
 
-def _response(
+def response(
     service: str, status: int, body: bytes, request_id: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> HttpResponse:
+    """An answer whose body is ready."""
     kind, checked = _style(service)
     own: tuple[tuple[str, str], ...] = (("x-amzn-RequestId", request_id), ("Content-Type", kind))
     if checked:
@@ -347,7 +348,7 @@ def serialize_error(service: str, operation: str | None, error: AwsError, reques
     if code == "UnknownOperationException" and not error.message:
         members = {}
     body = orjson.dumps({"__type": kind, **members})
-    return _response(service, status, body, request_id, _query_error(service, error, status))
+    return response(service, status, body, request_id, _query_error(service, error, status))
 
 
 def _as_it_is(shape: Shape, value: Any) -> Any:

@@ -1,0 +1,3 @@
+from antipodes.services.dynamodb.raw_items import KeyNames, Raw, Read
+
+def read_item(raw: Raw, names: KeyNames) -> Read | None: ...

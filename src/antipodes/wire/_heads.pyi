@@ -1,0 +1,3 @@
+from antipodes.wire.heads import Parts
+
+def read_request(data: bytes, start: int, head_bytes: int) -> Parts | None: ...
