@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from antipodes.edge.dns import serve_dns
+from antipodes.edge.dns import MAX_CONNECTIONS, TCP_IDLE_S, serve_dns
 from antipodes.wire import dns, dns_client
 from antipodes.wire.http import HttpResponse
 from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
-from antipodes.world.world import GLOBE, HERE, PortInUse
+from antipodes.world.simulated import Simulation
+from antipodes.world.world import GLOBE, HERE, ConnectionLost, PortInUse, Stream
 from tests.route53.homes import Planet53
 from tests.route53.planes import Plane, alias, plain
 from tests.worlds import Worlds
@@ -186,3 +187,59 @@ def test_dig_is_content() -> None:
         assert "Warning" not in said and "malformed" not in said
 
     run_real(soon(story))
+
+
+def test_many_questions_at_once_over_tcp_are_all_answered(both_worlds: Worlds) -> None:
+    async def story() -> None:
+        server = await serve_dns(both_worlds.world(GLOBE), 0, answer, address="127.0.0.1")
+        asked = [dns_client.build_query("a.example.com", "A", ident) for ident in range(300)]
+        got = framed(await over_tcp(both_worlds, server.port, asked, pieces=1))
+        assert [dns_client.parse_answer(one).id for one in got] == list(range(300))
+        server.close()
+
+    both_worlds.run(soon(story))
+
+
+def test_an_idle_connection_ends_however_slowly_a_question_dribbles_in() -> None:
+    simulation = Simulation(1)
+
+    async def story() -> None:
+        server = await serve_dns(simulation.world(GLOBE), 53, answer, address="127.0.0.1")
+        stream = await simulation.world(HERE).connect("127.0.0.1", 53)
+        whole = dns_client.build_query("a.example.com", "A", 1)
+        stream.write(len(whole).to_bytes(2, "big") + whole)
+        began_s = simulation.elapsed_s
+        assert framed(await stream.read())
+        for byte in (b"\0", b"\x40", b"x"):
+            await asyncio.sleep(3)
+            stream.write(byte)
+        with pytest.raises(ConnectionLost):
+            await stream.read()
+        assert TCP_IDLE_S - 0.1 < simulation.elapsed_s - began_s < TCP_IDLE_S + 0.1
+        server.close()
+
+    simulation.run(soon(story)())
+
+
+def test_of_too_many_connections_the_idlest_ends() -> None:
+    simulation = Simulation(1)
+
+    async def story() -> None:
+        server = await serve_dns(simulation.world(GLOBE), 53, answer, address="127.0.0.1")
+        world = simulation.world(HERE)
+        whole = dns_client.build_query("a.example.com", "A", 1)
+
+        async def asks(stream: Stream) -> Stream:
+            stream.write(len(whole).to_bytes(2, "big") + whole)
+            assert framed(await stream.read())
+            return stream
+
+        streams = [await asks(await world.connect("127.0.0.1", 53)) for _ in range(MAX_CONNECTIONS)]
+        await asks(streams[0])
+        late = await asks(await world.connect("127.0.0.1", 53))
+        assert await streams[1].read() == b""  # the first one was busy since
+        for stream in (streams[0], streams[2], late):
+            await asks(stream)
+        server.close()
+
+    simulation.run(soon(story)())

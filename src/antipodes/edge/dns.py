@@ -4,6 +4,9 @@ Rules. Knows no DNS beyond TCP's two-byte length. What the answer function does 
 end of the connection (TCP). Two ways to take datagrams: through the World (simulated time, and anywhere it is fast
 enough), or on a raw non-blocking socket of its own, drained up to DRAINED datagrams a wake-up, which answers several
 times as many as an asyncio transport does. UDP and TCP share one port number.
+
+TCP (RFC 7766): questions may be pipelined, and are answered in order. A connection ends TCP_IDLE_S after the last whole
+question, however many bytes dribble in; of more than MAX_CONNECTIONS the one that has been idle longest ends.
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ log = logging.getLogger(__name__)
 
 DRAINED = 64
 BUFFER_BYTES = 4 << 20
+MAX_DATAGRAM_BYTES = 4096  # a longer question is cut off, and so has a bad form
 LENGTH_BYTES = 2
 TCP_IDLE_S = 10.0  # RFC 7766 wants a few seconds
+MAX_CONNECTIONS = 200
 
 
 class Answerer(Protocol):
@@ -33,7 +38,8 @@ async def serve_dns(
     world: World, port: int, answer: Answerer, *, address: str | None = None, raw_socket: bool = False
 ) -> Server:
     """Listens on UDP and TCP. port 0: one that is free for both. Raises PortInUse."""
-    tcp = await world.serve(port, lambda: _Connection(world, answer), address=address)
+    connections: dict[_Connection, None] = {}
+    tcp = await world.serve(port, lambda: _Connection(answer, connections), address=address)
     try:
         udp: Server
         if raw_socket:
@@ -102,7 +108,7 @@ class _RawUdp:
         receive, send, answer = self._socket.recvfrom, self._socket.sendto, self._answer
         for _ in range(DRAINED):
             try:
-                message, client = receive(65535)
+                message, client = receive(MAX_DATAGRAM_BYTES)
             except OSError:  # nothing waits, or an ICMP error of an earlier answer
                 return
             try:
@@ -118,11 +124,11 @@ class _RawUdp:
 
 
 class _Connection(asyncio.Protocol):
-    """One TCP connection. Messages are answered in order; an idle one is closed."""
+    """One TCP connection. `open_ones`: all of a listener, the one that has been idle longest first."""
 
-    def __init__(self, world: World, answer: Answerer) -> None:
-        self._world = world
+    def __init__(self, answer: Answerer, open_ones: dict[_Connection, None]) -> None:
         self._answer = answer
+        self._open_ones = open_ones
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._client_ip = ""
@@ -133,22 +139,31 @@ class _Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._client_ip = peer[0] if peer else ""
         self._wait()
+        if len(self._open_ones) > MAX_CONNECTIONS:
+            next(iter(self._open_ones)).close()
 
     def data_received(self, data: bytes) -> None:
         assert self._transport is not None
-        self._wait()
-        buffer = self._buffer
+        buffer, taken = self._buffer, 0
         buffer += data
-        while len(buffer) >= LENGTH_BYTES:
-            end = LENGTH_BYTES + int.from_bytes(buffer[:LENGTH_BYTES], "big")
+        while len(buffer) >= taken + LENGTH_BYTES:
+            start = taken + LENGTH_BYTES
+            end = start + int.from_bytes(buffer[taken:start], "big")
             if len(buffer) < end:
                 break
-            answered = self._answer(bytes(buffer[LENGTH_BYTES:end]), self._client_ip, True)
-            del buffer[:end]
+            try:
+                answered = self._answer(bytes(buffer[start:end]), self._client_ip, True)
+            except Exception:
+                log.exception("a DNS question from %s could not be answered", self._client_ip)
+                answered = None
             if answered is None:
-                self._transport.close()
+                self.close()
                 return
             self._transport.write(len(answered).to_bytes(LENGTH_BYTES, "big") + answered)
+            taken = end
+        if taken:
+            del buffer[:taken]
+            self._wait()
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more questions."""
@@ -160,11 +175,26 @@ class _Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._open_ones.pop(self, None)
         if self._idle is not None:
             self._idle.cancel()
 
+    def close(self) -> None:
+        self._open_ones.pop(self, None)
+        if self._transport is not None:
+            self._transport.close()
+
     def _wait(self) -> None:
+        """A whole question came, or the connection was made: the time of idleness begins."""
         if self._idle is not None:
             self._idle.cancel()
         assert self._transport is not None
-        self._idle = asyncio.get_running_loop().call_later(TCP_IDLE_S, self._transport.close)
+        self._idle = asyncio.get_running_loop().call_later(TCP_IDLE_S, self._give_up)
+        self._open_ones.pop(self, None)
+        self._open_ones[self] = None
+
+    def _give_up(self) -> None:
+        """`abort`, not `close`: a client that does not read would hold the connection for ever."""
+        self._open_ones.pop(self, None)
+        if self._transport is not None:
+            self._transport.abort()
