@@ -7,19 +7,23 @@ import struct
 
 from antipodes.nameserver.places import Places
 from antipodes.nameserver.responder import Responder
+from antipodes.nameserver.signer import Signer
 from antipodes.services.route53.zone import DataPlane
 from antipodes.wire import dns_client, edns
 from antipodes.world import geography
 
+NOW_S = 1_700_000_000.0
 
-def responder(plane: DataPlane, seed: int = 1) -> Responder:
+
+def responder(plane: DataPlane, seed: int = 1, signer: Signer | None = None) -> Responder:
     places = Places()
     return Responder(
         plane,
+        signer or Signer(plane, lambda: NOW_S),
         client_of=places.of_ip,
         client_of_subnet=places.of_subnet,
         random=random.Random(seed).random,
-        now=lambda: 1_700_000_000.0,
+        now=lambda: NOW_S,
         secret=bytes(range(16)),
         logs=lambda zone_id: False,
         log=lambda *_: None,

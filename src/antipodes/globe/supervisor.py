@@ -117,6 +117,7 @@ async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], No
         token=planet.token,
         probe_world=RealWorld(GLOBE, links=links, disk=disk, verify=False),
         on_event=globe.note,
+        write_log=lambda stream, lines: _append(data_dir / "logs" / stream, lines),
     )
     globe.nameserver = nameserver
     door = FrontDoor(world, planet, globe, admin, nameserver)
@@ -137,3 +138,9 @@ async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], No
         for server in servers:
             server.close()
     return 0
+
+
+def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)

@@ -16,8 +16,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Protocol
 
+from antipodes.nameserver.signer import SYNTHETIC, Signer
 from antipodes.services.route53.policies import Client
 from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.wire import cookies, dns, edns
@@ -44,12 +44,6 @@ _NO_ADDITIONS, _OPT_ONLY = b"\0\0", b"\0\1"
 
 Heads = tuple[bytes, ...]  # flags and three counts, for each of _FLAGS
 Log = Callable[[str, Query, int, bool, str], None]  # zone id, question, rcode, over TCP, client address
-
-
-class Signer(Protocol):
-    """Adds signatures and proofs to what the data plane found, where the zone is signed."""
-
-    def sign(self, query: Query, found: Resolution) -> Resolution: ...
 
 
 @dataclass(slots=True)
@@ -98,6 +92,7 @@ class Responder:
     def __init__(
         self,
         plane: DataPlane,
+        signer: Signer,
         *,
         client_of: Callable[[str], Client],
         client_of_subnet: Callable[[edns.Subnet], Client],
@@ -106,7 +101,6 @@ class Responder:
         secret: bytes,
         logs: Callable[[str], bool],
         log: Log,
-        signer: Signer | None = None,
     ) -> None:
         """client_of: where the owner of an address is. random: draws from [0, 1). secret: 16 bytes, for cookies. logs:
         whether a zone's questions are logged; log: by this."""
@@ -290,7 +284,7 @@ class Responder:
         return variant
 
     def _sign(self, query: Query, found: Resolution) -> Resolution:
-        if query.dnssec_ok and self._signer is not None:
+        if query.dnssec_ok or query.type in SYNTHETIC:
             return self._signer.sign(query, found)
         return found
 

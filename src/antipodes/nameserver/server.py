@@ -12,20 +12,26 @@ health check `services.route53.health`'s.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from antipodes.nameserver.places import DEFAULT_SITE, Places, client_of_site
+from antipodes.nameserver.querylog import QueryLog, Write
 from antipodes.nameserver.responder import Responder
+from antipodes.nameserver.signer import Signer
 from antipodes.nameserver.watch import CheckStatus, OnEvent, Watch
 from antipodes.replica import calls
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.replicator import Replicator
 from antipodes.services.contract import Settings
-from antipodes.services.route53.ledger import CHECKS, CIDRS, ZONES, Ledger, home_of
+from antipodes.services.route53.keys import Signing
+from antipodes.services.route53.ledger import CHECKS, CIDRS, DNSSEC, QUERY_LOGS, ZONES, Ledger, home_of
 from antipodes.services.route53.planet import Planet
+from antipodes.services.route53.query_logs import QueryLogConfig
 from antipodes.services.route53.records import Check, Collection, RecordSet, Zone, unpack
 from antipodes.services.route53.selection import Step
+from antipodes.services.route53.signing import WINDOW_S
 from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.store.records import Version
 from antipodes.store.store import Store
@@ -34,7 +40,8 @@ from antipodes.wire.errors import AwsError, ClientFault, NotSupported
 from antipodes.world import geography
 from antipodes.world.world import World
 
-FOLLOWED = (ZONES, CHECKS, CIDRS)
+FOLLOWED = (ZONES, CHECKS, CIDRS, DNSSEC, QUERY_LOGS)
+RENEW_S = WINDOW_S / 4  # a signature lives for a week beyond its window
 
 
 class NameServer:
@@ -48,8 +55,10 @@ class NameServer:
         token: str,
         probe_world: World | None = None,
         on_event: OnEvent | None = None,
+        write_log: Write | None = None,
     ) -> None:
-        """world: the globe's site. probe_world: the same network, without checks of certificates; None: `world`."""
+        """world: the globe's site. probe_world: the same network, without checks of certificates; None: `world`.
+        write_log: where query logs go; None: nowhere but `query_log.recent`."""
         self._world = world
         self._settings = settings
         home = home_of(settings.regions)
@@ -70,15 +79,19 @@ class NameServer:
             on_event=on_event,
         )
         self._plane = DataPlane(Planet(settings), self._watch.is_healthy, world.chance)
+        self._renewing: asyncio.Task[None] | None = None
+        self._signer = Signer(self._plane, world.now)
+        self.query_log = QueryLog(world, self._places, write_log)
         self._responder = Responder(
             self._plane,
+            self._signer,
             client_of=self._places.of_ip,
             client_of_subnet=self._places.of_subnet,
             random=world.chance.random,
             now=world.now,
             secret=world.chance.getrandbits(128).to_bytes(16, "big"),
-            logs=lambda zone_id: False,
-            log=lambda *_: None,
+            logs=self.query_log.logs,
+            log=self.query_log.note,
         )
         self._replicator = Replicator(
             world,
@@ -95,22 +108,32 @@ class NameServer:
                 self._load_zone(key)
         for key, _ in list(self._ledger.scan(CHECKS)):
             self._load_check(key.decode())
-        for key, value in list(self._ledger.scan(CIDRS)):
-            self._plane.set_collection(key.decode(), unpack(value, Collection))
+        for topic in (CIDRS, DNSSEC, QUERY_LOGS):
+            for key, value in list(self._ledger.scan(topic)):
+                self._load_other(topic, key.decode(), value)
 
     async def start(self) -> None:
         """Follows the control plane and begins to probe. Raises PortInUse: the backbone's port."""
         self._watch.start()
+        self._renewing = self._world.spawn(self._renew_signatures(), "route53.signatures")
         await self._backbone.start()
         self._replicator.start()
 
     async def stop(self) -> None:
         """Probers, replication, store."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+        self.query_log.flush()
         await self._watch.stop()
         await self._replicator.stop()
         self._client.close()
         self._backbone.close()
         self._store.close()
+
+    async def _renew_signatures(self) -> None:
+        while True:
+            await self._world.sleep(RENEW_S)
+            self._signer.renew()
 
     # ---------------------------------------------------------------- questions
 
@@ -159,8 +182,8 @@ class NameServer:
             self._load_group(key.rpartition(b"\0")[0])
         elif topic == ZONES:
             self._load_zone(key)
-        elif topic == CIDRS:
-            self._plane.set_collection(key.decode(), None if value is None else unpack(value, Collection))
+        elif topic in FOLLOWED:
+            self._load_other(topic, key.decode(), value)
         if topic in FOLLOWED:
             self._world.trace("route53.changed", topic=topic, key=key.decode(), gone=value is None)
 
@@ -186,6 +209,15 @@ class NameServer:
     def _load_check(self, check_id: str) -> None:
         data = self._ledger.get(CHECKS, check_id.encode())
         self._watch.load(check_id, None if data is None else unpack(data, Check))
+
+    def _load_other(self, topic: str, key: str, value: bytes | None) -> None:
+        if topic == CIDRS:
+            self._plane.set_collection(key, None if value is None else unpack(value, Collection))
+        elif topic == DNSSEC:
+            self._signer.put(key, None if value is None else unpack(value, Signing))
+        else:
+            self.query_log.put(key, None if value is None else unpack(value, QueryLogConfig))
+            self._plane.zone_changed(key)
 
     def _health_flipped(self, check_id: str) -> None:
         self._plane.health_changed(check_id)

@@ -10,7 +10,8 @@ import msgspec
 from antipodes.services.route53.delegation_sets import MAX_ZONES as MAX_ZONES_OF_SET
 from antipodes.services.route53.delegation_sets import draw_name_servers, reusable_set, set_shape, zones_of
 from antipodes.services.route53.desk import Desk, fault, invalid, page_size
-from antipodes.services.route53.ledger import DESK, ZONES, Entry
+from antipodes.services.route53.keys import Signing
+from antipodes.services.route53.ledger import DESK, DNSSEC, QUERY_LOGS, ZONES, Entry
 from antipodes.services.route53.limits import MAX_ZONES
 from antipodes.services.route53.records import (
     RecordSet,
@@ -121,6 +122,12 @@ class HostedZones:
 
     async def delete_hosted_zone(self, request: Request) -> Mapping[str, Any]:
         zone = self._desk.zone(request.params["Id"])
+        signing = self._desk.ledger.get(DNSSEC, zone.id.encode())
+        if signing is not None and unpack(signing, Signing).keys:
+            raise ClientFault(
+                "HostedZoneNotEmpty",
+                "The specified hosted zone contains DNSSEC Key Signing Keys and so cannot be deleted.",
+            )
         entries: list[Entry] = [(ZONES, zone_key(zone.id), None)]
         for key, value in self._desk.ledger.scan(ZONES, *_span(zone)):
             record = unpack(value, RecordSet)
@@ -131,6 +138,7 @@ class HostedZones:
                 )
             entries.append((ZONES, key, None))
         entries.append((DESK, f"tags/hostedzone/{zone.id}".encode(), None))
+        entries += [(topic, zone.id.encode(), None) for topic in (DNSSEC, QUERY_LOGS)]
         return {"ChangeInfo": await self._desk.submit(entries)}
 
     async def update_hosted_zone_comment(self, request: Request) -> Mapping[str, Any]:

@@ -5,8 +5,9 @@ change may arrive twice, late or out of order. The home Region alone originates;
 holds the other copy, from which a home Region that lost its disk gets everything back.
 
 Topics: "route53/zones" (zones and their record sets), "route53/checks" (health checks), "route53/cidrs" (CIDR
-collections), "route53/desk" (what only the control plane reads: tags, caller references that were used). Row key in the
-store: topic, slash, key.
+collections), "route53/dnssec" (keys and signing of zones), "route53/querylogs" (whose questions are logged),
+"route53/desk" (what only the control plane reads: tags, caller references that were used). Row key in the store: topic,
+slash, key.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from antipodes.store.store import Store
 from antipodes.world.world import GLOBE
 
 ZONES, CHECKS, CIDRS, DESK = "route53/zones", "route53/checks", "route53/cidrs", "route53/desk"
-TOPICS = (CHECKS, CIDRS, DESK, ZONES)
+DNSSEC, QUERY_LOGS = "route53/dnssec", "route53/querylogs"
+TOPICS = (CHECKS, CIDRS, DESK, DNSSEC, QUERY_LOGS, ZONES)
 
 Entry = tuple[str, bytes, bytes | None]  # topic, key, value; None: deleted
 Watcher = Callable[[str, bytes, bytes | None, bytes | None], None]  # topic, key, value, value before

@@ -16,9 +16,11 @@ from antipodes.services.route53 import geolocations
 from antipodes.services.route53.cidr_collections import CidrCollections
 from antipodes.services.route53.delegation_sets import DelegationSets
 from antipodes.services.route53.desk import Desk, invalid
+from antipodes.services.route53.dnssec import Dnssec
 from antipodes.services.route53.health_checks import HealthChecks
 from antipodes.services.route53.hosted_zones import HostedZones
 from antipodes.services.route53.limits import Limits
+from antipodes.services.route53.query_logs import QueryLogs
 from antipodes.services.route53.record_sets import RecordSets
 from antipodes.services.route53.records import bare_id
 from antipodes.services.route53.tags import Tags
@@ -38,7 +40,12 @@ class Route53:
         self._desk = Desk(around)
         self._operations: Mapping[str, Operation] = {
             name: _checked(name, operation)
-            for table in (self._zone_operations(), self._check_operations(), self._routing_operations())
+            for table in (
+                self._zone_operations(),
+                self._check_operations(),
+                self._routing_operations(),
+                self._dns_operations(),
+            )
             for name, operation in table.items()
         }
 
@@ -94,6 +101,22 @@ class Route53:
             "GetGeoLocation": geolocations.get_geo_location,
             "ListGeoLocations": geolocations.list_geo_locations,
             "TestDNSAnswer": self._test_dns_answer,
+        }
+
+    def _dns_operations(self) -> dict[str, Operation]:
+        dnssec, logs = Dnssec(self._desk), QueryLogs(self._desk)
+        return {
+            "CreateKeySigningKey": dnssec.create_key_signing_key,
+            "ActivateKeySigningKey": dnssec.activate_key_signing_key,
+            "DeactivateKeySigningKey": dnssec.deactivate_key_signing_key,
+            "DeleteKeySigningKey": dnssec.delete_key_signing_key,
+            "EnableHostedZoneDNSSEC": dnssec.enable_hosted_zone_dnssec,
+            "DisableHostedZoneDNSSEC": dnssec.disable_hosted_zone_dnssec,
+            "GetDNSSEC": dnssec.get_dnssec,
+            "CreateQueryLoggingConfig": logs.create_query_logging_config,
+            "GetQueryLoggingConfig": logs.get_query_logging_config,
+            "ListQueryLoggingConfigs": logs.list_query_logging_configs,
+            "DeleteQueryLoggingConfig": logs.delete_query_logging_config,
         }
 
     @property

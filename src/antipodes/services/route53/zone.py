@@ -277,7 +277,8 @@ class DataPlane:
                 walk.located, walk.drawn = walk.located or picked.located, walk.drawn or picked.drawn
                 walk.network_bits = longest(walk.network_bits, picked.network_bits)
             if group is None or picked is None or not picked.bare:
-                there = tuple(number for number in groups if number != qtype)
+                # What is there for others, such as other places' CNAME, is not for this asker.
+                there = tuple(n for n in groups if n != qtype and (group is None or n != group.type))
                 return _denied(walk, NOERROR, Denial(home, owner, there), touched)
             walk.answers += [Record(owner, *one) for one in picked.bare]
             if qtype in (group.type, CNAME):
