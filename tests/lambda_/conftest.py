@@ -62,10 +62,12 @@ class Room:
         assert isinstance(answer, Mapping)
         return dict(answer)
 
-    async def create(self, name: str, source: str, **params: Any) -> None:
-        """A function of one module, Active."""
+    async def create(self, name: str, source: str, *, modules: Mapping[str, str] | None = None, **params: Any) -> None:
+        """A function of one module (and more beside it), Active."""
         given = {"Runtime": "python3.12", "Handler": "app.handler", "Role": ROLE, **params}
-        await self.ask("CreateFunction", FunctionName=name, Code={"ZipFile": archive(app=source)}, **given)
+        await self.ask(
+            "CreateFunction", FunctionName=name, Code={"ZipFile": archive(app=source, **(modules or {}))}, **given
+        )
         await self.active(name)
 
     async def active(self, name: str) -> None:

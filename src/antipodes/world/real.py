@@ -19,7 +19,7 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from antipodes.world import geography
 from antipodes.world.disk import Disk
@@ -42,6 +42,9 @@ from antipodes.world.world import (
     Worker,
     WorkerSpec,
 )
+
+if TYPE_CHECKING:
+    from antipodes.world.real_template import Template
 
 T = TypeVar("T")
 log = logging.getLogger("antipodes.world")
@@ -69,6 +72,7 @@ class _Machine:
     endpoints: list[tuple[str, int]] = field(default_factory=list)  # of these servers
     dialling: ssl.SSLContext | None = None
     obey: Callable[[], None] = lambda: None  # what the links call when their rules change
+    template: Template | None = None  # from which Python environments are forked, once one was wanted
 
     def sever_what_is_cut(self) -> None:
         for stream in list(self.streams):
@@ -317,7 +321,19 @@ class RealWorld:
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
         from antipodes.world import real_workers  # noqa: PLC0415 - only Regions with functions need it
 
-        return await real_workers.start(self, spec, output)
+        self.warm_workers(spec.runtime)
+        return await real_workers.start(self, self._machine.template, spec, output)
+
+    def warm_workers(self, runtime: str) -> None:
+        from antipodes.world import real_template, real_workers  # noqa: PLC0415
+
+        if real_workers.PYTHON_RUNTIME.fullmatch(runtime) and real_workers.has_official_client():
+            if self._machine.template is None:
+                self._machine.template = real_template.Template()
+            try:
+                self._machine.template.warm()
+            except OSError as error:  # too many processes, say: whoever starts a worker is told
+                log.warning("no template process for Python functions: %s", error)
 
     async def close(self) -> None:
         """The end of this world and all its views: servers and streams closed, tasks cancelled and awaited."""
@@ -331,6 +347,8 @@ class RealWorld:
         await asyncio.gather(*tasks, return_exceptions=True)
         for stream in list(machine.streams):
             stream.sever()
+        if machine.template is not None:
+            machine.template.close()
         await asyncio.sleep(0)  # lets the transports say good-bye
 
 

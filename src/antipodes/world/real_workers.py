@@ -1,9 +1,10 @@
 """Lambda workers on a real machine: a process for each execution environment.
 
 The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside a private TMPDIR;
-both go when the process ends. AWS's own runtime client runs the handler where it can be imported (Linux), else the
-loop of `handler_loop`. The process stays in the Region's process group and, on Linux, is told to die with the Region:
-SIGKILL to the group or to the Region alone leaves nothing behind. `kill` takes its descendants along.
+both go when the process ends. AWS's own runtime client runs the handler where it can be imported (Linux), forked from
+the Region's template process (real_template) if the function allows it; else the loop of `handler_loop`. The process
+stays in the Region's process group and, on Linux, is told to die with the Region: SIGKILL to the group or to the
+Region alone leaves nothing behind. `kill` takes its descendants along.
 
 A machine that kills a Region may leave its folders: they lie under the site's own disk folder and are removed when
 the Region's next worker starts.
@@ -12,7 +13,6 @@ the Region's next worker starts.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import importlib.util
 import os
 import re
@@ -24,16 +24,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from antipodes.world import real_processes
 from antipodes.world.archive import BadArchive, entries_of
 from antipodes.world.disk import FileDisk
+from antipodes.world.real_template import Template, serves
 from antipodes.world.world import Worker, WorkerFailed, WorkerSpec, World
 
 PYTHON_RUNTIME = re.compile(r"python\d+\.\d+")
-PR_SET_PDEATHSIG = 1
 LOOP = Path(__file__).with_name("handler_loop.py")
 
 
-async def start(world: World, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
+async def start(world: World, template: Template | None, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
     """Starts the worker. Raises WorkerFailed: a runtime that is not there, a bad archive, no such folder."""
     if not PYTHON_RUNTIME.fullmatch(spec.runtime):
         raise WorkerFailed(f"antipodes cannot run {spec.runtime} on this machine: only Python runtimes are supported.")
@@ -43,19 +44,22 @@ async def start(world: World, spec: WorkerSpec, output: Callable[[bytes], None])
         (home / "tmp").mkdir()
         if spec.runtime != _here():
             output(f"antipodes: {spec.runtime} runs on the interpreter found here, {_here()}\n".encode())
+        command, environment = _command(spec), _environment(spec, folder, home)
+        if template is not None and command[1:2] == ["-m"] and serves(folder, spec.environment):
+            return await template.start(command[2:], environment, folder, output, lambda: _remove(home))
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(
             lambda: _WorkerProtocol(output, home),
-            *_command(spec),
+            *command,
             cwd=folder,
-            env=_environment(spec, folder, home),
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=_dies_with(os.getpid()) if sys.platform == "linux" else None,
+            preexec_fn=real_processes.dies_with(os.getpid()) if sys.platform == "linux" else None,
         )
     except BaseException as error:
-        shutil.rmtree(home, ignore_errors=True)
+        _remove(home)
         if isinstance(error, OSError | BadArchive):
             raise WorkerFailed(f"{spec.name}: {error}") from error
         raise
@@ -79,20 +83,14 @@ class RealWorker:
         pid = self.pid
         if pid is None or self._protocol.ended.done():
             return
-        for descendant in [*_descendants(pid), pid]:
-            try:
-                os.kill(descendant, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+        real_processes.kill_descendants(pid)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
 
     def peak_memory_mb(self) -> int | None:
-        """The most memory it ever held (VmHWM); None where /proc is not there."""
-        try:
-            status = Path(f"/proc/{self.pid}/status").read_text()
-        except OSError:
-            return None
-        match = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-        return -(-int(match[1]) // 1024) if match else None
+        return real_processes.peak_memory_mb(self.pid)
 
 
 class _WorkerProtocol(asyncio.SubprocessProtocol):
@@ -112,19 +110,27 @@ class _WorkerProtocol(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         code = self.transport.get_returncode()
-        shutil.rmtree(self._home, ignore_errors=True)
+        _remove(self._home)
         # A grandchild may hold the pipe open for ever; what the process itself wrote is read in this turn of the loop.
         asyncio.get_running_loop().call_soon(self.transport.close)
         if not self.ended.done():
             self.ended.set_result(0 if code is None else code)
 
 
+def _remove(home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+
+
 def _here() -> str:
     return f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def has_official_client() -> bool:
+    return sys.platform == "linux" and importlib.util.find_spec("awslambdaric") is not None
+
+
 def _command(spec: WorkerSpec) -> list[str]:
-    if sys.platform == "linux" and importlib.util.find_spec("awslambdaric") is not None:
+    if has_official_client():
         return [sys.executable, "-m", "awslambdaric", spec.handler]
     return [sys.executable, str(LOOP), spec.handler]
 
@@ -158,18 +164,8 @@ def _remove_orphans(homes: Path) -> None:
     """Homes of Region processes that are no more (they carry its process id)."""
     for home in homes.iterdir():
         owner = home.name.partition("-")[0]
-        if owner != str(os.getpid()) and owner.isdigit() and not _alive(int(owner)):
+        if owner != str(os.getpid()) and owner.isdigit() and not real_processes.alive(int(owner)):
             shutil.rmtree(home, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _place_code(spec: WorkerSpec, home: Path) -> Path:
@@ -185,28 +181,3 @@ def _place_code(spec: WorkerSpec, home: Path) -> Path:
         file.write_bytes(entry.content)
         file.chmod(0o755 if entry.executable else 0o644)
     return folder
-
-
-def _dies_with(parent: int) -> Callable[[], None]:
-    """Runs in the child between fork and exec: ask for SIGKILL when the Region's process ends."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before we asked
-            os._exit(1)
-
-    return ask
-
-
-def _descendants(pid: int) -> list[int]:
-    """Children, their children, and so on, deepest first (Linux; elsewhere none are found)."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            found += [*_descendants(int(child)), int(child)]
-    return found

@@ -303,6 +303,9 @@ class SimulatedWorld:
     ) -> SimulatedServer:
         return self._simulation.network.serve_datagrams(self.site, address or self.address, port, handler)
 
+    def warm_workers(self, runtime: str) -> None:
+        """Cold starts take what they take in simulated time: nothing is to be got ready."""
+
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
         from antipodes.world import sim_workers  # noqa: PLC0415 - brings boto3 along, which few simulations need
 

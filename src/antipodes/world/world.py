@@ -202,6 +202,10 @@ class World(Protocol):
         """
         ...
 
+    def warm_workers(self, runtime: str) -> None:
+        """Says that workers of this runtime will be wanted soon: what can be got ready, is. Never fails."""
+        ...
+
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
         """Starts an execution environment; `output` gets what it writes to stdout and stderr.
 

@@ -74,6 +74,7 @@ async def create_function(catalogue: Catalogue, request: Request) -> Result:
     )
     function = Function(name=name, latest=latest, tags=dict(params.get("Tags") or {}))
     await catalogue.save(function, code.rows)
+    catalogue.surroundings.world.warm_workers(runtime)
     catalogue.settle(name)
     if params.get("Publish"):
         return await publish(catalogue, catalogue.functions[name], "")
