@@ -166,3 +166,25 @@ def test_a_slow_reader_holds_the_writer_back() -> None:
         await read_exactly(stream, 64_000_000)
 
     run_with(RealWorld(SITE, links=Links(), disk=None), story)
+
+
+def test_a_run_that_fails_with_an_open_server_ends() -> None:
+    """It once waited for ever: uvloop warned of the server in a callback, and the warning was an error there."""
+
+    async def story() -> None:
+        world = RealWorld(SITE, links=Links(), disk=None)
+        await world.serve(0, Echo)
+        raise ValueError("between start and close")
+
+    with pytest.raises(ValueError, match="between start and close"):
+        run_real(story)
+
+
+def test_a_server_that_is_left_open_is_named() -> None:
+    pytest.importorskip("uvloop", reason="asyncio's own loop tells when the server is collected, not when it ends")
+
+    async def story() -> None:
+        await RealWorld(SITE, links=Links(), disk=None).serve(0, Echo)
+
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        run_real(story)

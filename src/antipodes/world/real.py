@@ -17,6 +17,7 @@ import random
 import socket
 import ssl
 import time
+import warnings
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -394,10 +395,34 @@ def _not_listening(error: OSError, address: str, port: int) -> NetworkError | OS
 
 
 def run_real(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Runs `main()` on uvloop where it is installed, else on asyncio's own loop; its result."""
+    """Runs `main()` on uvloop where it is installed, else on asyncio's own loop; its result. Always returns once `main`
+    has ended: what it left open is closed, and named by a ResourceWarning each."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            result = runner.run(main())
+        except BaseException:
+            _close(runner)  # what failed is the news, not what it left open
+            raise
+        for one in _close(runner):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        return result
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 - an optional extra
     except ImportError:
-        return asyncio.run(main())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main())
+        return None
+    return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
+
+
+def _close(runner: asyncio.Runner) -> list[warnings.WarningMessage]:
+    """Closes the loop; the warnings of what was still open.
+
+    uvloop warns of an open handle right before it closes it, in a callback of libuv's that no exception leaves: where
+    warnings are errors (as in our tests) it would not close the handle, and then wait for its end for ever.
+    """
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always", ResourceWarning)
+        runner.close()
+    return left_open
