@@ -74,6 +74,14 @@ def test_an_operation_that_is_not_there_is_refused_by_name(planet: Running) -> N
         planet.client("dynamodb", "us-east-1").export_table_to_point_in_time(TableArn="x" * 20, S3Bucket="b")
 
 
+@pytest.mark.parametrize("service", ["ec2", "sqs", "organizations", "eks", "cloudfront"])  # of each protocol one
+def test_a_service_that_is_not_there_is_refused_by_name(planet: Running, service: str) -> None:
+    client = planet.client(service, "us-east-1")
+    ask = {"ec2": "describe_vpcs", "sqs": "list_queues", "organizations": "list_roots", "eks": "list_clusters"}
+    with pytest.raises(ClientError, match=f"antipodes does not support the service {service}"):
+        getattr(client, ask.get(service, "list_distributions"))()
+
+
 @pytest.mark.parametrize(
     ("city", "region"),
     [("New York", "us-east-1"), ("San Francisco", "us-west-2"), ("Frankfurt", "eu-west-1"), ("Tokyo", "us-west-2")],

@@ -303,6 +303,15 @@ def test_an_unknown_service_gets_a_json_error() -> None:
     assert (response.status, response.body) == (403, b'{"message":"x"}')
 
 
+def test_every_service_gets_its_errors_though_its_protocol_is_not_spoken() -> None:
+    refusal = NotSupported("the service ec2")
+    response = serialize_error("ec2", None, refusal, "R")
+    assert response.status == 400
+    assert b"<Errors><Error><Code>UnsupportedOperation</Code><Message>antipodes does not support" in response.body
+    for service in ("cloudwatchomni", "no-such-service"):  # CBOR only; unknown
+        assert serialize_error(service, None, refusal, "R").status == 400
+
+
 @pytest.mark.parametrize(
     ("host", "target", "scope", "service"),
     [

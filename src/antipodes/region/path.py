@@ -93,6 +93,8 @@ class Path:
             target = self._locate(scope.region, service)
             if target != self._region:
                 return await self._carry(request, target, service)
+            if service not in self._services:
+                raise NotSupported(f"the service {service}")
             operation, params = protocols.parse_request(service, request)
             return await self._dispatch(
                 Request(
@@ -188,10 +190,7 @@ class Path:
             ) from error
 
     async def _dispatch(self, request: Request, spoken: str | None) -> HttpResponse:
-        service = self._services.get(request.service)
-        if service is None:
-            raise NotSupported(f"the service {request.service}")
-        operation = service.operations.get(request.operation)
+        operation = self._services[request.service].operations.get(request.operation)
         if operation is None:
             raise NotSupported(f"{request.service} {request.operation}")
         result = await operation(request)

@@ -87,10 +87,16 @@ def operation_model(service: str, operation: str) -> OperationModel:
 
 
 @cache
+def protocols_of(service: str) -> tuple[str, ...]:
+    """All that the service speaks on AWS, as its model lists them ("ec2" is EC2's own kind of query)."""
+    metadata = service_model(service).metadata
+    return tuple(metadata.get("protocols") or [metadata["protocol"]])
+
+
+@cache
 def protocol_of(service: str) -> str:
     """ "json", "query", "rest-json" or "rest-xml": the one that clients use with the service."""
-    metadata = service_model(service).metadata
-    listed = metadata.get("protocols") or [metadata["protocol"]]
+    listed = protocols_of(service)
     for protocol in SPOKEN:
         if protocol in listed:
             return protocol

@@ -74,8 +74,12 @@ def serialize_response(
 def serialize_error(
     service: str, operation: str | None, error: AwsError, request_id: str, *, protocol: str | None = None
 ) -> HttpResponse:
-    """The answer that tells an error. An empty or unknown service gets a REST JSON error, which most clients read."""
-    if service not in models.known_services():
+    """The answer that tells an error, in every case. An empty or unknown service, and one whose protocol is not spoken
+    here, gets a REST JSON error, which most clients read; EC2 its own."""
+    listed = models.protocols_of(service) if service in models.known_services() else ()
+    if listed == ("ec2",):
+        return query.serialize_ec2_error(error, request_id)
+    if not any(one in models.SPOKEN for one in listed):
         return rest_json.serialize_error("", operation, error, request_id)
     protocol = protocol or models.protocol_of(service)
     if protocol == "json":

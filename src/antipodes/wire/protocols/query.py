@@ -168,6 +168,16 @@ def serialize_error(service: str, operation: str | None, error: AwsError, reques
     return HttpResponse(status, (("x-amzn-RequestId", request_id), CONTENT_TYPE), body.encode())
 
 
+def serialize_ec2_error(error: AwsError, request_id: str) -> HttpResponse:
+    """EC2 tells errors in a document of its own; its requests are not read here."""
+    code, status, message = told("ec2", "query", error)
+    body = (
+        f"<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error></Errors>"
+        f"<RequestID>{escape(request_id)}</RequestID></Response>"
+    )
+    return HttpResponse(status, (("x-amzn-RequestId", request_id), CONTENT_TYPE), body.encode())
+
+
 def error_document(namespace: str, code: str, message: str, request_id: str, *, sender: bool, more: str = "") -> str:
     """The ErrorResponse of query and of REST XML (S3 has its own); `more` is XML to put beside the message."""
     return (
