@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import msgspec
+
 from antipodes.cli import status
 from antipodes.cli.screen import Screen
 from antipodes.globe.globe import FunctionStatus, GlobeStatus, HealthStatus, PeerStatus, RegionStatus
@@ -53,3 +55,12 @@ def test_status_says_what_is_wrong() -> None:
     assert "us-west-2 cut" in text
     assert "UNHEALTHY (Failure: refused)" in text
     assert "partition: us-east-1 | us-west-2" in text
+
+
+def test_a_peer_that_is_down_is_told_from_one_that_is_cut_off() -> None:
+    now = planet(connected=False)
+    one, *others = now.regions
+    text = shown(msgspec.structs.replace(now, regions=(msgspec.structs.replace(one, state="down"), *others)))
+    assert "us-east-1 down" in text
+    assert "us-east-1 cut" not in text
+    assert "us-west-2 cut" in text

@@ -7,7 +7,7 @@ import pytest
 from antipodes.gameday.app import App, served_region
 from antipodes.gameday.history import Outcome, Write
 from antipodes.gameday.traffic import Ledger, request
-from antipodes.gameday.users import BadUrl, Caller, DnsFailed, dig, fetch, subnet_of
+from antipodes.gameday.users import BadUrl, Caller, DnsFailed, dig, fetch, subnet_of, why_not
 from antipodes.wire.http import HttpRequest
 from antipodes.world.geography import UnknownPlace, address_of
 from antipodes.world.world import HERE
@@ -39,6 +39,12 @@ def test_fetch_says_where_dns_led_and_what_it_took() -> None:
         assert 0 < fetched.dns_ms < fetched.total_ms < 200
 
     on_paper(1, main)
+
+
+def test_an_answer_without_a_record_says_why() -> None:
+    assert why_not("REFUSED", "a.example", "A") == "the planet's DNS has no zone for a.example; is its app deployed?"
+    assert why_not("NXDOMAIN", "a.example", "A") == "there is no name a.example"
+    assert why_not("NOERROR", "a.example", "TXT") == "no TXT record of a.example"
 
 
 @pytest.mark.parametrize("url", ["ftp://api.globaldb.example/", "api.globaldb.example", "https:///x"])

@@ -24,19 +24,33 @@ def test_an_unknown_region_is_named_with_what_was_meant(tmp_path: Path) -> None:
     assert not processes_of(tmp_path / "p")
 
 
-def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("address", "option"), [("127.44.1.1", "--port"), ("127.0.0.1", "--dns-port")])
+def test_a_port_in_use_is_named_and_nothing_is_left(tmp_path: Path, address: str, option: str) -> None:
     port, https_port, dns_port = free_ports(3)
-    with socket.socket() as taken:
-        taken.bind(("127.44.1.1", port))
-        taken.listen()
-        done = antipodes(
-            *("up", "--detach", "--data-dir", str(tmp_path / "p"), "--regions", "us-east-1,us-west-2"),
-            *("--port", str(port), "--https-port", str(https_port), "--dns-port", str(dns_port)),
-        )
-    assert done.code == 1
-    assert str(port) in done.err
-    assert "in use" in done.err
+    with socket.socket(type=socket.SOCK_STREAM if option == "--port" else socket.SOCK_DGRAM) as taken:
+        taken.bind((address, port if option == "--port" else dns_port))
+        if option == "--port":
+            taken.listen()
+        for more in ([], ["--detach"]):
+            done = antipodes(
+                *("up", "--data-dir", str(tmp_path / "p"), "--regions", "us-east-1,us-west-2", *more),
+                *("--port", str(port), "--https-port", str(https_port), "--dns-port", str(dns_port)),
+            )
+            assert (done.code, done.out) == (1, "")
+            assert f"{taken.getsockname()[1]} is in use by another program; choose another with {option}." in done.err
     assert not processes_of(tmp_path / "p")
+    assert [one.name for one in (tmp_path / "p").iterdir()] == ["globe.pid"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_disk_that_is_full_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "ca.pem").symlink_to("/dev/full")
+    for more in ([], ["--detach"]):
+        done = antipodes(*up_arguments(tmp_path / "p", "us-east-1"), *more)
+        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert "No space left on device" in done.err
+    assert "There is no planet" in antipodes("status", "--data-dir", str(tmp_path / "p")).err
 
 
 def test_commands_without_a_planet_say_how_to_start_one(tmp_path: Path) -> None:

@@ -53,12 +53,18 @@ def demo(
 ) -> None:
     """Tells the story of a Region's death and return, in a minute or so. Exit code 0 only if the verdict holds."""
     from antipodes.gameday.verdict import to_json
+    from antipodes.globe import supervisor
 
+    ports = {"port": port, "https_port": https_port, "dns_port": dns_port}
     names = tuple(name.strip() for name in regions.split(",") if name.strip())
+    try:
+        planets.check_regions(names)
+        supervisor.check_ports(**ports)
+    except planets.PlanetError as error:
+        raise fail(str(error), 2) from None
     if victim not in names:
         raise fail(f"--victim {victim} is not one of the planet's Regions: {', '.join(names)}", 2)
     manifest = load_manifest(app or find_example())
-    ports = {"port": port, "https_port": https_port, "dns_port": dns_port}
     teller = make_teller(as_json)
     for number in ENDINGS:
         signal.signal(number, interrupted)
@@ -127,12 +133,11 @@ def start_planet(
     from antipodes.globe import supervisor
 
     try:
-        planets.check_regions(regions)
-        supervisor.check_ports(**ports)
         with claim(data_dir):
+            supervisor.check_doors(regions, **ports)
             planet = supervisor.prepare(data_dir, regions=regions, in_memory=False, throttling=False, **ports)
     except planets.PlanetError as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error)) from None
     start_detached(data_dir)
     finished = False
     try:

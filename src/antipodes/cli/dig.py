@@ -41,7 +41,7 @@ def dig(
         print(json.dumps({"rcode": answer.rcode, "records": records}, indent=2))
         return
     if not answer.answers:
-        print(f"{answer.rcode}: no {record_type.upper()} record of {name}")
+        print(f"{answer.rcode}: {users.why_not(answer.rcode, name, record_type.upper())}")
         raise typer.Exit(1)
     for record in answer.answers:
         region = geography.site_of(record.value) if record.type == "A" else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from antipodes.cli import curl, demo, deploy, dig, down, env, faults, logs, region, simulate, status, up
@@ -14,6 +17,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"antipodes {metadata.version('antipodes')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
 
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import msgspec
 from rich.text import Text
@@ -58,15 +59,16 @@ def coloured(state: str) -> Text:
 def region_row(now: GlobeStatus, region: RegionStatus) -> tuple[str | Text, ...]:
     items = str(sum(region.tables.values())) if region.tables else "-"
     for_ = duration(now.now - region.since)
-    return (region.name, coloured(region.state), region.address, for_, items, lags(region))
+    down = [one.name for one in now.regions if one.state == "down"]
+    return (region.name, coloured(region.state), region.address, for_, items, lags(region, down))
 
 
-def lags(region: RegionStatus) -> str:
+def lags(region: RegionStatus, down: Sequence[str] = ()) -> str:
     """'us-east-1 35 ms, eu-west-1 cut': how far this Region's copies are behind each peer."""
     parts = []
     for peer in region.peers:
         if not peer.connected:
-            parts.append(f"{peer.peer} cut")
+            parts.append(f"{peer.peer} {'down' if peer.peer in down else 'cut'}")
         elif peer.lag_p50_ms is not None:
             waiting = f" ({peer.behind} waiting)" if peer.behind > 0 else ""
             parts.append(f"{peer.peer} {peer.lag_p50_ms:.0f} ms{waiting}")

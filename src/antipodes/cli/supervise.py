@@ -31,6 +31,9 @@ def main(data_dir: Path) -> int:
                 announce=lambda line: print(line, flush=True),
                 ready=lambda: mark(ready),
             )
+    except planets.PlanetError as error:
+        print(f"antipodes: {error}", file=sys.stderr)
+        return 1
     finally:
         ready.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -16,9 +17,15 @@ from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, fail, option
 from antipodes.globe import planet as planets
 
 START_TIMEOUT_S = 60.0
+LEAST_FREE_BYTES = 1 << 20  # with less, its log could not take its last words
 
 Regions = Annotated[str, typer.Option("--regions", help="Comma-separated Region codes.")]
-Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="HTTP: the front door and every Region.")]
+Port = Annotated[
+    int,
+    typer.Option(
+        "--port", min=1, max=65535, help="HTTP: the front door and every Region. Regions talk at this + 10000."
+    ),
+]
 HttpsPort = Annotated[int, typer.Option("--https-port", min=1, max=65535, help="HTTPS on every Region.")]
 DnsPort = Annotated[int, typer.Option("--dns-port", min=1, max=65535, help="DNS, UDP and TCP.")]
 ReplicationDelay = Annotated[
@@ -58,6 +65,7 @@ def up(
         raise fail(str(error), 2) from None
     with claim(data_dir):
         try:
+            supervisor.check_doors(wanted, port=port, https_port=https_port, dns_port=dns_port)
             planet = supervisor.prepare(
                 data_dir,
                 regions=wanted,
@@ -68,10 +76,10 @@ def up(
                 replication_delay_s=replication_delay,
                 throttling=throttling,
             )
+            if not detach:
+                raise typer.Exit(supervisor.run(data_dir, planet, announce=lambda line: print(line, flush=True)))
         except planets.PlanetError as error:
-            raise fail(str(error), 2) from None
-        if not detach:
-            raise typer.Exit(supervisor.run(data_dir, planet, announce=lambda line: print(line, flush=True)))
+            raise fail(str(error)) from None
     start_detached(data_dir)
     which = option(data_dir)
     print(f"The planet is up: {', '.join(planet.regions)} at http://127.0.0.1:{planet.port}.")
@@ -118,7 +126,13 @@ def await_ready(process: subprocess.Popen[bytes], data_dir: Path, log: Path, beg
             with log.open("rb") as said:
                 said.seek(begin)
                 words = said.read().decode(errors="replace").strip()
-            raise fail(words.splitlines()[-1].removeprefix("antipodes: ") if words else "The planet did not start.")
+            raise fail(words.splitlines()[-1].removeprefix("antipodes: ") if words else speechless(data_dir))
         if time.monotonic() > deadline:
             raise fail(f"The planet did not start within {START_TIMEOUT_S:.0f} s; see {log}.")
         time.sleep(0.02)
+
+
+def speechless(data_dir: Path) -> str:
+    """Why a planet may have ended without a last word."""
+    full = shutil.disk_usage(data_dir).free < LEAST_FREE_BYTES
+    return f"The planet did not start: {'no space is left' if full else 'no reason was written'} in {data_dir}."

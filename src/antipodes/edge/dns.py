@@ -90,7 +90,7 @@ class _RawUdp:
             self._socket.bind((address, port))
         except OSError as error:
             self._socket.close()
-            raise PortInUse(f"{address} UDP port {port}: {error.strerror}") from error
+            raise PortInUse(f"{address} port {port} (UDP) cannot be listened on: {error.strerror}") from error
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._drain)
 

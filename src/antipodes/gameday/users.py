@@ -58,7 +58,7 @@ class Resolver:
 
     async def resolve(self, name: str) -> Known:
         """The addresses of a name, from the cache where it knows. Raises DnsFailed."""
-        asked: list[str] = []
+        asked: dict[str, str] = {}  # name -> rcode
         while True:
             found = self._cache.look(name, self._world.monotonic())
             if isinstance(found, Known):
@@ -66,13 +66,22 @@ class Resolver:
             if isinstance(found, Dead):
                 raise DnsFailed(found.reason)
             if found.name in asked:  # its answer, just now, had no address and no alias for it
-                raise DnsFailed(f"{found.name}: no address")
-            asked.append(found.name)
-            await self._ask(found)
+                raise DnsFailed(why_not(asked[found.name], found.name, "A"))
+            asked[found.name] = await self._ask(found)
 
-    async def _ask(self, ask: Ask) -> None:
+    async def _ask(self, ask: Ask) -> str:
         answer = await ask_dns(self._world, self._port, ask.name, "A", self._subnet)
         self._cache.learn(ask.name, answer, self._world.monotonic())
+        return answer.rcode
+
+
+def why_not(rcode: str, name: str, record_type: str) -> str:
+    """What an answer without a record means, in words."""
+    if rcode == "REFUSED":
+        return f"the planet's DNS has no zone for {name}; is its app deployed?"
+    if rcode == "NXDOMAIN":
+        return f"there is no name {name}"
+    return f"no {record_type} record of {name}"
 
 
 def subnet_of(site: str) -> str | None:
@@ -119,7 +128,7 @@ async def fetch(
     """What `curl URL --from CITY` does: DNS, then the call. Raises BadUrl, DnsFailed, NetworkError, ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadUrl(f"not a URL that can be called: {url}")
+        raise BadUrl(f"not a URL that can be called: {url} (such as https://api.globaldb.example/items/1)")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     given = {name.lower() for name, _ in headers}
     own = (("Host", parts.netloc), ("User-Agent", "antipodes"), ("Accept", "*/*"))

@@ -15,6 +15,7 @@ from antipodes.world import geography
 
 FILE = "planet.json"
 LINKS_FILE = "links.json"  # the network's rules, for a Region process that starts later
+CA_FILE = "ca.pem"  # for clients that check certificates: curl --cacert
 FORMAT = 1
 DEFAULT_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 
@@ -89,13 +90,14 @@ def read(data_dir: Path) -> Planet:
 
 
 def write(data_dir: Path, planet: Planet) -> None:
-    """Writes the record, readable by its owner only. Raises PlanetError."""
+    """Writes the record, readable by its owner only, and the CA's certificate for clients. Raises PlanetError."""
     path = data_dir / FILE
     fresh = path.with_suffix(".new")
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh.touch(mode=0o600)
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(planet)))
+        (data_dir / CA_FILE).write_text(planet.ca_pem)
         fresh.replace(path)
     except OSError as error:
         raise PlanetError(f"The planet's folder {data_dir} cannot be used: {error.strerror}.") from None

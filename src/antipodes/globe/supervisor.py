@@ -25,11 +25,12 @@ from antipodes.globe.planet import Planet
 from antipodes.globe.processes import RealGlobe, RegionDidNotStart
 from antipodes.nameserver import NameServer
 from antipodes.region.region import LIMITS
+from antipodes.world import geography
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
 from antipodes.world.network import Links
-from antipodes.world.real import RealWorld, run_real
+from antipodes.world.real import RealWorld, check_free, run_real
 from antipodes.world.rules import encode_rules
-from antipodes.world.world import GLOBE, NetworkError
+from antipodes.world.world import GLOBE, NetworkError, PortInUse
 
 log = logging.getLogger("antipodes.globe")
 
@@ -38,6 +39,29 @@ def check_ports(port: int, https_port: int, dns_port: int) -> None:
     """Raises PlanetError: two doors at one port."""
     if len({port, https_port, dns_port}) < 3:
         raise planets.PlanetError("--port, --https-port and --dns-port must differ.")
+
+
+def check_doors(regions: tuple[str, ...], *, port: int, https_port: int, dns_port: int) -> None:
+    """Whether every door of such a planet can be opened now: before anything is written or started.
+
+    Raises PlanetError: a port is taken, an address is not this machine's.
+    """
+    homes = [geography.address_of(region) for region in regions]
+    backbone = geography.backbone_port(port)
+    doors = [
+        *((address, port, "--port") for address in (geography.GLOBE_ADDRESS, *homes)),
+        *((address, https_port, "--https-port") for address in homes),
+        (geography.GLOBE_ADDRESS, dns_port, "--dns-port"),
+        *((address, backbone, "--port") for address in (geography.GLOBE_ADDRESS, *homes)),
+    ]
+    for address, number, option in doors:
+        try:
+            check_free(address, number, udp=option == "--dns-port")
+        except PortInUse as error:
+            which = f" (Regions talk there, {number - port:+} from --port)" if number == backbone else ""
+            raise planets.PlanetError(f"{error}{which}; choose another with {option}.") from None
+        except OSError as error:
+            raise planets.PlanetError(error.strerror or str(error)) from None
 
 
 def prepare(
@@ -82,22 +106,21 @@ def prepare(
         },
     )
     planets.write(data_dir, planet)
-    (data_dir / "ca.pem").write_text(planet.ca_pem)
     return planet
 
 
 def run(
     data_dir: Path, planet: Planet, *, announce: Callable[[str], None], ready: Callable[[], None] = lambda: None
 ) -> int:
-    """Runs the planet until SIGINT or SIGTERM (`antipodes down`); the exit code."""
+    """Runs the planet until SIGINT or SIGTERM (`antipodes down`); the exit code. Raises PlanetError: no start."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", filename=data_dir / "globe.events.log"
     )
     try:
         return run_real(lambda: supervise(data_dir, planet, announce, ready))
-    except (NetworkError, RegionDidNotStart) as error:
-        announce(f"antipodes: {error}")
-        return 1
+    except (NetworkError, RegionDidNotStart, OSError) as error:
+        log.exception("the planet ends")
+        raise planets.PlanetError(str(error)) from error
 
 
 async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], None], ready: Callable[[], None]) -> int:
@@ -131,8 +154,8 @@ async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], No
         announce("  Ctrl-C ends it.")
         ready()
         await ended.wait()
-    finally:
         announce("Ending the planet.")
+    finally:
         await nameserver.stop()
         await globe.stop()
         for server in servers:

@@ -384,6 +384,19 @@ class _Greeter(asyncio.Protocol):
         self._protocol.connection_made(transport)
 
 
+def check_free(address: str, port: int, *, udp: bool = False) -> None:
+    """Whether TCP (and UDP) of that port can be listened on now. Raises PortInUse, OSError."""
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM) if udp else (socket.SOCK_STREAM,)
+    for kind in kinds:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:  # as listeners do: connections that ended a moment ago do not count
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                raise _not_listening(error, address, port) from None
+
+
 def _not_listening(error: OSError, address: str, port: int) -> NetworkError | OSError:
     if error.errno == errno.EADDRINUSE:
         return PortInUse(f"{address} port {port} is in use by another program")
