@@ -145,9 +145,9 @@ def test_code_that_cannot_be_loaded_is_told(play: Play, handler: str, source: st
 
 def test_runtime_that_is_not_here_is_named(play: Play) -> None:
     async def story(room: Room) -> None:
-        await room.create("node", "", Runtime="nodejs20.x")
-        _, body = await invoked(room, "node")
-        assert "nodejs20.x" in body["errorMessage"]
+        await room.create("java", "", Runtime="java21")
+        _, body = await invoked(room, "java")
+        assert "java21" in body["errorMessage"]
 
     play(story)
 

@@ -326,9 +326,9 @@ class RealWorld:
         return await real_workers.start(self, self._machine.template, spec, output)
 
     def warm_workers(self, runtime: str) -> None:
-        from antipodes.world import real_template, real_workers  # noqa: PLC0415
+        from antipodes.world import real_runtimes, real_template  # noqa: PLC0415
 
-        if real_workers.PYTHON_RUNTIME.fullmatch(runtime) and real_workers.has_official_client():
+        if real_runtimes.is_python(runtime) and real_runtimes.has_official_client():
             if self._machine.template is None:
                 self._machine.template = real_template.Template()
             try:

@@ -1,10 +1,10 @@
 """Lambda workers on a real machine: a process for each execution environment.
 
 The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside a private TMPDIR;
-both go when the process ends. AWS's own runtime client runs the handler where it can be imported (Linux), forked from
-the Region's template process (real_template) if the function allows it; else the loop of `handler_loop`. The process
-stays in the Region's process group and, on Linux, is told to die with the Region: SIGKILL to the group or to the
-Region alone leaves nothing behind. `kill` takes its descendants along.
+both go when the process ends. Which program runs the handler is real_runtimes' choice; AWS's own Python client is
+forked from the Region's template process (real_template) if the function allows it. The process stays in the Region's
+process group and, on Linux, is told to die with the Region: SIGKILL to the group or to the Region alone leaves nothing
+behind. `kill` takes its descendants along.
 
 A machine that kills a Region may leave its folders: they lie under the site's own disk folder and are removed when
 the Region's next worker starts.
@@ -13,9 +13,7 @@ the Region's next worker starts.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
-import re
 import shutil
 import signal
 import sys
@@ -24,33 +22,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from antipodes.world import real_processes
+from antipodes.world import real_processes, real_runtimes
 from antipodes.world.archive import BadArchive, entries_of
 from antipodes.world.disk import FileDisk
 from antipodes.world.real_template import Template, serves
 from antipodes.world.world import Worker, WorkerFailed, WorkerSpec, World
 
-PYTHON_RUNTIME = re.compile(r"python\d+\.\d+")
-LOOP = Path(__file__).with_name("handler_loop.py")
-
 
 async def start(world: World, template: Template | None, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
     """Starts the worker. Raises WorkerFailed: a runtime that is not there, a bad archive, no such folder."""
-    if not PYTHON_RUNTIME.fullmatch(spec.runtime):
-        raise WorkerFailed(f"antipodes cannot run {spec.runtime} on this machine: only Python runtimes are supported.")
     home = _fresh_home(world)
     try:
         folder = _place_code(spec, home)
         (home / "tmp").mkdir()
-        if spec.runtime != _here():
-            output(f"antipodes: {spec.runtime} runs on the interpreter found here, {_here()}\n".encode())
-        command, environment = _command(spec), _environment(spec, folder, home)
-        if template is not None and command[1:2] == ["-m"] and serves(folder, spec.environment):
-            return await template.start(command[2:], environment, folder, output, lambda: _remove(home))
+        command = await asyncio.to_thread(real_runtimes.command_of, spec.runtime, spec.handler, folder)
+        if command.note:
+            output(f"{command.note}\n".encode())
+        environment = _environment(spec, folder, home)
+        if template is not None and command.official and serves(folder, spec.environment):
+            return await template.start(list(command.argv[2:]), environment, folder, output, lambda: _remove(home))
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(
             lambda: _WorkerProtocol(output, home),
-            *command,
+            *command.argv,
             cwd=folder,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
@@ -121,31 +115,16 @@ def _remove(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
 
 
-def _here() -> str:
-    return f"python{sys.version_info.major}.{sys.version_info.minor}"
-
-
-def has_official_client() -> bool:
-    return sys.platform == "linux" and importlib.util.find_spec("awslambdaric") is not None
-
-
-def _command(spec: WorkerSpec) -> list[str]:
-    if has_official_client():
-        return [sys.executable, "-m", "awslambdaric", spec.handler]
-    return [sys.executable, str(LOOP), spec.handler]
-
-
 def _environment(spec: WorkerSpec, folder: Path, home: Path) -> dict[str, str]:
     """The function's variables, and what any program on this machine needs."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",  # a folder that is used in place stays as it was
+        **real_runtimes.variables(spec.runtime, spec.environment),
         **spec.environment,
         "LAMBDA_TASK_ROOT": str(folder),
-        "LAMBDA_RUNTIME_DIR": str(LOOP.parent),
+        "LAMBDA_RUNTIME_DIR": str(real_runtimes.LOOPS),
         "PWD": str(folder),
     }
 

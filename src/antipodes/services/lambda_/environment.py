@@ -116,12 +116,18 @@ class Environment:
             )
             while True:
                 runs = self._restarts
-                self._after(INIT_TIMEOUT_S if runs == 0 else float(plan.configuration.timeout_s), self._init_expired)
+                if not self._api.untouched:  # else the invocation's own timeout runs already
+                    limit_s = INIT_TIMEOUT_S if runs == 0 else float(plan.configuration.timeout_s)
+                    self._after(limit_s, self._init_expired)
                 self._worker = await self._world.start_worker(spec, self._output)
                 if self.gone:  # ended while it was being started
                     self._worker.kill()
                 code = await self._worker.wait()
-                if runs == self._restarts or self.gone:
+                if self._ready and self._api.untouched and not self.gone:
+                    # It ended between two invocations and the second has not reached it: a new runtime takes that.
+                    self._ready = False
+                    self._api.restart()
+                elif runs == self._restarts or self.gone:
                     self._exited(code)
                     break
         except (WorkerFailed, OSError) as error:
@@ -171,8 +177,10 @@ class Environment:
     # -- what the Runtime API says ---------------------------------------------------------------------------------
 
     def runtime_ready(self) -> None:
-        self._cancel_timer()
         self._ready = True
+        if self._api.untouched:  # begun already, with the runtime before this one
+            return
+        self._cancel_timer()
         self._init_ms = (self._world.monotonic() - self._began_s) * 1000
         if self._invocation is not None:
             self._begin()

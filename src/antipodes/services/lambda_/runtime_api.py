@@ -73,6 +73,11 @@ class RuntimeApi:
             self._handed_over = True
             waiting.set_result(invocation)
 
+    @property
+    def untouched(self) -> bool:
+        """There is an invocation that the runtime has not taken yet."""
+        return self._invocation is not None and not self._handed_over
+
     def forget(self) -> None:
         """The invocation under way ended otherwise (timeout, exit); a late answer is refused."""
         self._invocation = None

@@ -1,0 +1,175 @@
+// Runs inside a Lambda worker process: a Runtime API loop for Node.js handlers.
+//
+//     node handler_loop.mjs module.function
+//
+// Node's own modules only. It does what AWS's Node.js runtime does: handlers that are async, return a promise or call
+// back; CommonJS and ES modules; the context object; console lines with time, request id and level; the same error types
+// for a module that cannot be imported or a handler that is missing. Response streaming is refused by name.
+
+import http from "node:http";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { format } from "node:util";
+
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
+const BASE = "/2018-06-01/runtime";
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const EXTENSIONS = [".js", ".mjs", ".cjs"];
+let requestId = "";
+
+class RuntimeFault extends Error {
+  constructor(kind, message) {
+    super(message);
+    this.name = kind;
+  }
+}
+
+function ask(method, what, body, headers = {}) {
+  return new Promise((resolve, reject) => {
+    const options = { host, port, method, path: BASE + what, agent, headers: { ...headers } };
+    if (body !== undefined) options.headers["Content-Length"] = Buffer.byteLength(body);
+    const request = http.request(options, (response) => {
+      const parts = [];
+      response.on("data", (part) => parts.push(part));
+      response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+function say(level, ...parts) {
+  const text = format(...parts).replace(/\n/g, "\r");
+  process.stdout.write(`${new Date().toISOString()}\t${requestId || "undefined"}\t${level}\t${text}\n`);
+}
+
+for (const [name, level] of [["log", "INFO"], ["info", "INFO"], ["debug", "DEBUG"], ["warn", "WARN"], ["error", "ERROR"], ["trace", "TRACE"]]) {
+  console[name] = (...parts) => say(level, ...parts);
+}
+
+function errorBody(error) {
+  const is = error instanceof Error || (error && typeof error === "object" && "message" in error);
+  return {
+    errorType: is ? error.name || "Error" : typeof error,
+    errorMessage: is ? String(error.message) : format(error),
+    trace: is && error.stack ? String(error.stack).split("\n") : [],
+  };
+}
+
+async function tell(what, error) {
+  const body = errorBody(error);
+  const kind = { "Lambda-Runtime-Function-Error-Type": body.errorType.startsWith("Runtime.") ? body.errorType : "Unhandled" };
+  await ask("POST", what, JSON.stringify(body), { "Content-Type": "application/json", ...kind });
+}
+
+async function load(handler) {
+  const root = process.env.LAMBDA_TASK_ROOT;
+  const file = path.basename(handler);
+  const dot = file.indexOf(".");
+  if (dot < 1 || handler.includes("..")) throw new RuntimeFault("Runtime.MalformedHandlerName", `'${handler}' is not a valid handler name. Use 'module.function'.`);
+  const stem = path.resolve(root, path.dirname(handler), file.slice(0, dot));
+  const found = EXTENSIONS.map((one) => stem + one).find(existsSync);
+  let loaded;
+  try {
+    if (found === undefined) loaded = createRequire(path.join(root, "x.js"))(stem);
+    else if (found.endsWith(".cjs")) loaded = createRequire(found)(found);
+    else loaded = await import(pathToFileURL(found).href);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw Object.assign(new RuntimeFault("Runtime.UserCodeSyntaxError", String(error)), { stack: error.stack });
+    const missing = error && (error.code === "MODULE_NOT_FOUND" || error.code === "ERR_MODULE_NOT_FOUND");
+    if (missing) throw Object.assign(new RuntimeFault("Runtime.ImportModuleError", `Error: ${error.message}`), { stack: error.stack });
+    throw error;
+  }
+  const names = file.slice(dot + 1).split(".");
+  const reach = (from) => names.reduce((at, name) => (at === undefined || at === null ? undefined : at[name]), from);
+  const handle = reach(loaded) ?? reach(loaded.default);
+  if (handle === undefined) throw new RuntimeFault("Runtime.HandlerNotFound", `${handler} is undefined or not exported`);
+  if (typeof handle !== "function") throw new RuntimeFault("Runtime.HandlerNotFound", `${handler} is not a function`);
+  if (handle.streaming) throw new RuntimeFault("Runtime.StreamingNotSupported", "antipodes does not support response streaming yet.");
+  return handle;
+}
+
+globalThis.awslambda = { streamifyResponse: (handle) => Object.assign(handle, { streaming: true }) };
+
+function contextOf(headers) {
+  const deadline = Number(headers["lambda-runtime-deadline-ms"]);
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
+    awsRequestId: headers["lambda-runtime-aws-request-id"],
+    clientContext: headers["lambda-runtime-client-context"] ? JSON.parse(headers["lambda-runtime-client-context"]) : undefined,
+    identity: undefined,
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+  };
+}
+
+// The handler's answer: what its promise resolves to; or what it calls back with, once nothing else is under way (unless
+// the context says not to wait); or null, when nothing is under way any more and it did neither. A kept-alive connection
+// that waits does not count: Node says "beforeExit" then.
+let atRest = () => {};
+process.on("beforeExit", () => atRest());
+
+function run(handle, event, context) {
+  return new Promise((resolve, reject) => {
+    atRest = () => resolve(null);
+    const end = (settle) => {
+      if (context.callbackWaitsForEmptyEventLoop) atRest = settle;
+      else settle();
+    };
+    const callback = (error, value) => end(error === undefined || error === null ? () => resolve(value) : () => reject(error));
+    context.done = callback;
+    context.succeed = (value) => callback(null, value);
+    context.fail = (error) => callback(error ?? new Error("context.fail"));
+    const result = handle(event, context, callback);
+    if (result && typeof result.then === "function") result.then(resolve, reject);
+  });
+}
+
+let fatal;
+process.on("unhandledRejection", (reason) => {
+  const fault = new RuntimeFault("Runtime.UnhandledPromiseRejection", reason instanceof Error ? `${reason.name}: ${reason.message}` : format(reason));
+  (fatal ?? (() => process.exit(128)))(fault);
+});
+process.on("uncaughtException", (error) => (fatal ?? (() => process.exit(129)))(error));
+
+async function main() {
+  let handle;
+  try {
+    handle = await load(process.argv[2]);
+  } catch (error) {
+    say("ERROR", "Uncaught Exception \t%s", JSON.stringify(errorBody(error)));
+    await tell("/init/error", error);
+    process.exit(1);
+  }
+  for (;;) {
+    const { status, headers, body } = await ask("GET", "/invocation/next");
+    if (status !== 200) process.exit(1);
+    requestId = headers["lambda-runtime-aws-request-id"];
+    process.env._X_AMZN_TRACE_ID = headers["lambda-runtime-trace-id"] ?? "";
+    try {
+      const died = new Promise((_, reject) => { fatal = (error) => reject(Object.assign(error, { fatal: true })); });
+      const answer = await Promise.race([run(handle, JSON.parse(body.toString()), contextOf(headers)), died]);
+      let text;
+      try {
+        text = JSON.stringify(answer === undefined ? null : answer);
+      } catch (error) {
+        throw new RuntimeFault("Runtime.MarshalError", `Unable to stringify response body: ${error.message}`);
+      }
+      await ask("POST", `/invocation/${requestId}/response`, text ?? "null", { "Content-Type": "application/json" });
+    } catch (error) {
+      say("ERROR", "Invoke Error \t%s", JSON.stringify(errorBody(error)));
+      await tell(`/invocation/${requestId}/error`, error);
+      if (error && error.fatal) process.exit(129);
+    }
+  }
+}
+
+await main();

@@ -1,0 +1,151 @@
+"""Functions in Node.js, and with a bootstrap of their own."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.lambda_.conftest import ROLE, Room, play_real
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed here")
+
+COMMON = """
+let calls = 0;
+exports.echo = async (event, context) => {
+  console.log("got", event.text);
+  return { event, calls: ++calls, id: context.awsRequestId, name: context.functionName, region: process.env.AWS_REGION,
+           left: context.getRemainingTimeInMillis() > 1000 };
+};
+exports.back = (event, context, callback) => { setTimeout(() => callback(null, { late: true }), 20); };
+exports.eager = (event, context, callback) => {
+  context.callbackWaitsForEmptyEventLoop = false;
+  setTimeout(() => {}, 60000);
+  callback(null, "now");
+};
+exports.refuses = (event, context, callback) => { callback(new TypeError("not today")); };
+exports.nothing = () => {};
+exports.throws = async () => { throw new RangeError("too far"); };
+exports.rejects = async () => {
+  Promise.reject(new Error("unheard"));
+  await new Promise((done) => setTimeout(done, 1000));
+};
+exports.nested = { deep: async () => "deep" };
+exports.circle = async () => { const a = {}; a.a = a; return a; };
+exports.number = 5;
+"""
+MODULE = """
+import os from 'node:os';
+export const handler = async (event) => ({ esm: typeof os.EOL, sum: event.a + event.b });
+"""
+BOOTSTRAP = """#!/bin/sh
+while true; do
+  headers=$(mktemp)
+  event=$(curl -sS -D "$headers" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next")
+  id=$(grep -i lambda-runtime-aws-request-id "$headers" | tr -d '[:space:]' | cut -d: -f2)
+  curl -sS -o /dev/null -d "{\\"shell\\": \\"$_HANDLER\\", \\"event\\": $event}" \\
+    "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response"
+done
+"""
+
+
+def archive(files: dict[str, str], mode: int = 0o755) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            opened.writestr(entry, text)
+    return buffer.getvalue()
+
+
+async def make(room: Room, name: str, files: dict[str, str], *, mode: int = 0o755, **given: Any) -> None:
+    params: dict[str, Any] = {"Runtime": "nodejs20.x", "Handler": "index.echo", "Role": ROLE, "Timeout": 10, **given}
+    await room.ask("CreateFunction", FunctionName=name, Code={"ZipFile": archive(files, mode)}, **params)
+    await room.active(name)
+
+
+async def call(room: Room, name: str, event: Any = None) -> tuple[str | None, Any]:
+    answer = await room.ask("Invoke", FunctionName=name, Payload=json.dumps(event or {}).encode())
+    return answer.get("FunctionError"), json.loads(answer["Payload"])
+
+
+@needs_node
+def test_a_node_handler_gets_its_event_and_context_and_is_kept_warm() -> None:
+    async def story(room: Room) -> None:
+        await make(room, "f", {"index.js": COMMON})
+        error, first = await call(room, "f", {"text": "zwölf"})
+        assert error is None
+        assert first["event"] == {"text": "zwölf"} and first["calls"] == 1 and first["left"]
+        assert (first["name"], first["region"]) == ("f", "us-west-2")
+        _, second = await call(room, "f", {"text": "x"})
+        assert second["calls"] == 2 and second["id"] != first["id"]
+        lines = await room.log("f")
+        (said,) = [line for line in lines if "zwölf" in line]
+        time, request, level, text = said.split("\t")
+        assert time.endswith("Z") and request == first["id"] and (level, text) == ("INFO", "got zwölf")
+
+    play_real(story)
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        ("index.back", (None, {"late": True})),
+        ("index.eager", (None, "now")),
+        ("index.nothing", (None, None)),
+        ("index.nested.deep", (None, "deep")),
+        ("index.refuses", ("TypeError", "not today")),
+        ("index.throws", ("RangeError", "too far")),
+        ("index.rejects", ("Runtime.UnhandledPromiseRejection", "Error: unheard")),
+        ("index.circle", ("Runtime.MarshalError", "Unable to stringify response body")),
+        ("index.missing", ("Runtime.HandlerNotFound", "index.missing is undefined or not exported")),
+        ("index.number", ("Runtime.HandlerNotFound", "index.number is not a function")),
+        ("gone.handler", ("Runtime.ImportModuleError", "Cannot find module")),
+        ("esm.handler", (None, {"esm": "string", "sum": 5})),
+    ],
+)
+def test_node_handlers_of_every_kind(handler: str, expected: tuple[str | None, Any]) -> None:
+    async def story(room: Room) -> None:
+        await make(room, "f", {"index.js": COMMON, "esm.mjs": MODULE}, Handler=handler)
+        for _ in range(2):
+            failed, body = await call(room, "f", {"a": 2, "b": 3})
+            if expected[0] is None:
+                assert (failed, body) == expected
+            else:
+                assert (failed, body["errorType"]) == ("Unhandled", expected[0])
+                assert expected[1] in body["errorMessage"]
+
+    play_real(story)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the bootstrap of this test is made of curl")
+def test_a_bootstrap_of_its_own() -> None:
+    async def story(room: Room) -> None:
+        await make(room, "f", {"bootstrap": BOOTSTRAP}, Runtime="provided.al2023", Handler="any.thing")
+        assert await call(room, "f", {"a": 1}) == (None, {"shell": "any.thing", "event": {"a": 1}})
+        assert await call(room, "f", {"a": 2}) == (None, {"shell": "any.thing", "event": {"a": 2}})
+
+    play_real(story)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "files", "words"),
+    [
+        ("provided.al2", {"other": "x"}, "no file `bootstrap`"),
+        ("provided.al2", {"bootstrap": "#!/bin/sh"}, "not executable"),
+        ("java21", {"x": "y"}, "antipodes cannot run java21"),
+    ],
+)
+def test_what_cannot_be_run_is_said(runtime: str, files: dict[str, str], words: str) -> None:
+    async def story(room: Room) -> None:
+        await make(room, "f", files, mode=0o644, Runtime=runtime)
+        failed, body = await call(room, "f")
+        assert failed == "Unhandled" and words in body["errorMessage"]
+
+    play_real(story)
