@@ -14,6 +14,7 @@ import orjson
 
 from antipodes.edge.http import serve_http
 from antipodes.globe.globe import GlobeStatus, HealthStatus, PeerStatus, RegionStatus
+from antipodes.nameserver.explanation import Explanation
 from antipodes.wire.dns import CNAME, NOERROR, A, Record, build_answer, encode_name, parse_query
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.http import HttpRequest, HttpResponse
@@ -200,6 +201,9 @@ class PaperGlobe:
     async def heal(self) -> None:
         self._cuts.clear()
         self._ship_all()
+
+    async def explain(self, name: str, record_type: str, site: str) -> Explanation:
+        raise NotImplementedError
 
     async def status(self) -> GlobeStatus:
         now = self.world(GLOBE).now()

@@ -6,6 +6,7 @@
     POST /_antipodes/restore      {"region": ...}
     POST /_antipodes/impose       a fault of world/rules.py: {"type": "partition", "one": ..., "other": ...}
     POST /_antipodes/heal         {}
+    POST /_antipodes/explain      {"name": ..., "type": ..., "site": ...}: Explanation
 
 Safe from web pages: every call needs the planet's token (which lies in planet.json, mode 0600), a Host that is this
 machine's own name, and no foreign Origin. Errors are {"error": sentence} with status 400, 403 or 404.
@@ -78,6 +79,7 @@ class Admin:
             ("POST", "restore"): self._restore,
             ("POST", "impose"): self._impose,
             ("POST", "heal"): self._heal,
+            ("POST", "explain"): self._explain,
         }
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
@@ -116,6 +118,10 @@ class Admin:
     async def _heal(self, _: Mapping[str, Any]) -> HttpResponse:
         await self._globe.heal()
         return json_response(200, {})
+
+    async def _explain(self, given: Mapping[str, Any]) -> HttpResponse:
+        name, record_type, site = (text(given, member) for member in ("name", "type", "site"))
+        return json_response(200, await self._globe.explain(name, record_type, site))
 
 
 def parameters(body: bytes) -> Mapping[str, Any]:

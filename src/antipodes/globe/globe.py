@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from antipodes.nameserver.explanation import Explanation
 from antipodes.world.rules import Fault
 from antipodes.world.world import World
 
@@ -115,4 +116,8 @@ class Globe(Protocol):
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         """A signed AWS API call, as a tool on this machine makes it. Raises AwsError, NetworkError."""
+        ...
+
+    async def explain(self, name: str, record_type: str, site: str) -> Explanation:
+        """What somebody at a city or Region is answered, and why. Raises ValueError: no such name, type or place."""
         ...

@@ -35,6 +35,7 @@ from antipodes.globe.globe import GlobeEvent, GlobeStatus, RegionStatus
 from antipodes.globe.planet import LINKS_FILE, Planet
 from antipodes.globe.views import faults_of, health_of, region_status
 from antipodes.nameserver import NameServer
+from antipodes.nameserver.explanation import Explanation
 from antipodes.region.admin import RegionReport
 from antipodes.wire.http import HttpRequest
 from antipodes.world import geography
@@ -239,6 +240,11 @@ class RealGlobe:
             return status
         report = msgspec.json.decode(body, type=RegionReport)
         return region_status(status, report)
+
+    async def explain(self, name: str, record_type: str, site: str) -> Explanation:
+        if self.nameserver is None:
+            raise ValueError("The name server does not run.")
+        return self.nameserver.explain(name, record_type, site)
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         return await self._api.call(service, operation, params, region)

@@ -14,6 +14,7 @@ from antipodes.globe.api import ApiCaller
 from antipodes.globe.faults import check_fault
 from antipodes.globe.globe import GlobeStatus
 from antipodes.globe.planet import Planet, PlanetError
+from antipodes.nameserver.explanation import Explanation
 from antipodes.wire.http import HttpRequest
 from antipodes.world import geography
 from antipodes.world.disk import MemoryDisk
@@ -60,6 +61,10 @@ class RemoteGlobe:
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         return await self._api.call(service, operation, params, region)
+
+    async def explain(self, name: str, record_type: str, site: str) -> Explanation:
+        body = orjson.dumps({"name": name, "type": record_type, "site": site})
+        return msgspec.json.decode(await self._send("POST", "explain", body), type=Explanation)
 
     def close(self) -> None:
         self._client.close()

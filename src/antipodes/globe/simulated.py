@@ -18,6 +18,7 @@ from antipodes.globe.globe import GlobeEvent, GlobeStatus, RegionStatus
 from antipodes.globe.planet import Planet
 from antipodes.globe.views import faults_of, health_of, region_status
 from antipodes.nameserver import NameServer
+from antipodes.nameserver.explanation import Explanation
 from antipodes.region.region import Region
 from antipodes.world import geography
 from antipodes.world.rules import Fault
@@ -137,6 +138,11 @@ class SimulatedGlobe:
         status = RegionStatus(name, geography.address_of(name), state, since)
         region = self._up.get(name)
         return region_status(status, region.report()) if region is not None else status
+
+    async def explain(self, name: str, record_type: str, site: str) -> Explanation:
+        if self._nameserver is None:
+            raise ValueError("The name server does not run.")
+        return self._nameserver.explain(name, record_type, site)
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         return await self._api.call(service, operation, params, region)

@@ -13,9 +13,10 @@ health check `services.route53.health`'s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from antipodes.nameserver.explanation import CheckView, Explanation, answer_view, checks_in, notes_of, step_view
 from antipodes.nameserver.places import DEFAULT_SITE, Places, client_of_site
 from antipodes.nameserver.querylog import QueryLog, Write
 from antipodes.nameserver.responder import Responder
@@ -32,7 +33,7 @@ from antipodes.services.route53.query_logs import QueryLogConfig
 from antipodes.services.route53.records import Check, Collection, RecordSet, Zone, unpack
 from antipodes.services.route53.selection import Step
 from antipodes.services.route53.signing import WINDOW_S
-from antipodes.services.route53.zone import DataPlane, Resolution
+from antipodes.services.route53.zone import DataPlane
 from antipodes.store.records import Version
 from antipodes.store.store import Store
 from antipodes.wire import dns, rdata
@@ -145,12 +146,42 @@ class NameServer:
         """The IPv4 address that somebody at `site` gets for a host name; None: no such name here."""
         return self._address(host, site)[0]
 
-    def explain(self, name: str, record_type: str, client_ip: str) -> tuple[Resolution, tuple[Step, ...]]:
-        """The answer and the decisions that led to it. Raises wire.dns.BadName, KeyError (no such type)."""
+    def explain(self, name: str, record_type: str, site: str) -> Explanation:
+        """What somebody at a site is answered, and why. Raises wire.dns.BadName (a ValueError), geography.UnknownPlace
+        (another), ValueError: no such type."""
+        try:
+            number = rdata.type_number(record_type)
+        except KeyError:
+            raise ValueError(f"There is no record type {record_type}.") from None
+        client, wire = client_of_site(site), dns.encode_name(name)
         trail: list[Step] = []
-        wire, number = dns.encode_name(name), rdata.type_number(record_type)
-        found = self._plane.resolve(wire, number, self._places.of_ip(client_ip), trail)
-        return found, tuple(trail)
+        found = self._plane.resolve(wire, number, client, trail)
+        steps = tuple(step_view(step) for step in trail)
+        checks = self._checks_behind(checks_in(steps))
+        return Explanation(
+            name=dns.decode_name(wire),
+            type=record_type.upper(),
+            site=client.site,
+            country=client.country,
+            continent=client.continent,
+            subdivision=client.subdivision,
+            zone=found.zone.zone.id if found.zone else "",
+            rcode=dns.RCODES.get(found.rcode, str(found.rcode)),
+            answers=tuple(answer_view(record) for record in found.answers),
+            steps=steps,
+            checks=tuple(checks.values()),
+            notes=notes_of(steps, checks),
+        )
+
+    def _checks_behind(self, check_ids: Sequence[str]) -> dict[str, CheckView]:
+        """These checks and the children of calculated ones."""
+        found: dict[str, CheckView] = {}
+        for check_id in check_ids:
+            view = self._watch.explained(check_id)
+            if view is not None and check_id not in found:
+                found[check_id] = view
+                found |= self._checks_behind(view.children)
+        return found
 
     def status(self) -> tuple[CheckStatus, ...]:
         """The health checks, by id."""

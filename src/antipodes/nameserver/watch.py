@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
+from antipodes.nameserver.explanation import CheckerView, CheckView
 from antipodes.nameserver.streams import Streams
 from antipodes.replica.calls import CallClient
 from antipodes.services.contract import Settings
-from antipodes.services.route53.health import CheckState, Observation, stream_health
+from antipodes.services.route53.health import STALE_INTERVALS, CheckState, Observation, stream_health
 from antipodes.services.route53.prober import Fleet, Resolve
 from antipodes.services.route53.records import Check
 from antipodes.world import geography
@@ -124,6 +125,38 @@ class Watch:
                 address = geography.address_of(region)
                 found.append({"Region": region, "IPAddress": address, "StatusReport": report})
         return {"HealthCheckObservations": found}
+
+    def explained(self, check_id: str) -> CheckView | None:
+        """Everything that is known of a check; None: there is no such check."""
+        state = self._checks.get(check_id)
+        if state is None:
+            return None
+        check, now_s = state.check, self._world.now()
+        limit_s = STALE_INTERVALS * check.interval_s
+        return CheckView(
+            id=check.id,
+            type=check.type,
+            target=check.target,
+            healthy=state.healthy,
+            since=state.since_s,
+            verdict=state.verdict(now_s, self.is_healthy),
+            inverted=check.inverted,
+            disabled=check.disabled,
+            interval_s=check.interval_s if check.calls else None,
+            threshold=check.threshold if check.calls else None,
+            checkers=tuple(
+                CheckerView(
+                    region,
+                    healthy=one.healthy,
+                    heard=now_s - one.heard_s <= limit_s,
+                    against=one.against,
+                    status=one.last.status if one.last else "",
+                    at=one.last.at_s if one.last else None,
+                )
+                for region, one in state.checkers.items()
+            ),
+            children=check.children,
+        )
 
     def _status(self, state: CheckState) -> CheckStatus:
         counted = state.counted(self._world.now())

@@ -131,6 +131,26 @@ class CheckState:
         self.since_s = now_s
         return True
 
+    def verdict(self, now_s: float, child_healthy: Callable[[str], bool]) -> str:
+        """How the verdict comes about, as a sentence."""
+        check = self.check
+        if check.disabled:
+            told = "disabled: it counts as healthy"
+        elif check.type == "CALCULATED":
+            healthy = sum(child_healthy(child) for child in check.children)
+            told = f"{healthy} of {len(check.children)} children are healthy, {check.health_threshold or 0} are needed"
+        elif check.stream is not None:
+            told = self.stream_status or "its metric has not been read yet: healthy until it is"
+        elif not self.counted(now_s):
+            told = "no checker is heard of: the last verdict stands"
+        elif all(one.last is None for one in self.checkers.values()):
+            told = "no checker has called yet: healthy until there is data"
+        else:
+            counted = self.counted(now_s)
+            healthy = sum(one.healthy for one in counted)
+            told = f"{healthy} of {len(counted)} checkers say healthy (more than {HEALTHY_SHARE:.0%} is enough)"
+        return f"{told}; inverted" if check.inverted else told
+
     @property
     def reason(self) -> str:
         """The text of the newest failure, "" if there was none."""

@@ -33,9 +33,12 @@ class Shown(NamedTuple):
     set_id: str
     target: str  # values or alias
     healthy: bool
+    health: str  # why it counts as healthy or not
     check_id: str
     measure: str
     chosen: bool
+    evaluate: bool | None  # an alias's EvaluateTargetHealth; None: no alias
+    under: tuple[Shown, ...]  # the records that an alias points at
 
 
 class Step(NamedTuple):
@@ -96,7 +99,7 @@ class Selection:
         drawn_before = self._draws.count
         choice = group.policy.choose(asked, client, self._draws)
         if trail is not None:
-            trail.append(_step(name, group, candidates, asked, client, choice))
+            trail.append(self._step(names, name, group, client, choice))
         found: list[Bare] = []
         located, network_bits = choice.located, choice.network_bits
         for index in choice.chosen:
@@ -142,6 +145,56 @@ class Selection:
         # AWS's own names are regarded as always healthy; a target that is gone has no healthy record.
         return self._planet.address_of(target) is not None
 
+    # ---------------------------------------------------------------- explanations
+
+    def _step(self, names: Names, name: bytes, group: Group, client: Client, choice: Choice) -> Step:
+        candidates = self._candidates(names, group)
+        shown = tuple(
+            self._shown(names, one.record, 0)._replace(
+                measure=group.policy.measure(one, client), chosen=one.position in choice.chosen
+            )
+            for one in candidates
+        )
+        why = group.policy.why(eligible(candidates), client, choice)
+        if not any(one.healthy for one in candidates):
+            why = f"none is healthy, so all count as healthy; {why}"
+        return Step(decode_name(name), group.type, group.records[0].policy, why, shown)
+
+    def _shown(self, names: Names, record: RecordSet, depth: int) -> Shown:
+        alias = record.alias
+        inner = names.get(encode_name(alias.name), {}).get(rdata.type_number(record.type)) if alias else None
+        under: tuple[Shown, ...] = ()
+        if inner is not None and depth < MAX_ALIAS_DEPTH:
+            under = tuple(self._shown(names, one, depth + 1) for one in inner.records)
+        return Shown(
+            record.set_id,
+            alias.name if alias else " ".join(record.values),
+            self._healthy(names, record, depth),
+            self._health(record, under),
+            record.check_id,
+            "",
+            False,
+            alias.evaluate if alias else None,
+            under,
+        )
+
+    def _health(self, record: RecordSet, under: tuple[Shown, ...]) -> str:
+        said: list[str] = []
+        if record.check_id:
+            word = "healthy" if self._check_healthy(record.check_id) else "unhealthy"
+            said.append(f"its health check is {word}")
+        alias = record.alias
+        if alias is not None and not alias.evaluate:
+            said.append("EvaluateTargetHealth is false: its target's health does not count")
+        elif alias is not None and under:
+            said.append(f"{sum(one.healthy for one in under)} of {len(under)} records of {alias.name} are healthy")
+        elif alias is not None:
+            ours = self._planet.address_of(encode_name(alias.name)) is not None
+            said.append(f"{alias.name} is AWS's own name: always healthy" if ours else f"{alias.name} leads nowhere")
+        elif not record.check_id:
+            said.append("it has no health check: always healthy")
+        return "; ".join(said)
+
 
 def longest(one_bits: int | None, other_bits: int | None) -> int | None:
     """The prefix length for which both hold."""
@@ -151,28 +204,3 @@ def longest(one_bits: int | None, other_bits: int | None) -> int | None:
 def _bare(record: RecordSet) -> tuple[Bare, ...]:
     number = rdata.type_number(record.type)
     return tuple((number, record.ttl_s or 0, rdata.encode(number, value)) for value in record.values)
-
-
-def _step(
-    name: bytes,
-    group: Group,
-    candidates: Sequence[Candidate],
-    asked: Sequence[Candidate],
-    client: Client,
-    choice: Choice,
-) -> Step:
-    shown = tuple(
-        Shown(
-            one.record.set_id,
-            one.record.alias.name if one.record.alias else " ".join(one.record.values),
-            one.healthy,
-            one.record.check_id,
-            group.policy.measure(one, client),
-            one.position in choice.chosen,
-        )
-        for one in candidates
-    )
-    why = group.policy.why(asked, client, choice)
-    if not any(one.healthy for one in candidates):
-        why = f"none is healthy, so all count as healthy; {why}"
-    return Step(decode_name(name), group.type, group.records[0].policy, why, shown)
