@@ -236,7 +236,7 @@ def test_encryption_throughput_limits_and_class_are_told(run: Run) -> None:
         await make_table(
             service,
             SSESpecification={"Enabled": True},
-            OnDemandThroughput={"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": -1},
+            OnDemandThroughput={"MaxReadRequestUnits": 10},
             WarmThroughput={"ReadUnitsPerSecond": 13000, "WriteUnitsPerSecond": 4000},
         )
         found = (await ask(service, "DescribeTable", NAME))["Table"]

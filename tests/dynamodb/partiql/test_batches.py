@@ -11,6 +11,7 @@ from tests.dynamodb.partiql.statements import INDEXES, Row, Run, execute, filled
 
 BY_KEY = "Select statements within BatchExecuteStatement must specify the primary key in the where clause."
 KEY = " WHERE pk = 'o' AND sk = '1'"
+OTHER = " WHERE pk = 'o' AND sk = '3'"
 
 
 async def batch(service: DynamoDB, *statements: str | Row, **more: Any) -> list[Row]:
@@ -63,14 +64,14 @@ def test_a_faulty_statement_answers_its_own_error(run: Run) -> None:
         found = await batch(
             service,
             f"UPDATE Things SET n = 10{KEY}",
-            f"UPDATE Things SET n = 11{KEY} AND n = 1",
+            "UPDATE Things SET n = 11 WHERE pk = 'o' AND sk = '3' AND n = 1",
             "INSERT INTO Things VALUE {'pk': 'o', 'sk': '2'}",
             "INSERT INTO Nothing VALUE {'pk': 'o', 'sk': '2'}",
             "SLECT * FROM Things",
             "UPDATE Things SET n = 1 WHERE pk = 'o'",
-            {"Statement": f"UPDATE Things SET n = ?{KEY}", "Parameters": [{"N": "1e99999999999"}]},
-            f"UPDATE Things SET n = ?{KEY}",
-            f"UPDATE Things SET nope.x = 1{KEY}",
+            {"Statement": f"UPDATE Things SET n = ?{OTHER}", "Parameters": [{"N": "1e99999999999"}]},
+            f"UPDATE Things SET n = ?{OTHER}",
+            "UPDATE Things SET nope.x = 1 WHERE pk = 'p' AND sk = '1'",
             "INSERT INTO Things VALUE {'pk': 'new', 'sk': '1'}",
         )
         said = [(one.get("TableName", ""), one.get("Error", {}).get("Code", "")) for one in found]
@@ -100,10 +101,10 @@ def test_returning_is_honoured_but_a_failed_condition_shows_no_item(run: Run) ->
         found = await batch(
             service,
             f"UPDATE Things SET n = 5{KEY} RETURNING MODIFIED NEW *",
-            f"UPDATE Things REMOVE n{KEY} RETURNING MODIFIED NEW *",
-            {"Statement": f"UPDATE Things SET n = 5{KEY} AND n = 1", **shown},
-            f"DELETE FROM Things{KEY} RETURNING ALL OLD *",
-            f"DELETE FROM Things{KEY} RETURNING MODIFIED OLD *",
+            f"UPDATE Things REMOVE n{OTHER} RETURNING MODIFIED NEW *",
+            {"Statement": "UPDATE Things SET n = 5 WHERE pk = 'o' AND sk = '2' AND n = 1", **shown},
+            "DELETE FROM Things WHERE pk = 'p' AND sk = '1' RETURNING ALL OLD *",
+            "DELETE FROM Things WHERE pk = 'p' AND sk = '2' RETURNING MODIFIED OLD *",
         )
         assert found[0] == {"TableName": "Things", "Item": {"n": {"N": "5"}}}
         assert found[1] == {"TableName": "Things"}
@@ -119,7 +120,8 @@ def test_capacity_is_told_statement_by_statement(run: Run) -> None:
     async def story(planet: Planet) -> None:
         service = await filled(planet)
         select = f"SELECT * FROM Things{KEY}"
-        members = [{"Statement": select, "ConsistentRead": True}, {"Statement": "x"}, {"Statement": select}]
+        other = f"SELECT * FROM Things{OTHER}"
+        members = [{"Statement": select, "ConsistentRead": True}, {"Statement": "x"}, {"Statement": other}]
         asked = {"Statements": members, "ReturnConsumedCapacity": "TOTAL"}
         told = (await ask(service, "BatchExecuteStatement", asked))["ConsumedCapacity"]
         assert [one["CapacityUnits"] for one in told] == [1.0, 0.5]
@@ -141,8 +143,13 @@ def test_what_refuses_the_whole_batch(run: Run) -> None:
         assert "greater than or equal to 1" in await said()
         assert "less than or equal to 25" in await said(*[read] * 26)
         assert "at 'statements.2.member.statement'" in await said(read, "")
-        assert "does not support both read and write operations" in await said(read, write)
-        assert len(await batch(service, *[read] * 25)) == 25
+        assert await said(read, write) == "Read and write requests together in the same batch is not supported."
+        assert await said(read, read) == "Provided list of item keys contains duplicates"
+        assert await said(write, "INSERT INTO Things VALUE {'pk': 'o', 'sk': '1'}") == (
+            "Provided list of item keys contains duplicates"
+        )
+        others = [f"SELECT * FROM Things WHERE pk = 'o' AND sk = '{number}'" for number in range(25)]
+        assert len(await batch(service, *others)) == 25
         assert len(await execute(service, "SELECT * FROM Things")) == 6
 
     run(story)

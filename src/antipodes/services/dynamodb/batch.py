@@ -34,6 +34,7 @@ from antipodes.wire.operation import Payload, Request
 MAX_GETS = 100
 MAX_WRITES = 25
 MAX_ANSWER_BYTES = 16 << 20
+_LEGACY = ("AttributesToGet",)
 DUPLICATES = "Provided list of item keys contains duplicates"
 
 
@@ -42,10 +43,14 @@ async def batch_get_item(database: Database, request: Request) -> Payload:
     params = request.params
     wanted: Any = params.get("RequestItems")
     _check_get(params, wanted)
+    if any("ProjectionExpression" in one for one in wanted.values()):
+        older = [one["AttributesToGet"] for one in wanted.values() if "AttributesToGet" in one]
+        if older:  # of whichever table: seen on AWS
+            terms_of({"ProjectionExpression": "", "AttributesToGet": older}, ("ProjectionExpression",), _LEGACY)
     plans: list[tuple[str, Table, Any, list[bytes], Tree | None]] = []
     trees: dict[str, Tree | None] = {}
     for name, one in wanted.items():
-        trees[name] = read_tree(database, one, terms_of(one, ("ProjectionExpression",), ("AttributesToGet",)))
+        trees[name] = read_tree(database, one, terms_of(one, ("ProjectionExpression",), _LEGACY))
         for key in one["Keys"]:
             measure_item(key)
         if len({orjson.dumps(key, option=orjson.OPT_SORT_KEYS) for key in one["Keys"]}) != len(one["Keys"]):

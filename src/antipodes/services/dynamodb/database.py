@@ -311,7 +311,8 @@ class Database:
     ) -> None:
         """Writes items, their index entries and change records in one transaction, and other rows with them.
 
-        free: nobody asked for the writes, so they take no capacity; times: how often it counts (a transaction: 2).
+        free: nobody asked for the writes, so they take no capacity; times: how often each counts for its table (a
+        transaction: 2; index entries count once all the same, as seen on AWS).
         The caller awaits `settle`, without another await between.
         """
         changed: list[tuple[bytes, bytes | None]] = list(also)
@@ -364,7 +365,7 @@ class Database:
             old_item = rows.item_of(live_old) if live_old is not None else None
             old_size = rows.size_of(live_old) if live_old is not None else 0
             usage = table.usage if times else None
-            changed += order_changes(table.orders, key, old_item, old_size, one.item, one.size, usage, times)
+            changed += order_changes(table.orders, key, old_item, old_size, one.item, one.size, usage)
         if table.logged:
             value = new if one.item is not None else None
             before = live_old if table.streamed else None

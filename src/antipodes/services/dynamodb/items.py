@@ -40,12 +40,13 @@ from antipodes.services.dynamodb.parameters import (
     terms_of,
     write_units,
 )
-from antipodes.services.dynamodb.schema import Index, check_index_keys, key_from_item, key_from_key
+from antipodes.services.dynamodb.schema import EmptyKey, Index, check_index_keys, key_from_item, key_from_key
 from antipodes.services.dynamodb.values import INVALID, MAX_ITEM_BYTES, Item, kind_of, measure_item
 from antipodes.wire.errors import ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
 
 _EMPTY = Payload(b"{}")
+_ABSENT: dict[str, Any] = {}  # never written to
 _LEGACY_WRITE = ("Expected", "ConditionalOperator")
 
 
@@ -292,9 +293,17 @@ def _check_index_kinds(indexes: tuple[Index, ...], item: Item) -> None:
     """What an update expression came to may not fit an index: that has a sentence of its own."""
     for index in indexes:
         for part in index.parts:
-            if part.kind not in item.get(part.name, {part.kind: None}):
+            content = item.get(part.name, _ABSENT).get(part.kind)
+            if content is None and part.name in item:
                 raise ValidationException(
                     "The update expression attempted to update the secondary index key to unsupported type"
+                )
+            if content == "":
+                kind = "string" if part.kind == "S" else "binary"
+                raise EmptyKey(
+                    "One or more parameter values are not valid. The update expression attempted to update a secondary "
+                    "index key to a value that is not supported. The AttributeValue for a key attribute cannot contain "
+                    f"an empty {kind} value."
                 )
 
 

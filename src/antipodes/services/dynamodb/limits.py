@@ -65,11 +65,6 @@ class Limited(Usage):
     def wrote_again(self, units: float) -> None:
         self._take("Write", "", units, self._now())
 
-    def wrote_index(self, index: str, units: float, times: int) -> None:
-        super().wrote_index(index, units, times)
-        if times > 1:  # the first time was taken when the write was let in
-            self._take("Write", index, units * (times - 1), self._now())
-
     def _admit(self, side: str, index: str, now: float) -> None:
         description = self._describe()
         rate = _rate(description, side, index)

@@ -119,9 +119,9 @@ class Usage:
         """Counts read units of a global index."""
         self.index_reads.setdefault(index, []).append(units)
 
-    def wrote_index(self, index: str, units: float, times: int) -> None:
-        """Counts write units of a global index, `times` over (a transaction: 2)."""
-        self.index_writes.setdefault(index, []).append(units * times)
+    def wrote_index(self, index: str, units: float) -> None:
+        """Counts write units of a global index."""
+        self.index_writes.setdefault(index, []).append(units)
 
     def gave(self, operation: str, items: int) -> None:
         """Counts the items that a query or scan answered with."""

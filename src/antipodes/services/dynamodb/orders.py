@@ -132,11 +132,10 @@ def order_changes(
     new: Item | None,
     new_size: int,
     usage: Usage | None = None,
-    times: int = 1,
 ) -> list[Row]:
     """The entries that a write of one item adds and removes; counts them.
 
-    usage: is told the write units of global indexes, `times` over.
+    usage: is told the write units of global indexes.
     """
     found: list[Row] = []
     for order in orders:
@@ -152,7 +151,7 @@ def order_changes(
         if usage is not None and order.index is not None and order.index.is_global:
             units = index_write_units(order, before, after, old, old_size, new, new_size)
             if units:
-                usage.wrote_index(order.name, units, times)
+                usage.wrote_index(order.name, units)
         if order.index is not None and (order.counted is COUNTED or key <= order.counted):
             if before is not None and old is not None:
                 order.count(old, old_size, -1)

@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from antipodes.services.dynamodb.expressions.names import Terms
+from antipodes.services.dynamodb.values import MAX_NAME_BYTES
 from antipodes.wire.errors import ValidationException
 
 Params = Mapping[str, Any]
 
 TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]+", re.ASCII).fullmatch
 _PATTERN = "[a-zA-Z0-9_.-]+"
+# How the front tells of one bad member among several names; wording from memory.
+_EACH_NAME = f"Member must satisfy constraint: [Member must have length less than or equal to {MAX_NAME_BYTES}]"
 MAX_ERRORS = 10  # more are not told of
 CAPACITY = ("INDEXES", "TOTAL", "NONE")
 METRICS = ("SIZE", "NONE")
@@ -124,6 +127,8 @@ def check_operator(constraints: Constraints, params: Params) -> None:
 
 def check_attributes(constraints: Constraints, params: Params, member: str = "attributesToGet") -> None:
     names = params.get("AttributesToGet")
+    if names and any(len(name.encode()) > MAX_NAME_BYTES for name in names):
+        constraints.note(f"[{', '.join(names)}]", member, _EACH_NAME)
     if names is not None and not 1 <= len(names) <= 255:
         bound = "greater than or equal to 1" if not names else "less than or equal to 255"
         constraints.note(f"[{', '.join(names)}]", member, f"Member must have length {bound}")
@@ -131,6 +136,7 @@ def check_attributes(constraints: Constraints, params: Params, member: str = "at
 
 def check_operators(constraints: Constraints, conditions: Any, member: str) -> None:
     """The comparison operators of Expected, KeyConditions and the two filters."""
+    check_names(constraints, conditions, member)
     for name, one in (conditions or {}).items():
         operator = one.get("ComparisonOperator")
         place = f"{member}.{name}.member.comparisonOperator"
@@ -143,7 +149,14 @@ def _check_expected(constraints: Constraints, params: Params) -> None:
     check_operators(constraints, params.get("Expected"), "expected")
 
 
+def check_names(constraints: Constraints, named: Any, member: str) -> None:
+    """The attribute names that are the keys of a map of the older parameters."""
+    if named and any(len(name.encode()) > MAX_NAME_BYTES for name in named):
+        constraints.note(f"[{', '.join(named)}]", member, _EACH_NAME)
+
+
 def _check_actions(constraints: Constraints, params: Params) -> None:
+    check_names(constraints, params.get("AttributeUpdates"), "attributeUpdates")
     for name, one in (params.get("AttributeUpdates") or {}).items():
         constraints.one_of(one.get("Action"), f"attributeUpdates.{name}.member.action", ("ADD", "PUT", "DELETE"))
 
@@ -169,10 +182,11 @@ _CHECKS: Mapping[str, Callable[[Constraints, Params], None]] = {
 }
 
 
-def terms_of(params: Params, expressions: Sequence[str], legacy: Sequence[str]) -> Terms | None:
+def terms_of(params: Params, expressions: Sequence[str], legacy: Sequence[str], *, idle: bool = False) -> Terms | None:
     """The request's names and values, still to be checked (`Terms.check`); None when it has no expression at all.
 
-    `expressions` are the expression parameters of the operation, `legacy` those of the older kind.
+    `expressions` are the expression parameters of the operation, `legacy` those of the older kind. idle: names and
+    values without an expression are passed over; seen on AWS in members of transactions.
     """
     given = [name for name in expressions if params.get(name) is not None]
     old = [name for name in legacy if params.get(name) is not None]
@@ -185,6 +199,8 @@ def terms_of(params: Params, expressions: Sequence[str], legacy: Sequence[str]) 
             "Can not use both expression and non-expression parameters in the same request: "
             f"Non-expression parameters: {{{', '.join(old)}}} Expression parameters: {{{', '.join(given)}}}"
         )
+    if idle and not given:
+        return None
     if names is not None and not given:
         raise ValidationException("ExpressionAttributeNames can only be specified when using expressions")
     taking = [name for name in expressions if name != "ProjectionExpression"]

@@ -414,17 +414,20 @@ def _start_key(table: Table, index: Index | None, start_key: Item | None) -> byt
 def _selected(table: Table, index: Index | None, params: Params, tree: Tree | None) -> tuple[Tree | None, bool]:
     """What Select leaves of each item, and whether only the count is wanted."""
     select = params.get("Select")
+    # Seen on AWS: a Query's fault comes in the envelope of the simple constraints, a Scan's as it is.
+    envelope = "" if by_scan(params) else "1 validation error detected: "
     if select == "SPECIFIC_ATTRIBUTES" and tree is None:
         raise ValidationException(
-            INVALID
-            + "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
+            f"{envelope}Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+            "SPECIFIC_ATTRIBUTES"
         )
     if tree is not None and select not in {None, "SPECIFIC_ATTRIBUTES"}:
         name = "ProjectionExpression" if params.get("ProjectionExpression") is not None else "AttributesToGet"
-        raise ValidationException(f"Cannot specify the {name} when choosing to get {select}")
+        wanted = "only the Count" if select == "COUNT" else select
+        raise ValidationException(f"{envelope}Cannot specify the {name} when choosing to get {wanted}")
     if select == "ALL_PROJECTED_ATTRIBUTES" and index is None:
         raise ValidationException(
-            INVALID + "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+            f"{envelope}ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
         )
     if index is None or index.projection == "ALL":
         return tree, select == "COUNT"

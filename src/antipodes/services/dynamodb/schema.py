@@ -248,17 +248,23 @@ def _required(key: Item, part: KeyPart, limit: int) -> bytes:
     value = key.get(part.name)
     if value is None or part.kind not in value:
         raise ValidationException(KEY_MISMATCH)
-    return _encoded(part, value[part.kind], limit, INVALID)
+    return _encoded(part, value[part.kind], limit)
 
 
-def _encoded(part: KeyPart, content: str, limit: int, prefix: str) -> bytes:
+class EmptyKey(ValidationException):
+    """A key attribute with an empty value. Seen on AWS: unlike other faults of keys it does not cancel a transaction
+    but refuses it."""
+
+
+def _encoded(part: KeyPart, content: str, limit: int) -> bytes:
     if part.kind == "N":
         return keys.encoded_number(content)
     raw = content.encode() if part.kind == "S" else decoded(content)
     if not raw:
         kind = "string" if part.kind == "S" else "binary"
-        raise ValidationException(
-            f"{prefix}The AttributeValue for a key attribute cannot contain an empty {kind} value. Key: {part.name}"
+        raise EmptyKey(
+            "One or more parameter values are not valid. "
+            f"The AttributeValue for a key attribute cannot contain an empty {kind} value. Key: {part.name}"
         )
     if len(raw) > limit:
         raise _too_long(limit)
@@ -286,7 +292,7 @@ def _held(item: Item, part: KeyPart, limit: int) -> bytes:
         raise ValidationException(
             INVALID + f"Type mismatch for key {part.name} expected: {part.kind} actual: {next(iter(value))}"
         )
-    return _encoded(part, content, limit, "One or more parameter values are not valid. ")
+    return _encoded(part, content, limit)
 
 
 def index_entry(index: Index, item: Item, item_key: bytes) -> bytes | None:
@@ -347,10 +353,10 @@ def check_index_keys(indexes: tuple[Index, ...], item: Item) -> None:
                 )
             if part.kind != "N" and len(value[part.kind]) > MAX_RANGE_BYTES // 4:  # else it fits, however encoded
                 limit = MAX_HASH_BYTES if part in index.hashes else MAX_RANGE_BYTES
-                _encoded(part, value[part.kind], limit, INVALID)
+                _encoded(part, value[part.kind], limit)
             if not value[part.kind]:
                 kind = "string" if part.kind == "S" else "binary"
-                raise ValidationException(
+                raise EmptyKey(
                     "One or more parameter values are not valid. A value specified for a secondary index key is not "
                     "supported. The AttributeValue for a key attribute cannot contain an empty "
                     f"{kind} value. IndexName: {index.name}, IndexKey: {part.name}"

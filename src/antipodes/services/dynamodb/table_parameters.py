@@ -20,7 +20,7 @@ MIN_NAME, MAX_NAME = 3, 255
 MAX_INCLUDED_HERE = 20  # NonKeyAttributes of one index
 MAX_INCLUDED = 100  # and of all indexes of a table (Developer Guide, "Quotas")
 # Parameters whose effect antipodes does not have yet.
-_UNSUPPORTED = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode")
+_UNSUPPORTED = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
 _UNSUPPORTED_OF_INDEXES = ("OnDemandThroughput", "WarmThroughput")
 MAX_UNITS = 1_000_000_000_000
 
@@ -36,6 +36,7 @@ def check_create(params: Params) -> str:
         place = f"attributeDefinitions.{number}.member"
         constraints.required(one.get("AttributeName"), f"{place}.attributeName")
         constraints.required(one.get("AttributeType"), f"{place}.attributeType")
+        check_key_name(constraints, one.get("AttributeName"), f"{place}.attributeName")
         constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
     check_name(constraints, name, "tableName")
     constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
@@ -64,6 +65,13 @@ def check_name(constraints: Constraints, name: str, member: str) -> None:
         constraints.note(name, member, f"Member must have length less than or equal to {MAX_NAME}")
 
 
+def check_key_name(constraints: Constraints, name: str | None, member: str) -> None:
+    """The constraints on names of key attributes."""
+    if name is not None and not 1 <= len(name) <= MAX_NAME:
+        bound = "greater than or equal to 1" if not name else f"less than or equal to {MAX_NAME}"
+        constraints.note(name, member, f"Member must have length {bound}")
+
+
 def check_index(constraints: Constraints, one: Mapping[str, Any], place: str) -> None:
     """The simple constraints of one secondary index."""
     for needed in ("IndexName", "KeySchema", "Projection"):
@@ -80,6 +88,13 @@ def check_index(constraints: Constraints, one: Mapping[str, Any], place: str) ->
         bound = "greater than or equal to 1" if not included else f"less than or equal to {MAX_INCLUDED_HERE}"
         shown = f"[{', '.join(included)}]"
         constraints.note(shown, f"{place}.projection.nonKeyAttributes", f"Member must have length {bound}")
+    if included and any(not 1 <= len(name) <= MAX_NAME for name in included):
+        constraints.note(
+            f"[{', '.join(included)}]",
+            f"{place}.projection.nonKeyAttributes",
+            f"Member must satisfy constraint: [Member must have length less than or equal to {MAX_NAME}, "
+            "Member must have length greater than or equal to 1]",
+        )
     check_throughput(constraints, one.get("ProvisionedThroughput"), f"{place}.provisionedThroughput")
     for parameter in _UNSUPPORTED_OF_INDEXES:
         if one.get(parameter) is not None:
@@ -99,6 +114,7 @@ def check_schema(constraints: Constraints, schema: Any, member: str, most: int) 
         constraints.note("[]", member, "Member must have length greater than or equal to 1")
     for number, one in enumerate(schema, 1):
         constraints.required(one.get("AttributeName"), f"{member}.{number}.member.attributeName")
+        check_key_name(constraints, one.get("AttributeName"), f"{member}.{number}.member.attributeName")
         constraints.required(one.get("KeyType"), f"{member}.{number}.member.keyType")
         constraints.one_of(one.get("KeyType"), f"{member}.{number}.member.keyType", ("HASH", "RANGE"))
 
@@ -137,20 +153,24 @@ def check_bounds(throughput: Mapping[str, int]) -> None:
             raise ValidationException(f"Given value {throughput[unit]} for {unit} is out of bounds")
 
 
-def most_of(params: Params, on_demand: bool, reads: int, writes: int) -> tuple[int, int]:
-    """OnDemandThroughput as (read, write) request units a second, 0: no bound. -1 takes a bound away."""
+def most_of(params: Params, on_demand: bool, reads: int, writes: int, *, creating: bool = False) -> tuple[int, int]:
+    """OnDemandThroughput as (read, write) request units a second, 0: no bound. -1 takes a bound away from a table
+    that is there. The sentences, which differ by a word and a stop, were seen on AWS."""
     given: Mapping[str, int] | None = params.get("OnDemandThroughput")
     if given is None:
         return (reads, writes) if on_demand else (0, 0)
-    if not on_demand:
-        raise ValidationException(
-            INVALID + "OnDemandThroughput can only be specified when BillingMode is PAY_PER_REQUEST"
-        )
+    if not on_demand and given:
+        first = "MaxReadRequestUnits" if "MaxReadRequestUnits" in given else "MaxWriteRequestUnits"
+        where = "table BillingMode is PROVISIONED." if creating else "the table BillingMode is PROVISIONED"
+        raise ValidationException(INVALID + f"{first} for OnDemandThroughput cannot be specified when {where}")
     found = []
     for unit, before in (("MaxReadRequestUnits", reads), ("MaxWriteRequestUnits", writes)):
         value = given.get(unit, before or -1)
-        if value != -1 and not 1 <= value <= MAX_UNITS:
-            raise ValidationException(f"Given value {value} for {unit} is out of bounds")  # wording from memory
+        asked = unit in given
+        if not 1 <= value <= MAX_UNITS and (value != -1 or (asked and creating)):
+            raise ValidationException(
+                INVALID + f"Requested {unit} for OnDemandThroughput for table is outside of valid range"
+            )
         found.append(max(value, 0))
     return found[0], found[1]
 
@@ -195,7 +215,7 @@ def kms_key_of(params: Params, region: str, account: str, own_key: str) -> str |
     return prefix + (key if key.startswith("alias/") else f"key/{key}")
 
 
-def stream_of(params: Params) -> str:
+def stream_of(params: Params, creating: bool = False) -> str:
     """The stream's view type; "": none."""
     specification = params.get("StreamSpecification")
     if not specification:
@@ -204,7 +224,9 @@ def stream_of(params: Params) -> str:
     if not specification.get("StreamEnabled"):
         if view is not None:
             raise ValidationException(
-                INVALID + "Table StreamViewType must not be specified when StreamEnabled is false"
+                INVALID + "Table is being created with a stream disabled, UpdateViewType should not be specified"
+                if creating
+                else INVALID + "Table StreamViewType must not be specified when StreamEnabled is false"
             )
         return ""
     if view is None:

@@ -13,7 +13,7 @@ import msgspec
 
 from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy, own_key, own_key_arn
 from antipodes.services.dynamodb.database import Database, Table, not_found
-from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description
+from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description, warm
 from antipodes.services.dynamodb.index_updates import cancels, check_index_updates, updated_indexes
 from antipodes.services.dynamodb.overrides import held, marked
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
@@ -38,7 +38,13 @@ from antipodes.wire.errors import ClientFault, NotSupported, ValidationException
 from antipodes.wire.operation import Request, Result
 
 MAX_LISTED = 100
-_NO_UPDATE = ("MultiRegionConsistency", "GlobalTableWitnessUpdates", "GlobalTableSettingsReplicationMode")
+_NO_UPDATE = (
+    "VectorIndexUpdates",
+    "DisassociationProtectionEnabled",
+    "MultiRegionConsistency",
+    "GlobalTableWitnessUpdates",
+    "GlobalTableSettingsReplicationMode",
+)
 
 
 async def create_table(database: Database, replicas: Replicas, request: Request) -> Result:
@@ -47,7 +53,7 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
     name = check_create(params)
     billing, read_units, write_units = billing_of(params)
     attributes, hash_part, range_part, indexes = schema_of(params)
-    view = stream_of(params)
+    view = stream_of(params, creating=True)
     tags = tags_of(params)
     kms_key = kms_key_of(params, database.region, database.account, own_key(database))
     policy = policy_of(params["ResourcePolicy"], database.world.now()) if params.get("ResourcePolicy") else None
@@ -63,7 +69,7 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
         stream_view=view,
         table_class=params.get("TableClass") or "",
     )
-    most_reads, most_writes = most_of(params, billing == "PAY_PER_REQUEST", 0, 0)
+    most_reads, most_writes = most_of(params, billing == "PAY_PER_REQUEST", 0, 0, creating=True)
     warm_reads, warm_writes = warm_of(params, *warm_base(settings)) if params.get("WarmThroughput") else (0, 0)
     settings = msgspec.structs.replace(
         settings, most_reads=most_reads, most_writes=most_writes, warm_reads=warm_reads, warm_writes=warm_writes
@@ -90,7 +96,10 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
     description = database.keep(description).description
     await database.settle()
     become_active(database, name, description.space)
-    return {"TableDescription": described(database, description, fresh=True)}
+    answer = described(database, description, fresh=True)
+    if warm_reads or warm_writes:  # seen on AWS: told of when it was asked for, and under way
+        answer["WarmThroughput"] = {**warm(warm_reads, warm_writes), "Status": "UPDATING"}
+    return {"TableDescription": answer}
 
 
 async def describe_table(database: Database, replicas: Replicas, request: Request) -> Result:

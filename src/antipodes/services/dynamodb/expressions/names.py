@@ -35,11 +35,12 @@ from antipodes.services.dynamodb.expressions.ast import (
     Update,
 )
 from antipodes.services.dynamodb.expressions.parser import parse_condition, parse_projection, parse_update
-from antipodes.services.dynamodb.values import KINDS, Value, kind_of, measure, order
+from antipodes.services.dynamodb.values import KINDS, BadName, Value, check_name, kind_of, measure, order
 from antipodes.wire.errors import ValidationException
 
 _NAME_KEY = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII).fullmatch
 _VALUE_KEY = re.compile(r":[0-9a-zA-Z_]+", re.ASCII).fullmatch
+MAX_KEY = 255  # bytes of a placeholder, its sign included (Developer Guide, "Expression parameters")
 _COUNTS = {
     "attribute_exists": 1,
     "attribute_not_exists": 1,
@@ -76,17 +77,28 @@ class Terms:
         """Refuses empty maps, malformed keys, bad values. Makes the values canonical."""
         if self._empty_names:
             raise ValidationException("ExpressionAttributeNames must not be empty")
-        for key in self.names:
+        for key, name in self.names.items():
+            if len(key) > MAX_KEY:
+                raise _long_key("Names", key)
             if not _NAME_KEY(key):
                 raise ValidationException(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
+            if not name:
+                raise ValidationException(
+                    f"ExpressionAttributeNames contains invalid value: Empty attribute name for key {key}"
+                )
+            check_name(name)
         if self._empty_values:
             raise ValidationException("ExpressionAttributeValues must not be empty")
         for key in self.values:
+            if len(key) > MAX_KEY:
+                raise _long_key("Values", key)
             if not _VALUE_KEY(key):
                 raise ValidationException(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
         for key, value in self.values.items():
             try:
                 measure(value)
+            except BadName:
+                raise
             except ValidationException as fault:
                 raise ValidationException(
                     f"ExpressionAttributeValues contains invalid value: {fault.message} for key {key}"
@@ -308,6 +320,13 @@ class Terms:
                         f"Two document paths {verb} with each other; must remove or rewrite one of these paths; "
                         f"path one: {earlier.shown()}, path two: {path.shown()}",
                     )
+
+
+def _long_key(kind: str, key: str) -> ValidationException:
+    return ValidationException(
+        f"ExpressionAttribute{kind} contains invalid key: The expression attribute map contains a key that "
+        f"is too long; size of key: {len(key)}"
+    )  # wording from memory
 
 
 def _known_kind(operand: Operand) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from antipodes.services.dynamodb import consumption, rows, transactions
+from antipodes.services.dynamodb.batch import DUPLICATES
 from antipodes.services.dynamodb.consumption import Spent
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
 from antipodes.services.dynamodb.items import SHOWING, SILENT, Guard
@@ -43,8 +44,8 @@ MAX_STATEMENT = 8192
 MAX_BATCH = 25
 MAX_KEPT = 500  # parsed statements: those with parameters, which come again, and of no great length
 MAX_KEPT_LENGTH = 1000
-# Known of ExecuteTransaction; of BatchExecuteStatement only that it refuses as well.
-_MIXED = "{} API does not support both read and write operations in the same request."
+_MIXED = "ExecuteTransaction API does not support both read and write operations in the same request."
+_MIXED_BATCH = "Read and write requests together in the same batch is not supported."
 _BY_KEY = "Select statements within {} must specify the primary key in the where clause."
 _NO_INDEX = "Reads on indices are not supported within transactions."
 _CODES = {
@@ -148,7 +149,8 @@ class PartiQL:
             except ValidationException as fault:
                 ready.append(None)
                 outcome.fault = fault
-        _refuse_mixed(ready, "BatchExecuteStatement")
+        _refuse_mixed(ready, _MIXED_BATCH)
+        self._refuse_doubles(ready)
         for member, one, outcome in zip(members, ready, outcomes, strict=True):
             if one is not None:
                 try:
@@ -162,6 +164,24 @@ class PartiQL:
         ]
         told = consumption.tail([one for one in consumed if one is not None], None)
         return Payload(b'{"Responses":[%b]%b}' % (b",".join(map(_response, outcomes)), told))
+
+    def _refuse_doubles(self, statements: list[Prepared | None]) -> None:
+        """Seen on AWS: a batch that names an item twice is refused as a whole, reads included."""
+        places: list[tuple[str, bytes]] = []
+        for one in statements:
+            if one is None or isinstance(one, Checking):
+                continue
+            try:
+                table = self.database.table(one.table)
+                if isinstance(one, Reading):
+                    place = _exact(table, one, "BatchExecuteStatement").start
+                else:
+                    place = place_of(table, one, target_of(table, one.where) if isinstance(one, Changing) else None)
+            except ClientFault:
+                continue  # the batch tells of it in its place
+            places.append((table.name, place))
+        if len(set(places)) != len(places):
+            raise ValidationException(DUPLICATES)
 
     def _run(self, member: Params, statement: Prepared, outcome: Outcome) -> None:
         """Carries out one statement of a batch. Raises its fault."""
@@ -202,7 +222,7 @@ class PartiQL:
                 statements.append(self._prepared(member, given))
             except ValidationException as fault:
                 raise _in_place(number, fault.message) from None
-        _refuse_mixed(statements, "ExecuteTransaction")
+        _refuse_mixed(statements, _MIXED)
         tables = [self._table(one) for one in statements]
         if isinstance(statements[0], Reading):
             return await self._read_together(params, statements, tables)
@@ -294,8 +314,8 @@ class PartiQL:
         if consumption.asked(params):
             for write, table in zip(writes, known, strict=True):
                 one = consumption.of_write(table, write)
+                one.table *= 2  # a transaction prepares and commits; its index entries count once (seen on AWS)
                 spent.setdefault(table.name, Spent()).add(one)
-                spent[table.name].add(one)  # a transaction prepares and commits: each counts
         database.write(*(write for write in writes if write is not None), also=also, times=2)
         await database.settle()
         return _together([], params, spent, known, "Write")
@@ -341,10 +361,10 @@ def _check_members(params: Params, members: Any, name: str, most: int) -> None:
     constraints.settle()
 
 
-def _refuse_mixed(statements: list[Prepared | None] | list[Prepared], operation: str) -> None:
+def _refuse_mixed(statements: list[Prepared | None] | list[Prepared], message: str) -> None:
     kinds = {isinstance(one, Reading) for one in statements if one is not None}
     if len(kinds) > 1:
-        raise ValidationException(_MIXED.format(operation))
+        raise ValidationException(message)
 
 
 def _exact(table: Table, statement: Reading, operation: str) -> Branch:
