@@ -13,6 +13,7 @@ import pytest
 
 from antipodes.services.contract import Settings, Surroundings
 from antipodes.services.dynamodb.service import DynamoDB
+from antipodes.store.records import Change
 from antipodes.store.store import Store
 from antipodes.wire.errors import AwsError, ServerFault
 from antipodes.wire.operation import Payload, Request
@@ -103,6 +104,11 @@ class Planet:
         """Moves every wall clock on."""
         for region in sorted(self.worlds):
             self.worlds[region].ahead_s += seconds
+
+    def changes(self, region: str) -> list[Change]:
+        """What a Region's global tables hold, as it would be copied; tombstones too."""
+        carried = self.services[region].carried
+        return [change for topic in carried.topics() for change in carried.snapshot(topic, b"", 100_000)]
 
     def carry(self) -> None:
         """Plays the replicator: every Region gets every other Region's whole tables."""

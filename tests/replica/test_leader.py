@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from antipodes.replica import leader
 from antipodes.replica.backbone import Backbone
-from antipodes.replica.leader import beginning, cut
-from antipodes.replica.messages import SNAPSHOT, Copy, Follow, Taken, part_decoder
-from antipodes.replica.replicator import trim_position
+from antipodes.replica.leader import beginning, cut, lags_of, times_of
+from antipodes.replica.messages import SNAPSHOT, Copy, Follow, Taken, part_decoder, size_bytes
+from antipodes.replica.replicator import settled_time, trim_position
 from antipodes.store.records import Change, Logged, Version
 from antipodes.store.store import Store
 from antipodes.world.simulated import Simulation
@@ -33,6 +33,33 @@ def test_a_batch_is_cut_by_count_and_by_bytes() -> None:
     changes, upto, size = cut(large, "a", frozenset({"toy/t"}))
     assert len(changes) == upto == 3
     assert size >= leader.BATCH_BYTES
+
+
+def test_of_a_backlogs_changes_of_one_key_only_the_last_travels() -> None:
+    def change(position: int, key: bytes) -> Logged:
+        return Logged(position, Change("toy/t", key, Version(position, "a"), b"%d" % position))
+
+    entries = [change(1, b"x"), change(2, b"y"), change(3, b"x"), change(4, b"z"), change(5, b"x")]
+    changes, upto, size = cut(entries, "a", frozenset({"toy/t"}), combine=True)
+    assert [(c.key, c.value) for c in changes] == [(b"y", b"2"), (b"z", b"4"), (b"x", b"5")]
+    assert (upto, size) == (5, sum(map(size_bytes, changes)))
+    assert len(cut(entries, "a", frozenset({"toy/t"}))[0]) == 5
+
+
+def test_the_settled_time_is_what_the_slowest_has_of_anybody() -> None:
+    heard = {"a": {"b": 5, "c": 7}, "b": {"a": 9, "c": 3}, "c": {"a": 8, "b": 6}}
+    assert settled_time(("a", "b", "c"), heard) == 3
+    assert settled_time(("a", "c"), heard) == 7
+    assert settled_time(("a", "b", "c", "d"), heard) == 0, "of d nothing is known"
+    assert settled_time(("a", "b"), {"a": {"b": 5}, "b": {"a": 0}}) == 0, "b still copies from a"
+
+
+def test_lags_are_measured_from_commit_to_arrival() -> None:
+    second = 1_000_000 << 12
+    changes = [Change("toy/t", b"x", Version(at * second, "a"), b"") for at in (10, 12, 11)]
+    lags = lags_of(times_of(changes)["toy/t"], 15.0)
+    assert lags == (3, 12.0, 3.0, 5.0)
+    assert lags_of(times_of(changes)["toy/t"], 5.0) == (3, 0.0, 0.0, 0.0), "none is below zero"
 
 
 def test_a_stream_resumes_only_where_the_log_still_knows_the_place() -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.replicator import Replicator
+from antipodes.services.contract import Lags
 from antipodes.store.records import Change, Version
 from antipodes.store.store import Store
 from antipodes.world.world import World
@@ -27,6 +28,7 @@ class Toy:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.lags: list[tuple[str, str, Lags]] = []
 
     def _row(self, topic: str, key: bytes) -> bytes:
         return b"toy/cell/" + topic.encode() + b"\x00" + key
@@ -69,6 +71,9 @@ class Toy:
         if found is not None and msgspec.msgpack.decode(found, type=Cell).version >= change.version:
             return
         self.store.write([(row, msgspec.msgpack.encode(Cell(change.version, change.value)))], [change])
+
+    def delivered(self, topic: str, site: str, lags: Lags) -> None:
+        self.lags.append((topic, site, lags))
 
     def snapshot(self, topic: str, after: bytes, limit: int) -> list[Change]:
         return [

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from antipodes.cli import curl, demo, deploy, dig, down, env, faults, logs, region, simulate, status, up
+from antipodes.cli import curl, demo, deploy, dig, down, env, faults, logs, region, simulate, status, tables, up
 
 app = typer.Typer(
     name="antipodes",
@@ -38,6 +38,9 @@ app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("up")(up.up)
 app.command("status")(status.status)
+app.command("tables")(tables.tables)
+app.command("conflicts")(tables.conflicts)
+app.command("verify")(tables.verify)
 app.command("down")(down.down)
 app.command("env")(env.env)
 app.command("deploy")(deploy.deploy)

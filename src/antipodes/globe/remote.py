@@ -66,6 +66,25 @@ class RemoteGlobe:
         body = orjson.dumps({"name": name, "type": record_type, "site": site})
         return msgspec.json.decode(await self._send("POST", "explain", body), type=Explanation)
 
+    async def inspect(self, region: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What a Region's DynamoDB knows beyond AWS's API (services/dynamodb/inspection.py); None: it does not answer.
+
+        Raises ValueError: it refuses, with its sentence.
+        """
+        headers = (("Host", "127.0.0.1"), (TOKEN_HEADER, self.planet.token))
+        body = orjson.dumps({"operation": operation, "params": params})
+        request = HttpRequest("POST", PREFIX + "inspect", headers, body)
+        try:
+            response = await self._client.send(
+                geography.address_of(region), self.port, request, timeout_s=ADMIN_TIMEOUT_S
+            )
+        except NetworkError:
+            return None
+        if response.status != 200:
+            raise ValueError(response.body.decode(errors="replace").strip())
+        found: Mapping[str, Any] = orjson.loads(response.body)
+        return found
+
     def close(self) -> None:
         self._client.close()
         self._api.close()

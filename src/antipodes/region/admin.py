@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 
+from antipodes.wire.errors import AwsError
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.world.rules import Rule, decode_rules
 
@@ -43,8 +45,15 @@ class RegionReport(msgspec.Struct, frozen=True):
     compiled: bool = False  # wire/heads.py, dynamodb/raw_items.py
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What `inspect` asks: an operation that only looks, of DynamoDB's (services/dynamodb/inspection.py)."""
+
+    operation: str
+    params: Mapping[str, Any] = {}
+
+
 class RegionAdmin:
-    """GET status; POST links (the network's rules); POST repair {"region": the one whose disk was lost}."""
+    """GET status; POST inspect (Asked); links (the network's rules); repair {"region": the one whose disk was lost}."""
 
     def __init__(
         self,
@@ -53,11 +62,13 @@ class RegionAdmin:
         report: Callable[[], RegionReport],
         set_links: Callable[[tuple[Rule, ...]], None],
         repair: Callable[[str], Awaitable[None]],
+        inspect: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]],
     ) -> None:
         self._token = token
         self._report = report
         self._set_links = set_links
         self._repair = repair
+        self._inspect = inspect
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
         if not hmac.compare_digest((request.header(TOKEN_HEADER) or "").encode(), self._token.encode()):
@@ -72,6 +83,12 @@ class RegionAdmin:
             if (request.method, what) == ("POST", "repair"):
                 await self._repair(msgspec.json.decode(request.body, type=dict[str, str])["region"])
                 return HttpResponse(200, (), b"{}")
+            if (request.method, what) == ("POST", "inspect"):
+                asked = msgspec.json.decode(request.body, type=Asked)
+                answer = msgspec.json.encode(await self._inspect(asked.operation, asked.params))
+                return HttpResponse(200, (("content-type", "application/json"),), answer)
+        except AwsError as error:
+            return HttpResponse(400, (), f"{error.message}\n".encode())
         except (msgspec.MsgspecError, KeyError) as error:
             return HttpResponse(400, (), f"{error}\n".encode())
         return HttpResponse(404, (), b"no such admin call\n")

@@ -31,12 +31,14 @@ from antipodes.services.s3.service import S3
 from antipodes.services.sts.service import STS
 from antipodes.store.store import Store
 from antipodes.wire import heads
+from antipodes.wire.errors import ValidationException
 from antipodes.world import geography
 from antipodes.world.rules import Rule
 from antipodes.world.world import GLOBE, Server, World
 
 LIMITS = Limits(body_bytes=64 * 1024 * 1024)  # a deployment package: 50 MB, in Base64
 
+INSPECTION = ("ReplicaTables", "ReplicaConflicts", "ReplicaRows")  # only look: the admin door may ask for them
 STREAM_RETENTION_S = 24 * 3600  # of DynamoDB Streams (facts 1.3): log entries stay so long
 
 
@@ -93,8 +95,12 @@ class Region:
         )
         self._dynamodb.holders_changed = self.replicator.refresh
         self._dynamodb.missing = self.replicator.missing
+        self._dynamodb.settled = self.replicator.settled
+        self._dynamodb.waiting = self.replicator.waiting
         self._calls.join(self._backbone, self.services)
-        admin = RegionAdmin(token, report=self.report, set_links=set_links, repair=self.replicator.repair)
+        admin = RegionAdmin(
+            token, report=self.report, set_links=set_links, repair=self.replicator.repair, inspect=self.inspect
+        )
         self._path = Path(self.name, world, settings, self.services, admin.respond)
         self._servers: list[Server] = []
 
@@ -133,6 +139,12 @@ class Region:
             FunctionReport(f.name, f.environments, f.busy, f.invocations, f.errors) for f in self._lambda.stats()
         )
         return RegionReport(peers, functions, self._dynamodb.table_sizes(), heads.COMPILED and raw_items.COMPILED)
+
+    async def inspect(self, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What DynamoDB's inspection answers. Raises AwsError."""
+        if operation not in INSPECTION:
+            raise ValidationException(f"No such inspection: {operation}")
+        return await self._calls("dynamodb", operation, params)
 
     async def call(
         self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None

@@ -48,6 +48,7 @@ SILENCE_S = 3.5  # the leader shows a sign of life each second
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.1, 2.0
 DIAL_TIMEOUT_S = 4.0
 REFUSED_S = 0.5
+TELL_S = 1.0  # what is known of all peers is told so often
 LAGS_KEPT = 1024
 CURSOR_PREFIX = b"replica/cursor/"
 TOPIC_PREFIX = b"replica/topic/"
@@ -95,7 +96,9 @@ class Follower:
         address: str,
         port: int,
         on_disk_lost: Callable[[str], None],
+        heard: Callable[[], dict[str, int]],
     ) -> None:
+        """heard: what this site has of all its peers (`Ack.heard`)."""
         self.peer = peer
         self._world = world
         self._store = store
@@ -104,6 +107,9 @@ class Follower:
         self._address = address
         self._port = port
         self._on_disk_lost = on_disk_lost
+        self._heard_of_all = heard
+        self._clock = 0  # the last Batch.clock whose batch is durable here
+        self._tell_at = 0.0  # when `heard` is told next
         self._held: tuple[str, ...] = ()
         self._carrying: tuple[str, ...] = ()
         self._channel: Channel | None = None
@@ -182,6 +188,10 @@ class Follower:
         """Topics shared with the peer of which not everything is copied."""
         return tuple(topic for topic in self._held if not self._progress.get(topic, Progress()).done)
 
+    def heard(self) -> int:
+        """All changes of the peer's own up to this time are durable here; 0 while something is still to be copied."""
+        return 0 if self.missing() else self._clock
+
     def status(self) -> Following:
         lags = sorted(self._lags_ms)
         connected = self._channel is not None and self._welcomed
@@ -256,6 +266,7 @@ class Follower:
 
     def _begin(self, welcome: Welcome) -> None:
         known = self._cursor.incarnation
+        self._clock = 0
         if not welcome.resumed:
             self.forget(sorted(self._progress))
             self._save_cursor(Cursor(welcome.incarnation, welcome.position))
@@ -282,7 +293,12 @@ class Follower:
         if batch.upto != self._cursor.position:
             self._save_cursor(Cursor(self._cursor.incarnation, batch.upto))
             await self._store.durable()
-        channel.send(Ack(self._cursor.position))
+        self._clock = batch.clock
+        now = self._world.monotonic()
+        heard = self._heard_of_all() if now >= self._tell_at else None
+        if heard is not None:
+            self._tell_at = now + TELL_S
+        channel.send(Ack(self._cursor.position, self._world.now(), heard))
 
     def _merge(self, changes: list[Change]) -> None:
         """Hands changes of topics held here to their owners. (Of others: their copy comes when they are held.)"""

@@ -24,6 +24,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -43,7 +44,7 @@ from antipodes.replica.messages import (
     to_copier,
     to_leader,
 )
-from antipodes.services.contract import Carried
+from antipodes.services.contract import Carried, Lags
 from antipodes.store.engine import StoreError
 from antipodes.store.records import Change, Logged
 from antipodes.store.store import Store
@@ -57,7 +58,15 @@ WINDOW_BYTES = 16 << 20  # sent and not acknowledged: 2 s at 8 MB/s, more than a
 HEARTBEAT_S = 1.0
 SILENCE_S = 10.0  # a follower acknowledges every heartbeat: silence means that it is gone
 SKIPPED_BEFORE_PROGRESS = 1000  # a long stretch of others' changes is reported before the heartbeat
+WAITING_SLICE = 500  # log entries looked at between two turns of the event loop
 ACKED_PREFIX = b"replica/acked/"
+
+
+class Waiting(NamedTuple):
+    """Changes of one topic that have not reached a follower."""
+
+    changes: int
+    since_s: float  # when the oldest was committed, epoch seconds
 
 
 class _Session:
@@ -70,33 +79,68 @@ class _Session:
         self.announced: tuple[str, ...] = ()
         self.scanned = scanned  # the log has been read up to here
         self.told = scanned  # ...and the follower knows it up to here
-        self.under_way: deque[tuple[int, int]] = deque()  # (upto, bytes) sent and not acknowledged
+        self.clock = 0  # as in Batch
+        # (upto, bytes, when what was changed) sent and not acknowledged
+        self.under_way: deque[tuple[int, int, dict[str, Lags]]] = deque()
         self.under_way_bytes = 0
         self.wake = asyncio.Event()
         self.open = True
 
-    def acknowledged(self, position: int) -> None:
+    def acknowledged(self, position: int) -> list[dict[str, Lags]]:
+        """What was under way up to the position, by topic: commit times in place of lags."""
+        arrived = []
         while self.under_way and self.under_way[0][0] <= position:
-            self.under_way_bytes -= self.under_way.popleft()[1]
+            _, total_bytes, times = self.under_way.popleft()
+            self.under_way_bytes -= total_bytes
+            arrived.append(times)
         self.wake.set()
+        return arrived
 
     def end(self) -> None:
         self.open = False
         self.wake.set()
 
 
-def cut(entries: Sequence[Logged], site: str, topics: frozenset[str]) -> tuple[list[Change], int, int]:
-    """The next batch: (changes for a follower, position read up to, bytes). Pure. entries: not empty."""
-    changes: list[Change] = []
+def cut(
+    entries: Sequence[Logged], site: str, topics: frozenset[str], combine: bool = False
+) -> tuple[list[Change], int, int]:
+    """The next batch: (changes for a follower, position read up to, bytes). Pure. entries: not empty.
+
+    combine: of several changes of one key only the last is sent. AWS does so too: it "may combine multiple changes made
+    in a short period of time into a single replicated write" (facts 1.3).
+    """
+    changes: dict[object, Change] = {}
     total_bytes = 0
     for entry in entries:
         change = entry.change
         if change.version.region == site and change.topic in topics:
-            changes.append(bare(change))
+            place = (change.topic, change.key) if combine else entry.position
+            earlier = changes.pop(place, None) if combine else None
+            if earlier is not None:
+                total_bytes -= size_bytes(earlier)
+            changes[place] = bare(change)
             total_bytes += size_bytes(change)
             if total_bytes >= BATCH_BYTES or len(changes) >= BATCH_CHANGES:
-                return changes, entry.position, total_bytes
-    return changes, entries[-1].position, total_bytes
+                return list(changes.values()), entry.position, total_bytes
+    return list(changes.values()), entries[-1].position, total_bytes
+
+
+def times_of(changes: Sequence[Change]) -> dict[str, Lags]:
+    """When the changes of each topic were committed: number, sum, earliest and latest (epoch seconds). Pure."""
+    found: dict[str, Lags] = {}
+    for change in changes:
+        at, known = change.version.seconds, found.get(change.topic)
+        if known is None:
+            found[change.topic] = Lags(1, at, at, at)
+        else:
+            found[change.topic] = Lags(known[0] + 1, known[1] + at, min(known[2], at), max(known[3], at))
+    return found
+
+
+def lags_of(times: Lags, at: float) -> Lags:
+    """From commit times to lags, for changes that were there at `at`. Pure. Clocks differ: none is below zero."""
+    least, most = max(0.0, at - times.most_s), max(0.0, at - times.least_s)
+    return Lags(times.changes, max(0.0, at * times.changes - times.total_s), least, most)
 
 
 def beginning(follow: Follow, incarnation: str, begin: int, end: int) -> tuple[int, bool]:
@@ -124,6 +168,7 @@ class Leader:
             for key, value in store.range(ACKED_PREFIX, ACKED_PREFIX + b"\xff")
         }
         self._saved = dict(self.acked)
+        self.heard: dict[str, dict[str, int]] = {}  # of each follower: its last Ack.heard
 
     async def watch(self) -> None:
         """Wakes the sessions whenever the log grows. Runs until cancelled."""
@@ -214,7 +259,9 @@ class Leader:
             count = min(BATCH_CHANGES, released - session.scanned) if room else 0
             entries = store.changes(session.scanned, count) if count > 0 else []
             if entries:
-                changes, session.scanned, total_bytes = cut(entries, self._world.site, frozenset(session.carrying))
+                changes, session.scanned, total_bytes = cut(
+                    entries, self._world.site, frozenset(session.carrying), combine=count == BATCH_CHANGES
+                )
                 if changes or session.scanned - session.told >= SKIPPED_BEFORE_PROGRESS:
                     self._send(channel, session, changes, total_bytes)
                     await channel.drain()
@@ -227,10 +274,14 @@ class Leader:
                     self._send(channel, session, [], 0)
 
     def _send(self, channel: Channel, session: _Session, changes: list[Change], total_bytes: int) -> None:
-        channel.send(Batch(changes, session.scanned, self._store.end))
+        if changes:
+            session.clock = changes[-1].version.time
+        elif session.scanned == self._store.end and self._store.settled:
+            session.clock = self._store.stamp().time
+        channel.send(Batch(changes, session.scanned, self._store.end, session.clock))
         session.told = session.scanned
         if changes:
-            session.under_way.append((session.scanned, total_bytes))
+            session.under_way.append((session.scanned, total_bytes, times_of(changes)))
             session.under_way_bytes += total_bytes
 
     async def _listen(self, channel: Channel, session: _Session) -> None:
@@ -241,12 +292,35 @@ class Leader:
                     message = await channel.receive(to_leader)
                 if isinstance(message, Ack):
                     self.acked[session.site] = max(self.acked.get(session.site, 0), message.position)
-                    session.acknowledged(message.position)
+                    self._delivered(session.site, message, session.acknowledged(message.position))
                 else:
                     session.held = message.topics
                     self._choose(session)
         except (ConnectionLost, TimeoutError):
             session.end()
+
+    def _delivered(self, site: str, ack: Ack, arrived: list[dict[str, Lags]]) -> None:
+        if ack.heard is not None:
+            self.heard[site] = ack.heard
+        for times in arrived:
+            for topic in times:
+                carried = self._carried.get(topic.partition("/")[0])
+                if carried is not None:
+                    carried.delivered(topic, site, lags_of(times[topic], ack.at))
+
+    async def waiting(self, site: str) -> dict[str, Waiting]:
+        """What this site has changed and the other is not known to have, by topic."""
+        found: dict[str, Waiting] = {}
+        position = self.acked.get(site, 0)
+        while entries := self._store.changes(position, WAITING_SLICE):
+            for entry in entries:
+                change = entry.change
+                if change.version.region == self._world.site and self._shared(change.topic, site):
+                    known = found.get(change.topic) or Waiting(0, change.version.seconds)
+                    found[change.topic] = Waiting(known.changes + 1, known.since_s)
+            position = entries[-1].position
+            await self._world.sleep(0)
+        return found
 
     def _choose(self, session: _Session) -> None:
         """Carries what the follower holds and this site shares with it."""

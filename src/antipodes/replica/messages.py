@@ -53,17 +53,22 @@ class Carrying(msgspec.Struct, frozen=True, array_like=True, tag="carrying"):
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
     """Changes in log order; the log has been read up to `upto` (what was left out does not concern this follower) and
-    ends at `end`. Empty: progress, or just a sign of life."""
+    ends at `end`. Empty: progress, or just a sign of life. clock: later changes of the leader's own have a Version
+    with a greater time."""
 
     changes: list[Change]
     upto: int
     end: int
+    clock: int = 0
 
 
 class Ack(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
-    """Everything up to `position` is durable at the follower."""
+    """Everything up to `position` is durable at the follower. heard: once in a while, what it has of each of its
+    leaders: all changes of their own up to that `Batch.clock`."""
 
     position: int
+    at: float = 0.0  # the follower's time, epoch seconds
+    heard: dict[str, int] | None = None
 
 
 class Holding(msgspec.Struct, frozen=True, array_like=True, tag="holding"):
@@ -105,9 +110,9 @@ def bare(change: Change) -> Change:
     without who did it here (a replicated expiry carries no identity: facts 1.4)."""
     if change.before is None and not change.by:
         return change
-    return Change(change.topic, change.key, change.version, change.value)
+    return Change(change.topic, change.key, change.version, change.value, note=change.note)
 
 
 def size_bytes(change: Change) -> int:
     """About what a change takes on the wire."""
-    return 64 + len(change.topic) + len(change.key) + len(change.value or b"")
+    return 64 + len(change.topic) + len(change.key) + len(change.value or b"") + len(change.note)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.follower import Follower, Following
-from antipodes.replica.leader import Leader
+from antipodes.replica.leader import Leader, Waiting
 from antipodes.replica.messages import REPLICATE, SNAPSHOT
 from antipodes.services.contract import Carried
 from antipodes.store.ages import mark_age, position_at
@@ -37,6 +37,13 @@ def trim_position(
     only what is old enough (`aged`: entries up to it are; None: age does not matter). Pure."""
     upto = max(min(safe, end - keep_at_least), end - keep_entries)
     return max(begin, upto if aged is None else min(upto, aged))
+
+
+def settled_time(holders: Sequence[str], heard: Mapping[str, Mapping[str, int]]) -> int:
+    """Up to when each holder has all changes of each other one; 0: not known. Pure. heard: of each site, what it has of
+    the others (`Ack.heard`). What one holder has late or not at all holds up all."""
+    times = [heard.get(site, {}).get(origin, 0) for site in holders for origin in holders if site != origin]
+    return min(times, default=0)
 
 
 class Replicator:
@@ -71,7 +78,7 @@ class Replicator:
         self._keep_s = keep_s
         self._leader = Leader(world, store, carried, delays_s)
         self._followers = {
-            peer: Follower(world, store, carried, backbone, peer, address_of(peer), port, self._disk_lost)
+            peer: Follower(world, store, carried, backbone, peer, address_of(peer), port, self._disk_lost, self._heard)
             for peer in peers
         }
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +117,20 @@ class Replicator:
     def missing(self, topic: str) -> tuple[str, ...]:
         """Peers from which the topic's copy here is not complete. (): this replica is backfilled."""
         return tuple(peer for peer, follower in self._followers.items() if topic in follower.missing())
+
+    def settled(self, topic: str) -> int:
+        """A time of Versions: every holder of the topic has every change up to it, and none is under way to anybody
+        any more. 0: not known."""
+        carried = self._carried.get(topic.partition("/")[0])
+        holders = carried.holders(topic) if carried is not None else ()
+        return settled_time(holders, {**self._leader.heard, self._world.site: self._heard()})
+
+    async def waiting(self, site: str) -> dict[str, Waiting]:
+        """What this site has changed and a peer is not known to have, by topic."""
+        return await self._leader.waiting(site)
+
+    def _heard(self) -> dict[str, int]:
+        return {peer: follower.heard() for peer, follower in self._followers.items()}
 
     def safe_position(self) -> int:
         """All peers durably have this site's log up to here."""

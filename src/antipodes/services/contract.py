@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from antipodes.store.records import Change
 from antipodes.store.store import Store
@@ -52,6 +52,15 @@ class Surroundings:
     settings: Settings
 
 
+class Lags(NamedTuple):
+    """How long changes took from their commit to being durable in another Region, by both Regions' clocks; seconds."""
+
+    changes: int
+    total_s: float
+    least_s: float
+    most_s: float
+
+
 class Carried(Protocol):
     """What a service tells the replicator about the topics it owns (one mechanism, told what to carry)."""
 
@@ -71,6 +80,10 @@ class Carried(Protocol):
 
     def snapshot(self, topic: str, after: bytes, limit: int) -> list[Change]:
         """Up to `limit` current records (tombstones too) with key > after, in key order: the backfill of a copy."""
+        ...
+
+    def delivered(self, topic: str, site: str, lags: Lags) -> None:
+        """Changes of this site's own are durable at another holder."""
         ...
 
 

@@ -34,6 +34,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     value: bytes | None  # None: deleted
     before: bytes | None = None  # the value it replaced, where the owner's streams want it
     by: str = ""  # who did it of its own accord ("ttl"); "": a caller, or another site
+    note: bytes = b""  # what its owner wants known elsewhere of a deletion, which has no value to say it in
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True):

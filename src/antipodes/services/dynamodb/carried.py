@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from antipodes.services.contract import Lags
 from antipodes.services.dynamodb import rows
-from antipodes.services.dynamodb.database import Database
+from antipodes.services.dynamodb.database import Database, Table
 from antipodes.store.records import Change
 
 
@@ -14,8 +15,9 @@ class CarriedItems:
 
     prefix = "dynamodb/"
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, on_delivered: Callable[[Table, str, Lags], None]) -> None:
         self._database = database
+        self._on_delivered = on_delivered
 
     def holders(self, topic: str) -> tuple[str, ...]:
         """The Regions that must hold the table; () if this Region has it no longer, or never had it."""
@@ -44,7 +46,14 @@ class CarriedItems:
         found: list[Change] = []
         for key, row in self._database.store.range(start, table.rows_end):
             value = None if rows.is_tombstone(row) else row
-            found.append(Change(topic, key[len(prefix) :], rows.version_of(row), value))
+            note = rows.past_of(row) if value is None else b""
+            found.append(Change(topic, key[len(prefix) :], rows.version_of(row), value, note=note))
             if len(found) == limit:
                 break
         return found
+
+    def delivered(self, topic: str, site: str, lags: Lags) -> None:
+        """Changes of this Region's are durable in another replica."""
+        table = self._database.by_topic.get(topic)
+        if table is not None:
+            self._on_delivered(table, site, lags)

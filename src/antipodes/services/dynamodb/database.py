@@ -12,6 +12,8 @@ Store keys, all under b"dynamodb/":
     news/<region>/<group>            a Shared that another Region has not confirmed yet (replicas.py)
     token/<token>                    a transaction that was carried out (transactions.py)
     stream/<table>/<label>           a stream (stream_ledger.py)
+    conflict/<space>/<write>         a write that another Region's overwrote unknowingly (conflicts.py)
+    tombstone/<space>/<time><key>    a tombstone that may go once all replicas have it (tombstones.py)
     history/<space>/<time>           what a change replaced, where that is recorded (history.py)
     backup/<id>, copying/<id>        backups, and copies under way (backups.py, copying.py)
 
@@ -31,7 +33,8 @@ from typing import Any
 import msgspec
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import history, limits, rows
+from antipodes.services.dynamodb import history, limits, rows, tombstones
+from antipodes.services.dynamodb.conflicts import Record, is_conflict
 from antipodes.services.dynamodb.expressions.names import Expressions
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.metering import Usage
@@ -45,11 +48,13 @@ from antipodes.services.dynamodb.throughput import Buckets
 from antipodes.services.dynamodb.values import Item
 from antipodes.store.engine import StoreError
 from antipodes.store.records import Change, Version
+from antipodes.store.store import Store
 from antipodes.wire.errors import ClientFault, ServerFault
 
 TABLE = b"dynamodb/table/"
 GONE = b"dynamodb/gone/"
 LEFT = b"dynamodb/left/"
+_KINDS = (b"index/", b"history/", b"conflict/", b"tombstone/")  # rows of a copy, but for its items
 SWEEP_ROWS = 500  # rows deleted or counted between two turns of the event loop
 
 _encode = msgspec.json.Encoder().encode
@@ -67,6 +72,7 @@ class Table:
     description: Description
     region: str
     updating: bool = False  # between an UpdateTable and its end
+    record: Record | None = None  # once a conflict was seen, or looked for
     touched: tuple[str, ...] = ()  # replicas that this UpdateTable changes
     counted: bytes = COUNTED  # keys up to here are in the two counts
     items: int = 0
@@ -110,6 +116,14 @@ class Table:
     @property
     def name(self) -> str:
         return self.description.shared.name
+
+    def conflicts(self, store: Store) -> Record:
+        """The record of this copy's conflicts."""
+        if self.record is None:
+            parts = (self.shared.hash, self.shared.range)
+            names = tuple(part.name for part in parts if part is not None)
+            self.record = Record(store, self.description.space, names, self.region)
+        return self.record
 
     @property
     def shared(self) -> Shared:
@@ -262,7 +276,7 @@ class Database:
             space = marker.removeprefix(GONE)
             if space.decode() in self.pins:
                 continue
-            for kind in (b"index/", b"history/") if only else (b"index/", b"history/", b"item/"):
+            for kind in _KINDS if only else (*_KINDS, b"item/"):
                 prefix = b"dynamodb/" + kind + space + b"/"
                 while True:
                     found = [row for row, _ in _first(self.store.range(prefix, after_prefix(prefix)), SWEEP_ROWS)]
@@ -320,10 +334,12 @@ class Database:
         for one in writes:
             version = self.store.stamp()
             new: bytes | None = None
+            replicated = one.table.replicated
+            past = rows.past_after(one.row, self.region) if replicated and one.row is not None else b""
             if one.item is not None:
-                new = rows.item_row(version, one.size, one.body)
-            elif one.table.replicated:
-                new = rows.tombstone_row(version)
+                new = rows.item_row(version, one.size, one.body, past)
+            elif replicated:
+                new = rows.tombstone_row(version, past)
             asked = 0 if free or one.by else times
             self._collect(one, new, version, changed, changes, asked)
             if asked:
@@ -334,16 +350,26 @@ class Database:
         self.store.write(changed, changes)
 
     def merge(self, table: Table, change: Change) -> None:
-        """Takes a change from another site if its version wins over the stored row, tombstones included."""
+        """Takes a change from another site if its version wins over the stored row, tombstones included. Of two
+        versions that did not know of each other the one that loses is written down."""
         self.store.seen(change.version)
         old = self.row(table, change.key)
-        if old is not None and rows.version_of(old) >= change.version:
+        held = rows.version_of(old) if old is not None else None
+        if held == change.version:
             return
-        new = change.value if change.value is not None else rows.tombstone_row(change.version)
-        live = not rows.is_tombstone(new)
-        item = rows.item_of(new) if live and table.orders else ({} if live else None)
+        new = change.value if change.value is not None else rows.tombstone_row(change.version, change.note)
         changed: list[tuple[bytes, bytes | None]] = []
         changes: list[Change] = []
+        if old is not None and held is not None:
+            lost, won = (old, new) if held < change.version else (new, old)
+            if is_conflict(lost, won):
+                changed += table.conflicts(self.store).rows_for(change.key, lost, won, self.world.now())
+            if held > change.version:
+                if changed:
+                    self.store.write(changed)
+                return
+        live = not rows.is_tombstone(new)
+        item = rows.item_of(new) if live and table.orders else ({} if live else None)
         write = ItemWrite(table, change.key, old, item, rows.size_of(new))
         self._collect(write, new, change.version, changed, changes)
         self.store.write(changed, changes)
@@ -361,6 +387,8 @@ class Database:
         table, key, old = one.table, one.key, one.row
         live_old = old if old is not None and old[1] != rows.TOMBSTONE else None
         changed.append((table.rows_prefix + key, new))
+        if one.item is None and new is not None:
+            changed.append((tombstones.place(table.description.space, version, key), b""))
         if table.orders:
             old_item = rows.item_of(live_old) if live_old is not None else None
             old_size = rows.size_of(live_old) if live_old is not None else 0
@@ -368,8 +396,9 @@ class Database:
             changed += order_changes(table.orders, key, old_item, old_size, one.item, one.size, usage)
         if table.logged:
             value = new if one.item is not None else None
+            note = rows.past_of(new) if value is None and new is not None else b""
             before = live_old if table.streamed else None
-            changes.append(Change(table.topic, key, version, value, before, one.by))
+            changes.append(Change(table.topic, key, version, value, before, one.by, note))
         if table.recorded:
             changed.append(history.entry(table.description.space, self.store.stamp(), key, live_old))
         if table.counted is COUNTED or key <= table.counted:

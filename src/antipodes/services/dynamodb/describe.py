@@ -11,7 +11,7 @@ from typing import Any
 
 from antipodes.services.dynamodb.orders import Order, place_of
 from antipodes.services.dynamodb.overrides import held, seen_in
-from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Restored, Settings, Shared
+from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Member, Restored, Settings, Shared
 from antipodes.services.dynamodb.table_changes import ON_DEMAND_WARM, warm_base
 
 GLOBAL_TABLE_VERSION = "2019.11.21"
@@ -198,12 +198,17 @@ def replica_descriptions(
     ]
 
 
+def replica_status(member: Member) -> str:
+    """ReplicaStatus of one that is not gone."""
+    return _STATUS[member.state]
+
+
 def replica_description(
     shared: Shared, name: str, account: str, *, updating: bool = False, fresh: bool = False
 ) -> dict[str, Any]:
     """A ReplicaDescription: what is known here of the replica in the Region `name`."""
     member, own = shared.members[name], held(shared, name)
-    status = "UPDATING" if updating and member.state == "active" else _STATUS[member.state]
+    status = "UPDATING" if updating and member.state == "active" else replica_status(member)
     found: dict[str, Any] = {
         "RegionName": name,
         "ReplicaStatus": status,

@@ -7,6 +7,7 @@ it refuses to know: how CloudWatch keeps them; it calls its `Record`.
                               ReadThrottleEvents, WriteThrottleEvents
     TableName, GlobalSecondaryIndexName     the capacity units and throttle events of an index
     TableName, Operation      SuccessfulRequestLatency, ThrottledRequests, SystemErrors, ReturnedItemCount
+    TableName, ReceivingRegion    ReplicationLatency, stored in the Region of the write
     (none)                    UserErrors
 
 The path of a request pays for two readings of the clock and a few additions. A flush is planned only when something was
@@ -19,7 +20,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from antipodes.services.contract import Call
+from antipodes.services.contract import Call, Lags
 from antipodes.services.dynamodb.throughput import CODE as THROTTLED
 from antipodes.services.dynamodb.values import Item
 from antipodes.wire.errors import AwsError
@@ -157,6 +158,7 @@ class Meter:
         self._latencies: dict[str, dict[str, list[float]]] = {name: {} for name in sorted(MEASURED)}
         self._spreads: dict[tuple[str, str], Spread] = {}
         self._failures: dict[tuple[str, str, str], int] = {}  # by metric, operation and TableName parameter
+        self._replicated: dict[tuple[str, str], Lags] = {}  # by table and receiving Region
         self._since: float | None = None  # when the first count after the last flush was made
 
     def over(self, operations: Mapping[str, Operation]) -> dict[str, Operation]:
@@ -215,6 +217,20 @@ class Meter:
                 raise
 
         return run
+
+    def replicated(self, table: str, region: str, lags: Lags) -> None:
+        """Changes of a table became durable in another Region."""
+        if self._since is None:
+            self._begin()
+        known = self._replicated.get((table, region))
+        if known is not None:
+            lags = Lags(
+                known.changes + lags.changes,
+                known.total_s + lags.total_s,
+                min(known.least_s, lags.least_s),
+                max(known.most_s, lags.most_s),
+            )
+        self._replicated[table, region] = lags
 
     async def flush(self) -> None:
         """Hands over what was counted. What CloudWatch refuses is dropped: metrics never hold up a service."""
@@ -278,6 +294,10 @@ class Meter:
                 yield _counted(metric, [], count)
             elif self._table_name(table) in self._tables:  # names that nobody has would grow without bound
                 yield _counted(metric, _dimensions(TableName=self._table_name(table), Operation=operation), count)
+        replicated = sorted(self._replicated.items())
+        self._replicated.clear()
+        for (table, region), lags in replicated:
+            yield _latency(_dimensions(TableName=table, ReceivingRegion=region), lags)
         for name in sorted(self._tables):
             usage = self._tables[name].usage
             yield from _used(name, usage)
@@ -344,6 +364,16 @@ def _spread(metric: str, dimensions: list[dict[str, str]], spread: Spread) -> Da
         "StatisticValues": _statistics(spread.count, spread.total, spread.least, spread.most),
         "Values": values,
         "Counts": [float(spread.values[value]) for value in values],
+    }
+
+
+def _latency(dimensions: list[dict[str, str]], lags: Lags) -> Datum:
+    """From a write in this Region to its being in another one."""
+    return {
+        "MetricName": "ReplicationLatency",
+        "Dimensions": dimensions,
+        "Unit": "Milliseconds",
+        "StatisticValues": _statistics(lags.changes, lags.total_s * 1e3, lags.least_s * 1e3, lags.most_s * 1e3),
     }
 
 

@@ -1,10 +1,15 @@
 """The value of an item's row: a small header, then the item's JSON exactly as it goes out. Pure.
 
-    byte   0      format version, 1
+    byte   0      format version, 2 (1 had no past)
     byte   1      flags: 1 = tombstone (a delete that replicas must learn of; no JSON follows)
     bytes  2-5    the item's size by DynamoDB's arithmetic
     bytes  6-13   Version.time
-    byte   14     length of the Region's name, which follows; then the JSON
+    byte   14     length of what follows: the Region's name, and after a zero byte its past, if it has one
+    then          the JSON
+
+The past says what the writer knew: for each other Region the time of the latest Version of this item that was merged
+before the write (9 bytes: the Region's number, the time). A write that another Region's write replaced without knowing
+it was lost in a conflict (conflicts.py).
 
 The row is also what travels in a change record: a replica writes it as it came, so equal items are equal bytes.
 """
@@ -18,23 +23,59 @@ import orjson
 
 from antipodes.services.dynamodb.values import Item
 from antipodes.store.records import Version
+from antipodes.world import geography
 
-FORMAT = 1
+FORMAT = 2
 TOMBSTONE = 1
+MAX_PAST_BYTES = 25 * 9  # with the name at most 255 bytes; what is beyond was long ago
 _HEADER = Struct(">BBIQB")
 _LENGTH = _HEADER.size
 
 
-def item_row(version: Version, size: int, body: bytes) -> bytes:
+def item_row(version: Version, size: int, body: bytes, past: bytes = b"") -> bytes:
     """The row of an item; `body` is its JSON."""
-    region = version.region.encode()
-    return _HEADER.pack(FORMAT, 0, size, version.time, len(region)) + region + body
+    origin = _origin(version, past)
+    return _HEADER.pack(FORMAT, 0, size, version.time, len(origin)) + origin + body
 
 
-def tombstone_row(version: Version) -> bytes:
+def tombstone_row(version: Version, past: bytes = b"") -> bytes:
     """The row that stands where a replicated item was deleted."""
-    region = version.region.encode()
-    return _HEADER.pack(FORMAT, TOMBSTONE, 0, version.time, len(region)) + region
+    origin = _origin(version, past)
+    return _HEADER.pack(FORMAT, TOMBSTONE, 0, version.time, len(origin)) + origin
+
+
+def _origin(version: Version, past: bytes) -> bytes:
+    return version.region.encode() + b"\0" + past if past else version.region.encode()
+
+
+def past_of(row: bytes) -> bytes:
+    """What the writer of a row knew."""
+    return row[_LENGTH : _LENGTH + row[_LENGTH - 1]].partition(b"\0")[2]
+
+
+def past_after(row: bytes, region: str) -> bytes:
+    """What a Region knows that writes over a row now."""
+    origin, _, past = row[_LENGTH : _LENGTH + row[_LENGTH - 1]].partition(b"\0")
+    if origin == region.encode():
+        return past
+    known = _entries(past)
+    for name, time in ((origin.decode(), int.from_bytes(row[6:14], "big")), (region, 0)):
+        site = geography.regions().get(name)
+        if site is not None:
+            known[site.number] = time
+    newest = sorted(((time, number) for number, time in known.items() if time), reverse=True)
+    return b"".join(number.to_bytes(1, "big") + time.to_bytes(8, "big") for time, number in newest)[:MAX_PAST_BYTES]
+
+
+def knows(past: bytes, version: Version) -> bool:
+    """Whether who had this past had seen a version, or a later one of its Region."""
+    site = geography.regions().get(version.region)
+    return site is not None and _entries(past).get(site.number, 0) >= version.time
+
+
+def _entries(past: bytes) -> dict[int, int]:
+    """Times by Regions' numbers."""
+    return {past[at]: int.from_bytes(past[at + 1 : at + 9], "big") for at in range(0, len(past), 9)}
 
 
 def is_tombstone(row: bytes) -> bool:
@@ -43,7 +84,7 @@ def is_tombstone(row: bytes) -> bool:
 
 def body_of(row: bytes) -> bytes:
     """The item's JSON; b"" in a tombstone."""
-    assert row[0] == FORMAT, f"a row of format {row[0]}"
+    assert row[0] <= FORMAT, f"a row of format {row[0]}"
     return row[_LENGTH + row[_LENGTH - 1] :]
 
 
@@ -69,7 +110,7 @@ def whole_items(
     for _, row in found:
         if row[1] == TOMBSTONE:
             continue
-        assert row[0] == FORMAT, f"a row of format {row[0]}"
+        assert row[0] <= FORMAT, f"a row of format {row[0]}"
         size += number(row[2:6], "big")
         bodies.append(row[_LENGTH + row[_LENGTH - 1] :])
         if len(bodies) == limit or size >= page_bytes:
@@ -79,4 +120,4 @@ def whole_items(
 
 def version_of(row: bytes) -> Version:
     _, _, _, time, length = _HEADER.unpack_from(row)
-    return Version(time, row[_LENGTH : _LENGTH + length].decode())
+    return Version(time, row[_LENGTH : _LENGTH + length].partition(b"\0")[0].decode())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from antipodes.services.contract import Surroundings
+from antipodes.services.contract import Lags, Surroundings
 from antipodes.services.dynamodb import (
     backups,
     batch,
@@ -24,16 +24,20 @@ from antipodes.services.dynamodb import (
 )
 from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
-from antipodes.services.dynamodb.database import Database
+from antipodes.services.dynamodb.database import Database, Table
+from antipodes.services.dynamodb.inspection import Ask, Inspection, Waiting
 from antipodes.services.dynamodb.live_indexes import Indexer
 from antipodes.services.dynamodb.metering import Meter
 from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.streams import Streams
+from antipodes.services.dynamodb.tombstones import collected
 from antipodes.services.dynamodb.typed import takes_values, typed
 from antipodes.services.dynamodb.usual import Usual
+from antipodes.wire.errors import ServerFault
 from antipodes.wire.operation import Operation, UsualOperation
 
+COLLECT_S = 5.0  # tombstones are looked for so often
 _ITEM_OPERATIONS = {
     "PutItem": items.put_item,
     "GetItem": items.get_item,
@@ -77,6 +81,11 @@ _BACKUP_OPERATIONS = {
 }
 
 
+async def nothing_waits(site: str) -> Mapping[str, Waiting]:
+    """A Region without a replicator."""
+    return {}
+
+
 class DynamoDB:
     """Fulfils services.contract.Service."""
 
@@ -85,9 +94,13 @@ class DynamoDB:
     def __init__(self, surroundings: Surroundings) -> None:
         self.holders_changed: Callable[[], None] = lambda: None  # set by the Region: tells its replicator
         self.database = Database(surroundings)
-        self.missing: Callable[[str], Sequence[str]] = lambda topic: ()  # set by the Region: its replicator knows
+        # What the replicator knows; set by the Region.
+        self.missing: Callable[[str], Sequence[str]] = lambda topic: ()
         self.replicas = Replicas(self.database, self._holders_changed, self._missing)
-        self.carried = CarriedItems(self.database)
+        self.waiting: Ask = nothing_waits
+        self.settled: Callable[[str], int] = lambda topic: 0
+        self.inspection = Inspection(self.database, self._waiting)
+        self.carried = CarriedItems(self.database, self._delivered)
         self.indexer = Indexer(self.database)
         self.sweeper = ttl.Sweeper(self.database)
         self.streams = Streams(self.database)  # a service of its own, over the same tables
@@ -98,6 +111,9 @@ class DynamoDB:
             **PartiQL(self.database).operations,
             "ReplicaSync": self.replicas.replica_sync,
             "ReplicaDescriptors": self.replicas.replica_descriptors,
+            "ReplicaTables": self.inspection.replica_tables,
+            "ReplicaConflicts": self.inspection.replica_conflicts,
+            "ReplicaRows": self.inspection.replica_rows,
         }
         self.meter = Meter(
             surroundings.world, surroundings.call, self.database.spawn, self.database.tables, self.database.table_name
@@ -120,6 +136,30 @@ class DynamoDB:
     def _missing(self, topic: str) -> Sequence[str]:
         return self.missing(topic)
 
+    async def _waiting(self, site: str) -> Mapping[str, Waiting]:
+        return await self.waiting(site)
+
+    def _delivered(self, table: Table, site: str, lags: Lags) -> None:
+        self.inspection.delivered(table, site, lags)
+        self.meter.replicated(table.name, site, lags)
+
+    async def _collect_tombstones(self) -> None:
+        """Deletes tombstones that no older write can need any more (tombstones.py). Runs until cancelled."""
+        database = self.database
+        while True:
+            await database.world.sleep(COLLECT_S)
+            for name in sorted(database.tables):
+                table = database.tables[name]
+                alone = len(table.shared.holders) < 2
+                settled = database.store.stamp().time if alone else self.settled(table.topic)
+                try:
+                    while gone := collected(database.store, table.description.space, table.rows_prefix, settled):
+                        database.store.write(gone)
+                        await database.settle()
+                        await database.world.sleep(0)
+                except ServerFault as fault:  # the disk refused: the next round finds them again
+                    database.world.trace("dynamodb.tombstones", failed=fault.message)
+
     def table_sizes(self) -> dict[str, int]:
         """Items in each table, by name (for a Region's status)."""
         return {name: self.database.tables[name].items for name in sorted(self.database.tables)}
@@ -130,6 +170,7 @@ class DynamoDB:
         self.indexer.start()
         self.sweeper.start()
         self.replicas.start()
+        self.database.spawn(self._collect_tombstones(), "tombstones")
         recovery.start(self.database)
 
     async def stop(self) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from antipodes.services.contract import Lags
 from antipodes.store.records import Change, Version
 from antipodes.store.store import Store
 from antipodes.world.world import GLOBE
@@ -106,6 +107,9 @@ class Ledger:
         self._store.write([(_row_key(topic, change.key), _encode(Row(change.version, change.value)))], [change])
         if self._watcher is not None:
             self._watcher(topic, change.key, change.value, row.value if row else None)
+
+    def delivered(self, topic: str, site: str, lags: Lags) -> None:
+        """Nobody asks."""
 
     def snapshot(self, topic: str, after: bytes, limit: int) -> list[Change]:
         base = _row_key(topic, b"")
