@@ -19,7 +19,6 @@ from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, Json, fail, with_gl
 from antipodes.cli.screen import Screen
 from antipodes.globe import replicas
 from antipodes.globe.remote import RemoteGlobe
-from antipodes.services.dynamodb.conflicts import Conflict, Write
 from antipodes.world.world import HERE
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="The name of a global table.")]
@@ -68,7 +67,7 @@ def conflicts(table: TableName, as_json: Json = False, data_dir: DataDir = DEFAU
     raise typer.Exit(1 if found else 0)
 
 
-def tell_conflicts(screen: Screen, table: str, found: list[Conflict], silent: list[str]) -> None:
+def tell_conflicts(screen: Screen, table: str, found: list[replicas.Conflict], silent: list[str]) -> None:
     """The conflicts on a screen."""
     for region in silent:
         screen.line(f"{region} does not answer: what only it has seen is missing.", "bad")
@@ -82,7 +81,7 @@ def tell_conflicts(screen: Screen, table: str, found: list[Conflict], silent: li
         screen.line(f"{table}: {len(found)} acknowledged writes were overwritten unseen.")
 
 
-def written(write: Write) -> str:
+def written(write: replicas.Write) -> str:
     """'us-east-1 09:15:02.123456 {"pk": ...}'."""
     at = datetime.datetime.fromtimestamp(write.at, datetime.UTC).strftime("%H:%M:%S.%f")
     large = f"an item of {write.size_bytes} bytes"

@@ -11,8 +11,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from antipodes.services.dynamodb.conflicts import Conflict, together
+from antipodes.services.dynamodb.conflicts import Conflict, Write, together
 from antipodes.world.world import World
+
+__all__ = ["Comparison", "Conflict", "Difference", "GlobalTable", "Pair", "Write", "compare", "conflicts", "tables"]
 
 LOOK_AGAIN_S = 0.5
 MOST_DIFFERENCES = 1000
