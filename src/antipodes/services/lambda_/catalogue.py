@@ -16,6 +16,7 @@ from antipodes.services.contract import Surroundings
 from antipodes.services.lambda_ import records
 from antipodes.services.lambda_.logs import LogBook
 from antipodes.services.lambda_.pool import Pool
+from antipodes.services.lambda_.queue import Queue
 from antipodes.services.lambda_.records import LATEST, Configuration, Function, Reference
 
 SETTLE_S = (0.03, 0.12)  # how long Pending and InProgress last; AWS takes a second or two
@@ -30,6 +31,7 @@ class Catalogue:
         self.versions: dict[str, dict[str, Configuration]] = {}  # name -> version -> published configuration
         self._reserved_total = 0
         self.logs = LogBook(surroundings)
+        self.queue: Queue  # of asynchronous invocations; the service sets it
         self.pool = Pool(
             surroundings.world,
             surroundings.region,
@@ -154,6 +156,10 @@ class Catalogue:
         self._reserved_total = sum(f.reserved or 0 for f in self.functions.values())
 
     # -- for the pool ------------------------------------------------------------------------------------------------
+
+    def is_closed(self, name: str) -> bool:
+        """Whether the function may not run at all: its reserved concurrency is 0."""
+        return self._reserved_of(name) == 0
 
     def _reserved_of(self, name: str) -> int | None:
         function = self.functions.get(name)

@@ -1,4 +1,4 @@
-"""Invoke: one request, one environment, one answer.
+"""Invoke: one request, one environment, one answer; or with InvocationType Event a place in the queue (queue.py).
 
 Two members exist only between services of a Region and never on the wire: `SourceArn` and `SourceService` say on
 behalf of what a service invokes; the function's policy must allow it.
@@ -12,11 +12,13 @@ from typing import Any
 import orjson
 
 from antipodes.services.lambda_.catalogue import Catalogue
-from antipodes.services.lambda_.outcome import PAYLOAD_LIMIT_BYTES
+from antipodes.services.lambda_.outcome import ASYNCHRONOUS_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, Outcome
 from antipodes.services.lambda_.permissions import allows
-from antipodes.services.lambda_.records import Function, conflict
+from antipodes.services.lambda_.queue import Event
+from antipodes.services.lambda_.records import LATEST, EventInvokeConfig, Function, Reference, conflict
 from antipodes.services.lambda_.runtime_api import Invocation
-from antipodes.wire.errors import AccessDenied, ClientFault, NotSupported
+from antipodes.store.engine import StoreError
+from antipodes.wire.errors import AccessDenied, ClientFault, ServerFault
 from antipodes.wire.operation import Request, Result
 
 
@@ -27,28 +29,28 @@ async def invoke(catalogue: Catalogue, request: Request) -> Result:
     function = catalogue.function(reference)
     configuration = catalogue.configuration(function, reference.qualifier)
     _authorise(catalogue, function, reference.qualifier, params)
-    payload = _payload(params)
     kind = params.get("InvocationType") or "RequestResponse"
+    payload = _payload(params, ASYNCHRONOUS_LIMIT_BYTES if kind == "Event" else PAYLOAD_LIMIT_BYTES)
     if kind == "DryRun":
         return {"StatusCode": 204}
-    if kind == "Event":
-        raise NotSupported("asynchronous invocations (InvocationType Event)")
     if configuration.state == "Pending":
         raise conflict(
             "The operation cannot be performed at this time. The function is currently in the following state: Pending"
         )
     await catalogue.settled()
-    chance = catalogue.surroundings.world.chance
-    invocation = Invocation(
-        request_id=request.request_id or catalogue.revision(),
-        payload=payload,
-        arn=catalogue.arn(function.name, reference.qualifier),
-        trace_id=params.get("TraceId")
-        or f"Root=1-{int(catalogue.surroundings.world.now()):08x}-{chance.getrandbits(96):024x};"
-        f"Parent={chance.getrandbits(64):016x};Sampled=0",
-        client_context=_client_context(params.get("ClientContext")),
-        tail=params.get("LogType") == "Tail",
-    )
+    request_id = request.request_id or catalogue.revision()
+    context = _client_context(params.get("ClientContext"))
+    if kind == "Event":
+        try:
+            await catalogue.queue.add(
+                function.name, reference.qualifier, payload, request_id=request_id, client_context=context
+            )
+        except StoreError as error:
+            raise ServerFault("ServiceException", str(error), happened=False) from error
+        return {"StatusCode": 202, "Payload": b""}
+    invocation = _invocation(catalogue, function, reference.qualifier, payload, request_id, context)
+    invocation.trace_id = params.get("TraceId") or invocation.trace_id
+    invocation.tail = params.get("LogType") == "Tail"
     outcome = await catalogue.pool.invoke(function.name, configuration, invocation)
     answer: dict[str, Any] = {
         "StatusCode": 200,
@@ -60,6 +62,38 @@ async def invoke(catalogue: Catalogue, request: Request) -> Result:
     if invocation.tail:
         answer["LogResult"] = base64.b64encode(outcome.tail).decode()
     return answer
+
+
+async def attempt(catalogue: Catalogue, event: Event) -> tuple[Outcome, str]:
+    """One attempt at an asynchronous event. Raises TooManyRequestsException, ResourceNotFoundException."""
+    function = catalogue.function(Reference(event.function, event.qualifier))
+    configuration = catalogue.configuration(function, event.qualifier)
+    invocation = _invocation(
+        catalogue, function, event.qualifier, event.payload, event.request_id, event.client_context
+    )
+    return await catalogue.pool.invoke(function.name, configuration, invocation), configuration.version
+
+
+def settings_of(catalogue: Catalogue, event: Event) -> EventInvokeConfig | None:
+    """How the event is to be retried; None: its function is no more."""
+    function = catalogue.functions.get(event.function)
+    if function is None:
+        return None
+    return function.event_invoke.get(event.qualifier or LATEST) or EventInvokeConfig()
+
+
+def _invocation(
+    catalogue: Catalogue, function: Function, qualifier: str | None, payload: bytes, request_id: str, context: str
+) -> Invocation:
+    world = catalogue.surroundings.world
+    return Invocation(
+        request_id=request_id,
+        payload=payload,
+        arn=catalogue.arn(function.name, qualifier),
+        trace_id=f"Root=1-{int(world.now()):08x}-{world.chance.getrandbits(96):024x};"
+        f"Parent={world.chance.getrandbits(64):016x};Sampled=0",
+        client_context=context,
+    )
 
 
 def _authorise(catalogue: Catalogue, function: Function, qualifier: str | None, params: Any) -> None:
@@ -77,12 +111,12 @@ def _authorise(catalogue: Catalogue, function: Function, qualifier: str | None, 
         )
 
 
-def _payload(params: Any) -> bytes:
+def _payload(params: Any, limit_bytes: int) -> bytes:
     payload = bytes(params.get("Payload") or b"") or b"{}"
-    if len(payload) > PAYLOAD_LIMIT_BYTES:
+    if len(payload) > limit_bytes:
         raise ClientFault(
             "RequestTooLargeException",
-            f"Request must be smaller than {PAYLOAD_LIMIT_BYTES} bytes for the InvokeFunction operation",
+            f"Request must be smaller than {limit_bytes} bytes for the InvokeFunction operation",
             status=413,
             Type="User",
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import orjson
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024  # synchronous invocation, each way
+ASYNCHRONOUS_LIMIT_BYTES = 1024 * 1024
 RESPONSE_LIMIT_BYTES = 6291556  # the response limit that the platform names: 6 MB and 100 bytes
 TAIL_BYTES = 4096
 

@@ -70,6 +70,16 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     qualifier: str = ""  # version or alias it was added for; "" for the function
 
 
+class EventInvokeConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How asynchronous invocations of one qualifier are retried, and which functions (ARNs) are told of their end."""
+
+    retries: int = 2
+    age_s: int = 21_600
+    on_success: str = ""
+    on_failure: str = ""
+    changed: float = 0.0  # epoch seconds
+
+
 class Function(msgspec.Struct, frozen=True, kw_only=True):
     """A function with everything that is not a published version."""
 
@@ -82,6 +92,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     policy_revision: str = ""
     reserved: int | None = None  # reserved concurrency
     tags: dict[str, str] = {}
+    event_invoke: dict[str, EventInvokeConfig] = {}  # by qualifier, $LATEST included
 
 
 # A name, a partial ARN (account:function:name) or a whole ARN, each perhaps with a qualifier.

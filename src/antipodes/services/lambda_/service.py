@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from antipodes.services.contract import Carried, Surroundings
-from antipodes.services.lambda_ import functions, invoke, limits, permissions, versions
+from antipodes.services.lambda_ import event_invoke, functions, invoke, limits, permissions, versions
 from antipodes.services.lambda_.catalogue import Catalogue
+from antipodes.services.lambda_.queue import Queue
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
 
@@ -43,7 +44,13 @@ class Lambda:
     name = "lambda"
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._catalogue = Catalogue(surroundings)
+        self._catalogue = catalogue = Catalogue(surroundings)
+        catalogue.queue = Queue(
+            surroundings,
+            partial(invoke.attempt, catalogue),
+            partial(invoke.settings_of, catalogue),
+            catalogue.is_closed,
+        )
         families = {
             "CreateFunction": functions.create_function,
             "UpdateFunctionCode": functions.update_function_code,
@@ -66,6 +73,11 @@ class Lambda:
             "GetFunctionConcurrency": limits.get_function_concurrency,
             "DeleteFunctionConcurrency": limits.delete_function_concurrency,
             "GetAccountSettings": limits.get_account_settings,
+            "PutFunctionEventInvokeConfig": event_invoke.put_function_event_invoke_config,
+            "UpdateFunctionEventInvokeConfig": event_invoke.update_function_event_invoke_config,
+            "GetFunctionEventInvokeConfig": event_invoke.get_function_event_invoke_config,
+            "ListFunctionEventInvokeConfigs": event_invoke.list_function_event_invoke_configs,
+            "DeleteFunctionEventInvokeConfig": event_invoke.delete_function_event_invoke_config,
             "ListTags": limits.list_tags,
             "TagResource": limits.tag_resource,
             "UntagResource": limits.untag_resource,
@@ -88,8 +100,10 @@ class Lambda:
 
     async def start(self) -> None:
         self._catalogue.load()
+        self._catalogue.queue.load()
 
     async def stop(self) -> None:
+        self._catalogue.queue.stop()
         self._catalogue.pool.stop()
         await self._catalogue.logs.flush()
 
