@@ -198,7 +198,8 @@ class PaperGlobe:
         assert isinstance(fault, Partition), "of paper is only what the stories need"
         self._cuts.append((fault.one, fault.other))
 
-    async def heal(self) -> None:
+    async def heal(self, fault: Fault | None = None) -> None:
+        assert fault is None
         self._cuts.clear()
         self._ship_all()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from antipodes.cli import curl, demo, deploy, dig, down, env, faults, logs, region, simulate, status, tables, up
+from antipodes.cli import curl, demo, deploy, dig, down, env, faults, logs, prove, region, simulate, status, tables, up
 
 app = typer.Typer(
     name="antipodes",
@@ -36,6 +36,7 @@ def options(
 
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
+app.command("prove")(prove.prove)
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("tables")(tables.tables)

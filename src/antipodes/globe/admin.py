@@ -5,7 +5,7 @@
     POST /_antipodes/kill         {"region": ..., "destroy": bool}
     POST /_antipodes/restore      {"region": ...}
     POST /_antipodes/impose       a fault of world/rules.py: {"type": "partition", "one": ..., "other": ...}
-    POST /_antipodes/heal         {}
+    POST /_antipodes/heal         {}, or one fault: only that one ends
     POST /_antipodes/explain      {"name": ..., "type": ..., "site": ...}: Explanation
 
 Safe from web pages: every call needs the planet's token (which lies in planet.json, mode 0600), a Host that is this
@@ -115,8 +115,8 @@ class Admin:
         await self._globe.impose(msgspec.convert(given, Fault))
         return json_response(200, {})
 
-    async def _heal(self, _: Mapping[str, Any]) -> HttpResponse:
-        await self._globe.heal()
+    async def _heal(self, given: Mapping[str, Any]) -> HttpResponse:
+        await self._globe.heal(msgspec.convert(given, Fault) if given else None)
         return json_response(200, {})
 
     async def _explain(self, given: Mapping[str, Any]) -> HttpResponse:

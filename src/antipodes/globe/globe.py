@@ -108,8 +108,8 @@ class Globe(Protocol):
         every Region that is up obeys. Raises ValueError: it makes no sense here."""
         ...
 
-    async def heal(self) -> None:
-        """All faults end. Killed Regions stay down."""
+    async def heal(self, fault: Fault | None = None) -> None:
+        """All faults end, or that one. Killed Regions stay down."""
         ...
 
     async def status(self) -> GlobeStatus: ...

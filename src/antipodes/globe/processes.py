@@ -199,9 +199,12 @@ class RealGlobe:
         self._note(*detail_of(fault))
         await self._tell_links()
 
-    async def heal(self) -> None:
-        self._links.heal()
-        self._note("heal", "")
+    async def heal(self, fault: Fault | None = None) -> None:
+        if fault is None:
+            self._links.heal()
+        else:
+            self._links.remove(fault)
+        self._note("heal", "" if fault is None else str(fault))
         await self._tell_links()
 
     async def _tell_links(self) -> None:

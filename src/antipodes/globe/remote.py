@@ -53,8 +53,8 @@ class RemoteGlobe:
         check_fault(fault, self.regions)
         await self._send("POST", "impose", msgspec.json.encode(fault))
 
-    async def heal(self) -> None:
-        await self._post("heal", {})
+    async def heal(self, fault: Fault | None = None) -> None:
+        await self._send("POST", "heal", b"" if fault is None else msgspec.json.encode(fault))
 
     async def status(self) -> GlobeStatus:
         return msgspec.json.decode(await self._send("GET", "status", b""), type=GlobeStatus)

@@ -20,7 +20,9 @@ from antipodes.globe.views import faults_of, health_of, region_status
 from antipodes.nameserver import NameServer
 from antipodes.nameserver.explanation import Explanation
 from antipodes.region.region import Region
+from antipodes.store.records import Logged
 from antipodes.world import geography
+from antipodes.world.disk import MemoryDisk
 from antipodes.world.rules import Fault
 from antipodes.world.simulated import Simulation
 from antipodes.world.world import GLOBE, HERE, World
@@ -115,11 +117,26 @@ class SimulatedGlobe:
         self._simulation.links.add(fault)
         self._note(*detail_of(fault))
 
-    async def heal(self) -> None:
-        self._simulation.links.heal()
-        self._note("heal", "")
+    async def heal(self, fault: Fault | None = None) -> None:
+        if fault is None:
+            self._simulation.links.heal()
+        else:
+            self._simulation.links.remove(fault)
+        self._note("heal", "" if fault is None else str(fault))
 
     # -- what is seen ------------------------------------------------------------------------------------------
+
+    def disk(self, region: str) -> MemoryDisk:
+        """A Region's disk, for who judges what is on it."""
+        return self._simulation.disk(region)
+
+    def settled(self) -> bool:
+        """All Regions are up, and none has anything that is not on its disk."""
+        return len(self._up) == len(self.regions) and all(region.store.settled for region in self._up.values())
+
+    def changes(self, region: str, after: int, limit: int) -> list[Logged]:
+        """What a Region's log has durably, from a position on; nothing while it is down."""
+        return self._up[region].store.changes(after, limit) if region in self._up else []
 
     def world(self, site: str) -> World:
         return self._simulation.world(site)
@@ -161,13 +178,14 @@ def simulate_globe(
     main: Callable[[SimulatedGlobe], Awaitable[T]],
     *,
     sink: Callable[[str], None] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> tuple[T, Run]:
     """Runs `main` on a planet that lives in virtual time; its result and what the run left.
 
     The same seed gives the same digest, in any process. `sink` gets the trace line by line.
     """
     simulation = Simulation(seed, sink=sink)
-    planet = Planet(regions=regions, in_memory=True, token="simulated", key=f"seed-{seed}")  # noqa: S106
+    planet = Planet(regions=regions, in_memory=True, token="simulated", key=f"seed-{seed}", options=dict(options or {}))  # noqa: S106
     globe = SimulatedGlobe(simulation, planet)
 
     async def run() -> T:

@@ -15,7 +15,7 @@ from antipodes.region.admin import FunctionReport, PeerReport, RegionAdmin, Regi
 from antipodes.region.calls import Calls
 from antipodes.region.path import Path
 from antipodes.replica.backbone import Backbone
-from antipodes.replica.replicator import Replicator
+from antipodes.replica.replicator import KEEP_ENTRIES, Replicator
 from antipodes.services.acm.service import ACM
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.cloudformation.service import CloudFormation
@@ -57,9 +57,9 @@ class Region:
         self.name = world.site
         self._world = world
         self._settings = settings
-        self._store = Store.open(world, "region")
+        self.store = Store.open(world, "region")
         self._calls = Calls(world, settings)
-        around = Surroundings(world.site, world, self._store, self._calls, settings)
+        around = Surroundings(world.site, world, self.store, self._calls, settings)
         self._dynamodb = DynamoDB(around)
         self._lambda = Lambda(around)
         self._acm = ACM(around, authority)
@@ -84,13 +84,14 @@ class Region:
         peers = tuple(site for site in (*settings.regions, GLOBE) if site != self.name)
         self.replicator = Replicator(
             world,
-            self._store,
+            self.store,
             carried,
             peers,
             backbone=self._backbone,
             address_of=geography.address_of,
             port=port,
             delays_s={"dynamodb": float(settings.options.get("dynamodb.replication_delay_s", 0))},
+            keep_entries=int(settings.options.get("replica.log_entries", KEEP_ENTRIES)),
             keep_s=float(settings.options.get("dynamodb.stream_retention_s", STREAM_RETENTION_S)),
         )
         self._dynamodb.holders_changed = self.replicator.refresh
@@ -126,7 +127,7 @@ class Region:
         await self.replicator.stop()
         self._calls.close()
         self._backbone.close()
-        self._store.close()
+        self.store.close()
 
     def report(self) -> RegionReport:
         """What `antipodes status` shows of this Region."""

@@ -1,0 +1,163 @@
+"""`antipodes prove`: workloads on simulated planets under drawn faults, judged from their disks; a seed repeats one.
+
+Exit code 1 if any law was broken or any run broke, 2 if the call was wrong.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from antipodes.cli.options import Json, fail
+
+if TYPE_CHECKING:
+    from antipodes.cli.screen import Screen
+    from antipodes.gameday.proof.campaign import Outcome
+
+SHOWN = 5  # breaches of one seed; more of them seldom say more
+CHUNK = 4  # seeds handed to a process at a time
+
+
+def prove(
+    seed: Annotated[int | None, typer.Option("--seed", help="Play this seed and say what it does.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Play so many seeds and print a table.")] = None,
+    first: Annotated[int, typer.Option("--first", help="The first of --seeds.")] = 1,
+    workload: Annotated[str | None, typer.Option("--workload", help="This one only; else drawn.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes for --seeds.")] = 2,
+    as_json: Json = False,
+    trace: Annotated[Path | None, typer.Option("--trace", help="Write the run's trace here (with --seed).")] = None,
+) -> None:
+    """Proves that global tables converge: workloads and faults drawn from seeds, in simulated time.
+
+    Afterwards the disks of all Regions are read: replicas are equal byte for byte, the last writer has won every item,
+    no acknowledged write is gone unless a later one is there, each stream replays to its table.
+    """
+    from antipodes.gameday.proof.experiment import drawn
+
+    if seed is not None and seeds is not None:
+        raise fail("--seed plays one, --seeds many: which?", 2)
+    if seeds is not None and trace is not None:
+        raise fail("--trace writes one run's trace: use it with --seed", 2)
+    try:
+        drawn(1, workload)
+    except ValueError as error:
+        raise fail(str(error), 2) from None
+    if seeds is None:
+        ok = prove_one(first if seed is None else seed, workload, as_json, trace)
+    else:
+        ok = prove_many(range(first, first + seeds), workload, jobs, as_json)
+    raise typer.Exit(0 if ok else 1)
+
+
+def prove_one(seed: int, workload: str | None, as_json: bool, trace: Path | None) -> bool:
+    """Plays one seed; says what was done, and what was wrong."""
+    import msgspec
+
+    from antipodes.cli.screen import Screen
+    from antipodes.gameday.proof import campaign
+    from antipodes.gameday.proof.experiment import drawn
+
+    screen, experiment = Screen(sys.stderr if as_json else sys.stdout), drawn(seed, workload)
+    screen.line(f"Seed {seed}: {experiment.workload} in {', '.join(experiment.regions)}")
+    for strike in experiment.strikes:
+        screen.line(str(strike), "quiet")
+    if trace is None:
+        outcome = play(seed, workload)
+    else:
+        with trace.open("w") as file:
+            outcome = play(seed, workload, trace=file)
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
+    if outcome.proved is not None:
+        told = outcome.proved
+        screen.line(
+            f"{told.acknowledged} writes acknowledged, {told.refused} refused, {told.unknown} unanswered; "
+            f"{told.overwritten} overwritten from elsewhere; {told.lasted_s:.0f} s of simulated time; "
+            f"trace {told.digest[:16]}",
+            "quiet",
+        )
+    else:
+        print(outcome.error, file=sys.stderr)
+    complain(screen, outcome, campaign.command(seed, workload))
+    if outcome.ok:
+        screen.line("Every law holds.", "good")
+    return outcome.ok
+
+
+def prove_many(seeds: range, workload: str | None, jobs: int, as_json: bool) -> bool:
+    """Plays all seeds in several processes; a table, and for each failure the command that repeats it."""
+    import msgspec
+
+    from antipodes.cli.screen import Screen
+    from antipodes.gameday.proof import campaign
+
+    screen, began, outcomes = Screen(sys.stderr if as_json else sys.stdout), time.monotonic(), []
+    screen.line(f"{len(seeds)} seeds, from {seeds[0]}, in {jobs} processes")
+    for outcome in play_all(seeds, workload, jobs):
+        outcomes.append(outcome)
+        bad = sum(not one.ok for one in outcomes)
+        screen.progress(f"{len(outcomes)} of {len(seeds)} played, {bad} do not hold")
+    screen.progress("")
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(outcomes) + b"\n")
+    else:
+        screen.table(campaign.COLUMNS, campaign.rows(outcomes))
+    failures = [one for one in outcomes if not one.ok]
+    for one in failures:
+        complain(screen, one, campaign.command(one.seed, workload))
+    virtual_s, took_s = sum(one.proved.lasted_s for one in outcomes if one.proved), time.monotonic() - began
+    screen.line(
+        f"{len(outcomes) - len(failures)} of {len(outcomes)} hold; {virtual_s / 3600:.1f} simulated hours "
+        f"in {took_s:.0f} s, {virtual_s / 60 / took_s:.1f} hours a minute",
+        "bad" if failures else "good",
+    )
+    return not failures
+
+
+def complain(screen: Screen, outcome: Outcome, repeat: str) -> None:
+    """What was wrong with one seed, and the command that repeats it; nothing if nothing was."""
+    if outcome.ok:
+        return
+    screen.line(f"seed {outcome.seed} ({outcome.workload}):", "bad")
+    for breach in outcome.because[:SHOWN]:
+        screen.line(f"- {breach}", "bad")
+    if len(outcome.because) > SHOWN:
+        screen.line(f"- and {len(outcome.because) - SHOWN} more", "bad")
+    screen.line(repeat)
+
+
+def play(seed: int, workload: str | None, *, trace: TextIO | None = None) -> Outcome:
+    """One whole run. Never raises for what happens inside: a run that broke says so."""
+    from antipodes.gameday.proof.campaign import Outcome
+    from antipodes.gameday.proof.experiment import drawn
+    from antipodes.gameday.proof.simulated import prove as prove_simulated
+
+    experiment = drawn(seed, workload)
+    sink = None if trace is None else partial(print, file=trace)
+    try:
+        return Outcome(seed, experiment.workload, prove_simulated(experiment, sink=sink))
+    except Exception:
+        return Outcome(seed, experiment.workload, None, traceback.format_exc())
+
+
+def play_all(seeds: range, workload: str | None, jobs: int) -> Iterator[Outcome]:
+    """The runs in the order of their seeds, as they come."""
+    if jobs == 1:
+        yield from map(partial(play, workload=workload), seeds)
+        return
+    context = multiprocessing.get_context("spawn")  # a fresh interpreter: nothing of this one leaks into a run
+    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context) as pool:
+        try:
+            yield from pool.map(partial(play, workload=workload), seeds, chunksize=CHUNK)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
