@@ -9,7 +9,7 @@ import msgspec
 from antipodes.gameday.proof.experiment import Proved
 from antipodes.gameday.proof.workloads import WORKLOADS
 
-COLUMNS = ("Workload", "Seeds", "Acknowledged", "Refused", "Unknown", "Overwritten", "Minutes", "Hold")
+COLUMNS = ("Workload", "Seeds", "Acked", "Refused", "Unanswered", "Overwritten", "Minutes", "Hold")
 
 
 class Outcome(msgspec.Struct, frozen=True):

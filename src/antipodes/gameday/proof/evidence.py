@@ -5,8 +5,8 @@ with what it judges, except the formats below (dynamodb/rows.py and store/record
 
     dynamodb/table/<name>          JSON: space, shared.group
     dynamodb/item/<space>/<key>    a row
-    row                            format, flags (1: tombstone), size (4 bytes), time (8), length of the Region's name,
-                                   its name, JSON
+    row                            format (2), flags (1: tombstone), size (4 bytes), time (8), length of what follows:
+                                   the Region's name, and after a zero byte what its writer knew; JSON
 """
 
 from __future__ import annotations
@@ -105,9 +105,9 @@ def read(engine: Engine, region: str, table: str, records: Sequence[tuple[int, C
 def state_of(raw: bytes) -> State:
     """Decodes a row."""
     form, flags, _, time, length = _HEADER.unpack_from(raw)
-    assert form == 1, f"a row of format {form}"
+    assert form == 2, f"a row of format {form}"
     at = _HEADER.size + length
-    region = raw[_HEADER.size : at].decode()
+    region = raw[_HEADER.size : at].partition(b"\0")[0].decode()
     return State((time, region), raw, None if flags & _TOMBSTONE else orjson.loads(raw[at:]))
 
 

@@ -100,7 +100,7 @@ class Ledger:
 
 
 def kept(planet: Planet, attempts: Sequence[Attempt]) -> Iterator[str]:
-    ledger = Ledger(planet)
+    ledger, latest = Ledger(planet), winners_of(planet)
     for attempt in attempts:
         if attempt.outcome != "done" or not attempt.id:
             continue
@@ -108,9 +108,10 @@ def kept(planet: Planet, attempts: Sequence[Attempt]) -> Iterator[str]:
         if entry is None:
             yield f"{attempt} was acknowledged and is in no log"
             continue
+        deleted = latest[entry.key].raw is None  # then nothing may be there: its tombstone may be forgotten
         for region, evidence in sorted(planet.items()):
             state = evidence.rows.get(entry.key)
-            if (state is None and entry.raw is not None) or (state is not None and state.version < entry.version):
+            if (state is None and not deleted) or (state is not None and state.version < entry.version):
                 yield f"{attempt} was acknowledged, and {region} has neither it nor a later one but {_told(state)}"
 
 

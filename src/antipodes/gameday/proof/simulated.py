@@ -43,8 +43,12 @@ class SimulatedGround:
     async def equal(self) -> bool:
         if not self._globe.settled():
             return False
-        first, *others = (evidences.read_rows(self._engine(region), TABLE) for region in self._globe.regions)
+        first, *others = (self._items(region) for region in self._globe.regions)
         return first is not None and all(one == first for one in others)
+
+    def _items(self, region: str) -> dict[bytes, bytes] | None:
+        rows = evidences.read_rows(self._engine(region), TABLE)
+        return None if rows is None else {key: one.raw for key, one in rows.items() if one.item is not None}
 
     async def evidence(self) -> Mapping[str, Evidence]:
         self._note()
