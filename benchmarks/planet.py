@@ -12,7 +12,7 @@ import boto3
 import orjson
 
 from antipodes.world import geography
-from benchmarks import dns, load, planets
+from benchmarks import load, planet_dns, planets
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "globaldb"
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
@@ -93,7 +93,7 @@ def measure() -> None:
             print(f"deploy       examples/globaldb to {len(REGIONS)} Regions in {time.perf_counter() - begin:.1f} s")
             api_call(planet)
             replication_lag(planet)
-            rate, p99_us = dns.measure(planet, NAME)
+            rate, p99_us = planet_dns.measure(planet, NAME)
             print(f"DNS          {rate:,.0f} policy-routed answers/s, 8 sockets, p99 {p99_us:.0f} us")
 
 
