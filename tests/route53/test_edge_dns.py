@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from antipodes.edge.dns import MAX_CONNECTIONS, TCP_IDLE_S, serve_dns
+from antipodes.edge.mmsg import SIZE, Batch
 from antipodes.wire import dns, dns_client
 from antipodes.wire.http import HttpResponse
 from antipodes.world.disk import MemoryDisk
@@ -243,3 +244,59 @@ def test_of_too_many_connections_the_idlest_ends() -> None:
         server.close()
 
     simulation.run(soon(story)())
+
+
+@pytest.mark.skipif(not Batch.possible(), reason="no recvmmsg and sendmmsg here (Linux has them)")
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_batch_answers_each_to_its_asker(family: int, address: str) -> None:
+    server = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        server.bind((address, 0))
+    except OSError:
+        pytest.skip(f"no {address} here")
+    clients = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(SIZE + 10)]
+    for number, client in enumerate(clients):
+        client.settimeout(5)
+        client.connect(server.getsockname())
+        client.send(b"%d" % number + b"x" * (number * 10))
+    batch, asked = Batch(server), []
+
+    def told(message: bytes, client_ip: str) -> bytes | None:
+        asked.append(client_ip)
+        number = int(message.rstrip(b"x"))
+        assert len(message) == len(str(number)) + number * 10
+        return None if number % 7 == 3 else b"to %d" % number + b"y" * number
+
+    assert batch.exchange(told) == SIZE
+    assert batch.exchange(told) == 10
+    assert batch.exchange(told) == 0
+    assert set(asked) == {address}
+    for number, client in enumerate(clients):
+        client.settimeout(0.05 if number % 7 == 3 else 5)
+        if number % 7 == 3:
+            with pytest.raises(TimeoutError):
+                client.recv(4096)
+        else:
+            assert client.recv(4096) == b"to %d" % number + b"y" * number
+        client.close()
+    server.close()
+
+
+@pytest.mark.skipif(not Batch.possible(), reason="no recvmmsg and sendmmsg here (Linux has them)")
+def test_an_asker_that_has_gone_does_not_keep_the_others_waiting() -> None:
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(6)]
+    for end in ends:
+        end.settimeout(5)
+        end.connect(server.getsockname())
+        end.send(b"?")
+    for end in ends[:3]:
+        end.close()
+    batch = Batch(server)
+    taken = batch.exchange(lambda message, client_ip: b"!")
+    assert taken == 6
+    assert [end.recv(10) for end in ends[3:]] == [b"!"] * 3
+    for end in ends[3:]:
+        end.close()
+    server.close()

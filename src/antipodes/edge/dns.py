@@ -2,8 +2,9 @@
 
 Rules. Knows no DNS beyond TCP's two-byte length. What the answer function does not answer gets silence (UDP) or the
 end of the connection (TCP). Two ways to take datagrams: through the World (simulated time, and anywhere it is fast
-enough), or on a raw non-blocking socket of its own, drained up to DRAINED datagrams a wake-up, which answers several
-times as many as an asyncio transport does. UDP and TCP share one port number.
+enough), or on a raw non-blocking socket of its own, drained up to DRAINED datagrams a wake-up (in batches while it is
+busy, where the system can), which answers several times as many as an asyncio transport does. UDP and TCP share one
+port number.
 
 TCP (RFC 7766): questions may be pipelined, and are answered in order. A connection ends TCP_IDLE_S after the last whole
 question, however many bytes dribble in; of more than MAX_CONNECTIONS the one that has been idle longest ends.
@@ -16,11 +17,13 @@ import logging
 import socket
 from typing import Protocol, cast
 
+from antipodes.edge.mmsg import Batch
 from antipodes.world.world import PortInUse, Server, World
 
 log = logging.getLogger(__name__)
 
 DRAINED = 64
+BUSY = 8  # datagrams of one wake-up from which on the next ones are taken in batches
 BUFFER_BYTES = 4 << 20
 MAX_DATAGRAM_BYTES = 4096  # a longer question is cut off, and so has a bad form
 LENGTH_BYTES = 2
@@ -91,6 +94,8 @@ class _RawUdp:
         except OSError as error:
             self._socket.close()
             raise PortInUse(f"{address} port {port} (UDP) cannot be listened on: {error.strerror}") from error
+        self._batch = Batch(self._socket) if Batch.possible() else None
+        self._busy = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._drain)
 
@@ -105,22 +110,30 @@ class _RawUdp:
             self._socket.close()
 
     def _drain(self) -> None:
-        receive, send, answer = self._socket.recvfrom, self._socket.sendto, self._answer
-        for _ in range(DRAINED):
+        if self._busy and self._batch is not None:
+            self._busy = self._batch.exchange(self._answered) >= BUSY
+            return
+        receive, send, answer = self._socket.recvfrom, self._socket.sendto, self._answered
+        for taken in range(DRAINED):
             try:
                 message, client = receive(MAX_DATAGRAM_BYTES)
             except OSError:  # nothing waits, or an ICMP error of an earlier answer
+                self._busy = taken >= BUSY
                 return
-            try:
-                answered = answer(message, client[0])
-            except Exception:
-                log.exception("a DNS question from %s could not be answered", client[0])
-                continue
+            answered = answer(message, client[0])
             if answered is not None:
                 try:
                     send(answered, client)
                 except OSError:
                     continue  # the client has gone, or the buffer is full: DNS is asked again
+        self._busy = True
+
+    def _answered(self, message: bytes, client_ip: str) -> bytes | None:
+        try:
+            return self._answer(message, client_ip)
+        except Exception:
+            log.exception("a DNS question from %s could not be answered", client_ip)
+            return None
 
 
 class _Connection(asyncio.Protocol):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from antipodes.nameserver.explanation import CheckView, Explanation, answer_view, checks_in, notes_of, step_view
@@ -104,9 +105,9 @@ class NameServer:
             port=port,
         )
         self._backbone.on(calls.PURPOSE, calls.CallServer(world, self._called).serve)
-        for key, _ in list(self._ledger.scan(ZONES)):
-            if b"/" not in key:
-                self._load_zone(key)
+        zone_keys = [key for key, _ in self._ledger.scan(ZONES) if b"/" not in key]
+        for key in zone_keys:
+            self._load_zone(key)
         for key, _ in list(self._ledger.scan(CHECKS)):
             self._load_check(key.decode())
         for topic in (CIDRS, DNSSEC, QUERY_LOGS):
@@ -225,9 +226,10 @@ class NameServer:
             return
         self._plane.put_zone(unpack(data, Zone))
         # Its records may have come before it.
-        prefixes = (found.rpartition(b"\0")[0] for found, _ in self._ledger.scan(ZONES, key + b"/", key + b"0"))
-        for prefix in dict.fromkeys(prefixes):
-            self._load_group(prefix)
+        rows = self._ledger.scan(ZONES, key + b"/", key + b"0")
+        for _, found in groupby(rows, key=lambda row: row[0].rpartition(b"\0")[0]):
+            records = [unpack(value, RecordSet) for _, value in found]
+            self._plane.set_group(key.decode(), records[0].name, records[0].type, records)
 
     def _load_group(self, prefix: bytes) -> None:
         """`prefix`: zone id, slash, reversed name, NUL, type."""

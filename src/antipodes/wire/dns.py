@@ -209,11 +209,10 @@ def parse_query(data: bytes) -> Query:
         if questions:
             qtype, qclass = _QUESTION.unpack_from(data, end - 4)
             name = data[12 : end - 4].lower()
-        query = Query(ident, flags, name, qtype, qclass, data[12:end])
-        if additions:
-            query, version = _additions(query, data, end, additions)
-            if version:
-                raise Refused(build_answer(query, BADVERS, (), authoritative=False))
+        more, version = _additions(data, end, additions) if additions else (_NOTHING_MORE, 0)
+        query = Query(ident, flags, name, qtype, qclass, data[12:end], *more)
+        if version:
+            raise Refused(build_answer(query, BADVERS, (), authoritative=False))
         if not questions and not query.options.cookie:  # RFC 7873 5.4: a cookie may be asked for alone
             raise ValueError
         return query
@@ -232,9 +231,13 @@ def _question_end(data: bytes) -> int:
     return at + 5
 
 
-def _additions(query: Query, data: bytes, at: int, count: int) -> tuple[Query, int]:
-    """The query with what its additional section says, and the EDNS version."""
-    version = 0
+_More = tuple[bool, int, bool, bool, Options, bool]  # the fields of Query from `edns` on
+_NOTHING_MORE: _More = (False, PLAIN_UDP_BYTES, False, False, NO_OPTIONS, False)
+
+
+def _additions(data: bytes, at: int, count: int) -> tuple[_More, int]:
+    """What the additional section says, and the EDNS version."""
+    has_opt, udp_bytes, flags, version, options, signed = False, PLAIN_UDP_BYTES, 0, 0, NO_OPTIONS, False
     for number in range(count):
         start = _skip_name(data, at)
         rtype, rclass, ttl, length = _RECORD.unpack_from(data, start)
@@ -242,22 +245,17 @@ def _additions(query: Query, data: bytes, at: int, count: int) -> tuple[Query, i
         if len(body) < length:
             raise ValueError("a record runs over the end")
         if rtype == OPT:
-            if query.edns or data[at]:
+            if has_opt or data[at]:
                 raise ValueError  # RFC 6891 6.1.1: more than one OPT, or one with a name, is FORMERR
-            version = (ttl >> 16) & 0xFF
-            query = query._replace(
-                edns=True,
-                udp_bytes=min(max(rclass, PLAIN_UDP_BYTES), MAX_UDP_BYTES),
-                dnssec_ok=bool(ttl & _DO),
-                compact_ok=bool(ttl & _COMPACT_OK),
-                options=edns.read(body) if not version else NO_OPTIONS,
-            )
+            has_opt, flags, version = True, ttl & 0xFFFF, (ttl >> 16) & 0xFF
+            udp_bytes = min(max(rclass, PLAIN_UDP_BYTES), MAX_UDP_BYTES)
+            options = edns.read(body) if not version else NO_OPTIONS
         elif rtype == TSIG:
             if number != count - 1:
                 raise ValueError  # RFC 8945 5.1: it is the last record
-            query = query._replace(signed=True)
+            signed = True
         at = start + 10 + length
-    return query, version
+    return (has_opt, udp_bytes, bool(flags & _DO), bool(flags & _COMPACT_OK), options, signed), version
 
 
 def _skip_name(data: bytes, at: int) -> int:

@@ -1,0 +1,167 @@
+"""Prepared answers: what the data plane says to one question, as bytes that only need a head and an OPT record.
+
+Rules. An answer is prepared when it is first asked for, for each site where place matters (for each client where its
+address does), and dropped by the data plane when what it leans on changes (services.route53.kept). Where policies draw,
+every way that the draws can fall is prepared with its probability, and one is drawn for each question. What samples, or
+has too many ways, or brings glue along, is walked for each question instead.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate
+from typing import NamedTuple
+
+from antipodes.nameserver.signer import SYNTHETIC, Signer
+from antipodes.services.route53.policies import Client
+from antipodes.services.route53.zone import DataPlane, Resolution
+from antipodes.wire import dns
+from antipodes.wire.dns import Query
+
+MAX_OUTCOMES = 512  # ways that an answer's draws can fall; with more, each question is walked
+MAX_TURNS = 16  # orders of the values of one record set
+MAX_NETWORKS = 4_096  # clients with a variant of their own, of one answer
+RD, CD = 0x0100, 0x0010
+FLAGS = (0, RD, CD, RD | CD)  # what an answer's header may take over from the question's
+
+_CERTAIN = (1.0,)
+
+
+class Made(NamedTuple):
+    """An answer that is ready to be sent."""
+
+    heads: tuple[bytes, ...]  # header behind the id, without the additional count, for each of FLAGS
+    body: bytes  # answer and authority section
+    rcode: int
+
+
+@dataclass(slots=True)
+class Variant:
+    """The answer to one question from one place."""
+
+    ways: list[Made | Resolution]  # made into bytes when first sent
+    sums: Sequence[float]  # their probabilities, summed up
+    located: bool
+    network_bits: int
+
+
+@dataclass(slots=True)
+class Prepared:
+    """The answers to one question."""
+
+    logged: str  # the zone's id if its questions are logged
+    walked: bool = False  # cannot be prepared: each question is walked
+    everywhere: Variant | None = None
+    by_network: bool = False
+    variants: dict[str | Client, Variant] = field(default_factory=dict)  # by site, or by client
+
+
+class Preparer:
+    """Use: `find` or `walk`."""
+
+    def __init__(
+        self, plane: DataPlane, signer: Signer, random: Callable[[], float], logs: Callable[[str], bool]
+    ) -> None:
+        """random: draws from [0, 1). logs: whether a zone's questions are logged."""
+        self._plane = plane
+        self._signer = signer
+        self._random = random
+        self._logs = logs
+        self.kept: dict[bytes, dict[bytes, Prepared]] = plane.kept.by_name  # read by the hot path
+
+    def find(self, query: Query, client: Client) -> tuple[Prepared, Variant, Made] | None:
+        """The prepared answer; None: the question must be walked."""
+        key = mark_of(query) + query.question[-4:]
+        prepared = self.kept.get(query.name, {}).get(key)
+        if prepared is None:
+            prepared = self._begin(query, key)
+        if prepared is None or prepared.walked:
+            return None
+        variant = prepared.everywhere or prepared.variants.get(client if prepared.by_network else client.site)
+        if variant is None:
+            variant = self._vary(query, key, prepared, client)
+            if variant is None:
+                return None
+        index = 0 if len(variant.ways) == 1 else bisect_right(variant.sums, self._random())
+        way = variant.ways[index]
+        if not isinstance(way, Made):
+            way = variant.ways[index] = _made(query, self._sign(query, way))
+        return prepared, variant, way
+
+    def walk(self, query: Query, client: Client) -> Resolution:
+        return self._sign(query, self._plane.resolve(query.name, query.type, client))
+
+    def _begin(self, query: Query, key: bytes) -> Prepared | None:
+        """Only for owners that exist, and types that are usual: what is kept is bounded by what the zones hold."""
+        zone = self._plane.zone_for(query.name, query.type)
+        if zone is None or query.name not in zone.groups or zone.cut_above(query.name, query.type) is not None:
+            return None
+        if query.type not in dns.TYPE_NAMES or query.type == dns.ANY:
+            return None
+        return Prepared(zone.zone.id if self._logs(zone.zone.id) else "")
+
+    def _vary(self, query: Query, key: bytes, prepared: Prepared, client: Client) -> Variant | None:
+        """Prepares the answer for a client's place. None: it must be walked."""
+        touched: dict[bytes, None] = {}
+
+        def play() -> Resolution:
+            return self._plane.resolve(query.name, query.type, client, touched=touched)
+
+        outcomes = self._plane.draws.outcomes(play, MAX_OUTCOMES)
+        self._plane.kept.keep(query.name, key, prepared, touched)
+        if outcomes is None or any(found.additional for _, found in outcomes):
+            prepared.walked = True
+            return None
+        variant = _variant_of(outcomes)
+        if not prepared.by_network and any(found.network_bits is not None for _, found in outcomes):
+            prepared.by_network = True
+            prepared.variants.clear()
+        if prepared.by_network or variant.located:
+            if len(prepared.variants) >= MAX_NETWORKS:
+                prepared.variants.clear()
+            prepared.variants[client if prepared.by_network else client.site] = variant
+        else:
+            prepared.everywhere = variant
+        return variant
+
+    def _sign(self, query: Query, found: Resolution) -> Resolution:
+        if query.dnssec_ok or query.type in SYNTHETIC:
+            return self._signer.sign(query, found)
+        return found
+
+
+def mark_of(query: Query) -> bytes:
+    """Which of the answers to one question: plain, signed, signed with the rcode of RFC 9824 5.1."""
+    return (b"C" if query.compact_ok else b"D") if query.dnssec_ok else b""
+
+
+def _variant_of(outcomes: Sequence[tuple[float, Resolution]]) -> Variant:
+    first = outcomes[0][1]
+    if len(outcomes) == 1 and not first.rotates:
+        return Variant([first], _CERTAIN, first.located, first.network_bits or 0)
+    shares: list[float] = []
+    ways: list[Made | Resolution] = []
+    for share, one in outcomes:
+        turns = min(len(one.answers), MAX_TURNS) if one.rotates else 1
+        for turn in range(turns):
+            at = turn * len(one.answers) // turns
+            shares.append(share / turns)
+            ways.append(one._replace(answers=one.answers[at:] + one.answers[:at]) if turns > 1 else one)
+    sums = list(accumulate(shares))
+    sums[-1] = 1.0  # rounding must leave no gap at the end
+    bits = max(one.network_bits or 0 for _, one in outcomes)
+    return Variant(ways, sums, any(one.located for _, one in outcomes), bits)
+
+
+def _made(query: Query, found: Resolution) -> Made:
+    heads = _heads(found.rcode, found.authoritative, len(found.answers), len(found.authority))
+    return Made(heads, dns.sections(query.name, found.answers, found.authority), found.rcode)
+
+
+@lru_cache(maxsize=1024)
+def _heads(rcode: int, authoritative: bool, answers: int, authority: int) -> tuple[bytes, ...]:
+    counts = b"\0\1" + answers.to_bytes(2, "big") + authority.to_bytes(2, "big")
+    return tuple(dns.answer_flags(flags, rcode, authoritative).to_bytes(2, "big") + counts for flags in FLAGS)
