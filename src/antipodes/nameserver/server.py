@@ -22,6 +22,7 @@ from antipodes.nameserver.places import DEFAULT_SITE, Places, client_of_site
 from antipodes.nameserver.querylog import QueryLog, Write
 from antipodes.nameserver.responder import Responder
 from antipodes.nameserver.signer import Signer
+from antipodes.nameserver.trees import Trees
 from antipodes.nameserver.watch import CheckStatus, OnEvent, Watch
 from antipodes.replica import calls
 from antipodes.replica.backbone import Backbone
@@ -84,6 +85,7 @@ class NameServer:
         self._renewing: asyncio.Task[None] | None = None
         self._signer = Signer(self._plane, world.now)
         self.query_log = QueryLog(world, self._places, write_log)
+        self._trees = Trees(self._plane)
         self._responder = Responder(
             self._plane,
             self._signer,
@@ -237,7 +239,7 @@ class NameServer:
         zone_id, _, labels = head.decode().partition("/")
         name = ".".join(reversed(labels.removesuffix(".").split("."))) + "."
         rows = list(self._ledger.scan(ZONES, prefix + b"\0", prefix + b"\1"))
-        self._plane.set_group(zone_id, name, kind.decode(), [unpack(value, RecordSet) for _, value in rows])
+        self._trees.set_group(zone_id, name, kind.decode(), [unpack(value, RecordSet) for _, value in rows])
 
     def _load_check(self, check_id: str) -> None:
         data = self._ledger.get(CHECKS, check_id.encode())
@@ -268,7 +270,7 @@ class NameServer:
     async def _operate(self, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         if operation == "DataPlaneHolds":
             version = Version(*params["Version"])
-            held = all(self._ledger.holds(params["Topic"], key, version) for key in params["Keys"])
+            held = all(self._holds(params["Topic"], key, version) for key in params["Keys"])
             if held and not self._store.settled:
                 await self._store.durable()
             return {"Held": held}
@@ -279,6 +281,13 @@ class NameServer:
         if operation == "DataPlaneAnswer":
             return self._test_answer(params)
         raise NotSupported(f"{operation} at the name server")
+
+    def _holds(self, topic: str, key: bytes, version: Version) -> bool:
+        """Whether a row is here and answers: a record set may come before its zone, while a new copy is made."""
+        if not self._ledger.holds(topic, key, version):
+            return False
+        in_zone = topic == ZONES and b"/" in key and self._ledger.get(topic, key) is not None
+        return not in_zone or self._ledger.get(ZONES, key.partition(b"/")[0]) is not None
 
     def _test_answer(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """TestDNSAnswer: what that zone answers."""

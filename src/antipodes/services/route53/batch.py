@@ -36,6 +36,12 @@ class Batch:
         at_name = self._at(record.name)
         key = record_key(self._zone.id, record)
         there = at_name.get(key)
+        if there is not None and there.instance_id:
+            self._faults.append(
+                f"Resource record set {_named(record)} was created by the traffic policy instance {there.instance_id} "
+                "and can be changed by it alone"
+            )
+            return
         if action == "DELETE":
             if there is None:
                 self._faults.append(f"Tried to delete resource record set {_named(record)} but it was not found")

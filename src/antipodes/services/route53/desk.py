@@ -85,10 +85,12 @@ class Desk:
 
     # ---------------------------------------------------------------- changes
 
-    async def submit(self, entries: Sequence[Entry], comment: str | None = None) -> dict[str, Any]:
+    async def submit(
+        self, entries: Sequence[Entry], comment: str | None = None, *, change_id: str = ""
+    ) -> dict[str, Any]:
         """Commits entries as one change; its ChangeInfo, when durable. All that the name server is to hold have the
         first one's topic."""
-        change_id, now_s = self.draw_id("C", 20), self.around.world.now()
+        change_id, now_s = change_id or self.draw_id("C", 20), self.around.world.now()
         noted: list[Noted] = []
 
         def note(version: Version) -> list[tuple[bytes, bytes]]:

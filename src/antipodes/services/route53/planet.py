@@ -13,6 +13,7 @@ from antipodes.wire.dns import labels_of
 from antipodes.world.geography import address_of
 
 TTL_S = 60
+WEBSITES = b"s3-website-"
 
 
 class Planet:
@@ -28,7 +29,12 @@ class Planet:
         labels = labels_of(name)
         if labels[-2:] == [b"amazonaws", b"com"]:
             if len(labels) == 3:
-                return self._home_address
+                website = self._addresses.get(labels[0].removeprefix(WEBSITES))
+                return website if website and labels[0].startswith(WEBSITES) else self._home_address
+            if len(labels) > 3 and labels[-3].startswith(
+                WEBSITES
+            ):  # older Regions' websites: "bucket.s3-website-us-east-1"
+                return self._addresses.get(labels[-3].removeprefix(WEBSITES))
             return self._addresses.get(labels[-3]) if len(labels) > 3 else None
         if labels[-2:] == [b"on", b"aws"] and len(labels) > 3:
             return self._addresses.get(labels[-3])

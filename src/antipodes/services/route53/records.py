@@ -95,7 +95,8 @@ class RecordSet(msgspec.Struct, frozen=True, omit_defaults=True):
     check_id: str = ""
     proximity: Proximity | None = None
     cidr: Cidr | None = None
-    instance_id: str = ""  # the traffic policy instance that made it
+    instance_id: str = ""  # the traffic policy instance that made it...
+    tree: tuple[RecordSet, ...] = ()  # ...and what is answered instead: sets of this name and of names that they alias
 
     @property
     def policy(self) -> PolicyName:

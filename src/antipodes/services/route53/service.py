@@ -24,6 +24,8 @@ from antipodes.services.route53.query_logs import QueryLogs
 from antipodes.services.route53.record_sets import RecordSets
 from antipodes.services.route53.records import bare_id
 from antipodes.services.route53.tags import Tags
+from antipodes.services.route53.traffic_instances import TrafficInstances
+from antipodes.services.route53.traffic_policies import TrafficPolicies
 from antipodes.wire.errors import ValidationException
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
@@ -44,6 +46,7 @@ class Route53:
                 self._zone_operations(),
                 self._check_operations(),
                 self._routing_operations(),
+                self._policy_operations(),
                 self._dns_operations(),
             )
             for name, operation in table.items()
@@ -117,6 +120,26 @@ class Route53:
             "GetQueryLoggingConfig": logs.get_query_logging_config,
             "ListQueryLoggingConfigs": logs.list_query_logging_configs,
             "DeleteQueryLoggingConfig": logs.delete_query_logging_config,
+        }
+
+    def _policy_operations(self) -> dict[str, Operation]:
+        policies, instances = TrafficPolicies(self._desk), TrafficInstances(self._desk)
+        return {
+            "CreateTrafficPolicy": policies.create_traffic_policy,
+            "CreateTrafficPolicyVersion": policies.create_traffic_policy_version,
+            "GetTrafficPolicy": policies.get_traffic_policy,
+            "UpdateTrafficPolicyComment": policies.update_traffic_policy_comment,
+            "DeleteTrafficPolicy": policies.delete_traffic_policy,
+            "ListTrafficPolicies": policies.list_traffic_policies,
+            "ListTrafficPolicyVersions": policies.list_traffic_policy_versions,
+            "CreateTrafficPolicyInstance": instances.create_traffic_policy_instance,
+            "GetTrafficPolicyInstance": instances.get_traffic_policy_instance,
+            "UpdateTrafficPolicyInstance": instances.update_traffic_policy_instance,
+            "DeleteTrafficPolicyInstance": instances.delete_traffic_policy_instance,
+            "GetTrafficPolicyInstanceCount": instances.get_traffic_policy_instance_count,
+            "ListTrafficPolicyInstances": instances.list_traffic_policy_instances,
+            "ListTrafficPolicyInstancesByHostedZone": instances.list_traffic_policy_instances_by_hosted_zone,
+            "ListTrafficPolicyInstancesByPolicy": instances.list_traffic_policy_instances_by_policy,
         }
 
     @property
