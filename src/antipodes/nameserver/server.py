@@ -231,7 +231,7 @@ class NameServer:
         rows = self._ledger.scan(ZONES, key + b"/", key + b"0")
         for _, found in groupby(rows, key=lambda row: row[0].rpartition(b"\0")[0]):
             records = [unpack(value, RecordSet) for _, value in found]
-            self._plane.set_group(key.decode(), records[0].name, records[0].type, records)
+            self._trees.set_group(key.decode(), records[0].name, records[0].type, records)
 
     def _load_group(self, prefix: bytes) -> None:
         """`prefix`: zone id, slash, reversed name, NUL, type."""
