@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-from antipodes.cli import curl, demo, deploy, dig, down, env, faults, logs, prove, region, simulate, status, tables, up
+from antipodes.cli import (
+    curl,
+    demo,
+    deploy,
+    dig,
+    down,
+    env,
+    faults,
+    logs,
+    prove,
+    region,
+    simulate,
+    status,
+    tables,
+    up,
+    zone,
+)
 
 app = typer.Typer(
     name="antipodes",
@@ -56,6 +72,7 @@ app.command("heal")(faults.heal)
 app.command("dig")(dig.dig)
 app.command("curl")(curl.curl)
 app.command("logs")(logs.logs)
+app.add_typer(zone.app, name="zone")
 app.command("region", hidden=True)(region.region)
 
 
