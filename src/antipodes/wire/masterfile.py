@@ -91,7 +91,7 @@ def read(text: str, zone_name: str) -> Reading:
         origin = dns.name.from_wire(encode_name(zone_name), 0)[0]
         zone = dns.zone.from_text(text, origin, relativize=False, check_origin=False)
         for name, rdataset in zone.iterate_rdatasets():
-            owner = decode_name(name.to_wire() or b"\0")
+            owner = decode_name((name.to_wire() or b"\0").lower())
             kind = RdataType.to_text(rdataset.rdtype)
             if owner == zone_name and kind in _ORDER:
                 passed.append(f"{owner} {kind}: Route 53 has its own")
