@@ -135,7 +135,9 @@ def start_planet(
     try:
         with claim(data_dir):
             supervisor.check_doors(regions, **ports)
-            planet = supervisor.prepare(data_dir, regions=regions, in_memory=False, throttling=False, **ports)
+            planet = supervisor.prepare(
+                data_dir, regions=regions, in_memory=False, throttling=False, strict=False, **ports
+            )
     except planets.PlanetError as error:
         raise fail(str(error)) from None
     start_detached(data_dir)

@@ -41,6 +41,10 @@ Throttling = Annotated[
     bool,
     typer.Option("--throttling", help="Enforce the provisioned throughput of DynamoDB tables, as AWS does."),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse what AWS refuses today: global tables of version 2017.11.29."),
+]
 DEFAULT_REGIONS = ",".join(planets.DEFAULT_REGIONS)
 
 
@@ -53,6 +57,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is up; end it with `down`.")] = False,
     replication_delay: ReplicationDelay = 0.0,
     throttling: Throttling = False,
+    strict: Strict = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Starts a planet. In the foreground Ctrl-C ends everything; with --detach, `antipodes down` does."""
@@ -75,6 +80,7 @@ def up(
                 in_memory=in_memory,
                 replication_delay_s=replication_delay,
                 throttling=throttling,
+                strict=strict,
             )
             if not detach:
                 raise typer.Exit(supervisor.run(data_dir, planet, announce=lambda line: print(line, flush=True)))

@@ -74,6 +74,7 @@ def prepare(
     in_memory: bool,
     replication_delay_s: float = 0.0,
     throttling: bool = False,
+    strict: bool = False,
 ) -> Planet:
     """Writes (or renews) the planet's record; keys and CA of an earlier planet in that folder are kept.
 
@@ -103,6 +104,7 @@ def prepare(
             **kept.options,
             "dynamodb.replication_delay_s": str(replication_delay_s),
             "dynamodb.throttling": "on" if throttling else "off",
+            "dynamodb.strict": "on" if strict else "off",
         },
     )
     planets.write(data_dir, planet)

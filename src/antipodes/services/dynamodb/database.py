@@ -31,9 +31,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import orjson
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.dynamodb import history, limits, rows, tombstones
+from antipodes.services.dynamodb import history, legacy_marks, limits, rows, tombstones
 from antipodes.services.dynamodb.conflicts import Record, is_conflict
 from antipodes.services.dynamodb.expressions.names import Expressions
 from antipodes.services.dynamodb.keys import after_prefix
@@ -85,6 +86,7 @@ class Table:
     replicated: bool = field(init=False)
     logged: bool = field(init=False)
     streamed: bool = field(init=False)
+    legacy: bool = field(init=False)  # in a global table of version 2017.11.29
     orders: tuple[Order, ...] = ()  # the indexes, and what else is kept beside the items
     recorded: bool = field(init=False)  # what a change replaces goes into the table's history
     seen_here: Description = field(init=False)  # with this replica's own settings (overrides.py)
@@ -108,6 +110,7 @@ class Table:
         )
         self.replicated = len(shared.holders) > 1
         self.streamed = bool(shared.settings.stream_view)
+        self.legacy = bool(shared.common)
         self.logged = self.replicated or self.streamed
         self.orders = orders_of(description, self.orders, self.counted)
         self.recorded = description.recovery is not None or bool(description.copying)
@@ -150,8 +153,9 @@ class ItemWrite(msgspec.Struct, frozen=True):
 
 
 def topic_of(shared: Shared) -> str:
-    """The group keeps a table's log apart from that of an earlier table of the same name."""
-    return f"dynamodb/{shared.name}/{shared.group}"
+    """The group keeps a table's log apart from that of an earlier table of the same name. Tables that became a global
+    table of version 2017.11.29 share a log from then on."""
+    return f"dynamodb/{shared.name}/{shared.common or shared.group}"
 
 
 class Database:
@@ -239,6 +243,7 @@ class Database:
             table = self._limited(Table(description, self.region))
             self.tables[name] = table
         else:
+            self.by_topic.pop(table.topic, None)
             table.describe(description)
         self.by_topic[table.topic] = table
         self.on_orders(table)
@@ -341,13 +346,30 @@ class Database:
             elif replicated:
                 new = rows.tombstone_row(version, past)
             asked = 0 if free or one.by else times
-            self._collect(one, new, version, changed, changes, asked)
+            marked = one.table.legacy and (one.item is not None or bool(one.by))
+            self._collect(one, new, version, changed, changes, asked, at_home=marked)
+            if one.table.legacy and one.item is not None and new is not None:
+                self._mark(one, new, past, changed, changes)
             if asked:
                 units = write_units(rows.size_of(one.row) if one.row is not None else 0, one.size)
                 one.table.usage.wrote(units * asked)
                 if asked > 1:
                     one.table.usage.wrote_again(units * (asked - 1))
         self.store.write(changed, changes)
+
+    def _mark(
+        self,
+        one: ItemWrite,
+        row: bytes,
+        past: bytes,
+        changed: list[tuple[bytes, bytes | None]],
+        changes: list[Change],
+    ) -> None:
+        """Version 2017.11.29 follows a write by one of its own, which says when and where (legacy_marks.py)."""
+        version = self.store.stamp()
+        item, size, body = legacy_marks.marked(orjson.loads(one.body), version)
+        write = ItemWrite(one.table, one.key, row, item, size, body)
+        self._collect(write, rows.item_row(version, size, body, past), version, changed, changes)
 
     def merge(self, table: Table, change: Change) -> None:
         """Takes a change from another site if its version wins over the stored row, tombstones included. Of two
@@ -370,6 +392,11 @@ class Database:
                 return
         live = not rows.is_tombstone(new)
         item = rows.item_of(new) if live and table.orders else ({} if live else None)
+        if table.legacy and not live and old is not None and not rows.is_tombstone(old):
+            dying, size, body = legacy_marks.deleting(rows.item_of(old))
+            row = rows.item_row(change.version, size, body)
+            self._collect(ItemWrite(table, change.key, old, dying, size, body), row, change.version, changed, changes)
+            old = row
         write = ItemWrite(table, change.key, old, item, rows.size_of(new))
         self._collect(write, new, change.version, changed, changes)
         self.store.write(changed, changes)
@@ -382,8 +409,10 @@ class Database:
         changed: list[tuple[bytes, bytes | None]],
         changes: list[Change],
         times: int = 0,
+        *,
+        at_home: bool = False,
     ) -> None:
-        """Adds what one write consists of, and counts it."""
+        """Adds what one write consists of, and counts it. at_home: its change record does not travel."""
         table, key, old = one.table, one.key, one.row
         live_old = old if old is not None and old[1] != rows.TOMBSTONE else None
         changed.append((table.rows_prefix + key, new))
@@ -398,7 +427,8 @@ class Database:
             value = new if one.item is not None else None
             note = rows.past_of(new) if value is None and new is not None else b""
             before = live_old if table.streamed else None
-            changes.append(Change(table.topic, key, version, value, before, one.by, note))
+            stamped = Version(version.time, "") if at_home else version  # of no Region: nobody ships it
+            changes.append(Change(table.topic, key, stamped, value, before, one.by, note))
         if table.recorded:
             changed.append(history.entry(table.description.space, self.store.stamp(), key, live_old))
         if table.counted is COUNTED or key <= table.counted:

@@ -28,7 +28,10 @@ def table_arn(region: str, account: str, name: str) -> str:
 def status_of(description: Description) -> str:
     """TableStatus: an active table whose replicas or indexes are changing is UPDATING."""
     changing = (
-        any(one.state in {"joining", "leaving"} for one in description.shared.members.values())
+        (
+            not description.shared.common
+            and any(one.state in {"joining", "leaving"} for one in description.shared.members.values())
+        )
         or any(one.index is not None for one in description.leaving)
         or any(not place_of(description, one.name).filled for one in description.shared.indexes)
     )
@@ -194,7 +197,7 @@ def replica_descriptions(
     return [
         replica_description(shared, name, account, updating=name in touched, fresh=fresh)
         for name, member in sorted(shared.members.items())
-        if member.state != "gone" and (name != region or LISTS_ITSELF)
+        if not shared.common and member.state != "gone" and (name != region or LISTS_ITSELF)
     ]
 
 

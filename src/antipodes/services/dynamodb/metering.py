@@ -7,7 +7,8 @@ it refuses to know: how CloudWatch keeps them; it calls its `Record`.
                               ReadThrottleEvents, WriteThrottleEvents
     TableName, GlobalSecondaryIndexName     the capacity units and throttle events of an index
     TableName, Operation      SuccessfulRequestLatency, ThrottledRequests, SystemErrors, ReturnedItemCount
-    TableName, ReceivingRegion    ReplicationLatency, stored in the Region of the write
+    TableName, ReceivingRegion    ReplicationLatency, stored in the Region of the write; PendingReplicationCount, of
+                                  global tables of version 2017.11.29 only
     (none)                    UserErrors
 
 The path of a request pays for two readings of the clock and a few additions. A flush is planned only when something was
@@ -159,6 +160,7 @@ class Meter:
         self._spreads: dict[tuple[str, str], Spread] = {}
         self._failures: dict[tuple[str, str, str], int] = {}  # by metric, operation and TableName parameter
         self._replicated: dict[tuple[str, str], Lags] = {}  # by table and receiving Region
+        self._pending: dict[tuple[str, str], int] = {}  # likewise: changes that have not arrived
         self._since: float | None = None  # when the first count after the last flush was made
 
     def over(self, operations: Mapping[str, Operation]) -> dict[str, Operation]:
@@ -232,6 +234,12 @@ class Meter:
             )
         self._replicated[table, region] = lags
 
+    def pending(self, table: str, region: str, changes: int) -> None:
+        """So many changes of a table have not arrived in another Region."""
+        if self._since is None:
+            self._begin()
+        self._pending[table, region] = changes
+
     async def flush(self) -> None:
         """Hands over what was counted. What CloudWatch refuses is dropped: metrics never hold up a service."""
         if self._since is None:
@@ -296,6 +304,11 @@ class Meter:
                 yield _counted(metric, _dimensions(TableName=self._table_name(table), Operation=operation), count)
         replicated = sorted(self._replicated.items())
         self._replicated.clear()
+        waiting = sorted(self._pending.items())
+        self._pending.clear()
+        for (table, region), changes in waiting:
+            where = _dimensions(TableName=table, ReceivingRegion=region)
+            yield _summed("PendingReplicationCount", where, [float(changes)])
         for (table, region), lags in replicated:
             yield _latency(_dimensions(TableName=table, ReceivingRegion=region), lags)
         for name in sorted(self._tables):

@@ -123,6 +123,10 @@ class Replicas:
 
     def _judge(self, table: Table, actions: Sequence[Action], description: Description) -> None:
         """Raises ValidationException: the actions are not possible as the group stands."""
+        if table.legacy:
+            raise ValidationException(
+                "ReplicaUpdates cannot be applied to a global table of version 2017.11.29"
+            )  # from memory: AWS's own sentence is not known
         shared = self._global(description)
         for action in actions:
             check_action(shared, action, self._others, self.world.now(), self._seed_s)
@@ -197,9 +201,9 @@ class Replicas:
             shared = msgspec.structs.replace(shared, settings=settings, settings_version=self.store.stamp())
         return msgspec.structs.replace(description, shared=shared)
 
-    def keep(self, description: Description) -> None:
-        """Writes a changed description and the news of it to the other members."""
-        self.database.keep(description, self._news.rows(description.shared))
+    def keep(self, description: Description, news: Shared | None = None) -> None:
+        """Writes a changed description and the news of it to the other members. news: what is told, if that differs."""
+        self.database.keep(description, self._news.rows(news or description.shared))
 
     def check_removable(self, table: Table) -> None:
         """Raises ValidationException: the replica here may not be deleted now."""
@@ -239,7 +243,7 @@ class Replicas:
         if mine is None:
             return known
         if mine.state == "leaving":
-            return self._leave(table, known)
+            return self._part(table, known) if known.common else self._leave(table, known)
         if mine.state == "joining" and mine.joined > table.description.joined:
             # It was told to leave while it was away, and to come again. What it holds is of the time before.
             self.database.keep(msgspec.structs.replace(table.description, status="DELETING"))
@@ -253,6 +257,24 @@ class Replicas:
             self.database.keep(self._keyed(table.description, known))
             if changed:
                 self.database.update_for_a_while(table)
+        return known
+
+    def _part(self, table: Table, known: Shared) -> Shared:
+        """Version 2017.11.29: the table leaves the group and goes on alone."""
+        known = self._with(known, self.region, "gone")
+        alone = msgspec.structs.replace(known, members={}, common="")
+        self.database.keep(msgspec.structs.replace(table.description, shared=alone), self._news.rows(known))
+        return known
+
+    def _adopted(self, table: Table, heard: Shared) -> Shared:
+        """Version 2017.11.29: a table that is here becomes part of a group. Raises ValidationException."""
+        own = table.shared
+        alike = (own.hash, own.range) == (heard.hash, heard.range)
+        if own.members or not alike or table.items or table.description.status != "ACTIVE":
+            raise ValidationException(ALREADY_TABLES)
+        known = msgspec.structs.replace(own, members=heard.members, common=heard.common, created=heard.created)
+        known = self._with(known, self.region, "active")
+        self.keep(msgspec.structs.replace(table.description, shared=known))
         return known
 
     def _leave(self, table: Table, known: Shared) -> Shared:
@@ -280,6 +302,10 @@ class Replicas:
         if mine is None or mine.state not in {"joining", "active"}:
             return known
         other = self.database.tables.get(known.name)
+        if known.common:
+            if other is None:
+                raise ValidationException(ALREADY_TABLES)
+            return self._adopted(other, known)
         if other is not None:
             if other.description.status == "DELETING":
                 raise ClientFault("ResourceInUseException", f"Table is being deleted: {known.name}")

@@ -124,6 +124,7 @@ class Shared(msgspec.Struct, frozen=True):
     settings_version: Version
     members: dict[str, Member] = {}
     overrides: dict[str, Overrides] = {}  # by Region
+    common: str = ""  # in a global table of version 2017.11.29: drawn for it; its tables differ in group and settings
 
     @property
     def hashes(self) -> tuple[KeyPart, ...]:
@@ -206,8 +207,11 @@ class Description(msgspec.Struct, frozen=True):
 
 
 def merged(one: Shared, other: Shared) -> Shared:
-    """What both know: newer settings, and of each member the newer state. Commutative and idempotent."""
-    assert one.group == other.group
+    """What both know: newer settings, and of each member the newer state. Commutative and idempotent.
+
+    In version 2017.11.29 every table has settings and indexes of its own: those of `one` stay.
+    """
+    assert one.group == other.group or (one.common and one.common == other.common)
     members = dict(one.members)
     for region, member in other.members.items():
         if region not in members or members[region].version < member.version:
@@ -216,7 +220,7 @@ def merged(one: Shared, other: Shared) -> Shared:
     for region, override in other.overrides.items():
         if region not in overrides or overrides[region].version < override.version:
             overrides[region] = override
-    newer = other if one.settings_version < other.settings_version else one
+    newer = other if one.settings_version < other.settings_version and not one.common else one
     return msgspec.structs.replace(
         newer,
         members={region: members[region] for region in sorted(members)},

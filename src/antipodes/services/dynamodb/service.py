@@ -13,6 +13,7 @@ from antipodes.services.contract import Lags, Surroundings
 from antipodes.services.dynamodb import (
     backups,
     batch,
+    global_tables_2017,
     items,
     policies,
     queries,
@@ -38,6 +39,7 @@ from antipodes.wire.errors import ServerFault
 from antipodes.wire.operation import Operation, UsualOperation
 
 COLLECT_S = 5.0  # tombstones are looked for so often
+PENDING_S = 30.0  # PendingReplicationCount is taken so often
 _ITEM_OPERATIONS = {
     "PutItem": items.put_item,
     "GetItem": items.get_item,
@@ -64,6 +66,12 @@ _TABLE_OPERATIONS = {
     "UpdateTable": tables.update_table,
     "DescribeTimeToLive": ttl.describe_time_to_live,
     "UpdateTimeToLive": ttl.update_time_to_live,
+    "CreateGlobalTable": global_tables_2017.create_global_table,
+    "UpdateGlobalTable": global_tables_2017.update_global_table,
+    "DescribeGlobalTable": global_tables_2017.describe_global_table,
+    "ListGlobalTables": global_tables_2017.list_global_tables,
+    "DescribeGlobalTableSettings": global_tables_2017.describe_global_table_settings,
+    "UpdateGlobalTableSettings": global_tables_2017.update_global_table_settings,
     "DescribeLimits": tables.describe_limits,
     "DescribeEndpoints": tables.describe_endpoints,
 }
@@ -143,6 +151,18 @@ class DynamoDB:
         self.inspection.delivered(table, site, lags)
         self.meter.replicated(table.name, site, lags)
 
+    async def _count_pending(self) -> None:
+        """PendingReplicationCount, which version 2017.11.29 has. Runs until cancelled."""
+        while True:
+            await self.database.world.sleep(PENDING_S)
+            tables = [table for table in self.database.tables.values() if table.legacy]
+            for region in self.database.surroundings.settings.regions if tables else ():
+                waiting = await self.waiting(region) if region != self.database.region else {}
+                for table in tables:
+                    if region != self.database.region and region in table.shared.holders:
+                        found = waiting.get(table.topic)
+                        self.meter.pending(table.name, region, found.changes if found is not None else 0)
+
     async def _collect_tombstones(self) -> None:
         """Deletes tombstones that no older write can need any more (tombstones.py). Runs until cancelled."""
         database = self.database
@@ -171,6 +191,7 @@ class DynamoDB:
         self.sweeper.start()
         self.replicas.start()
         self.database.spawn(self._collect_tombstones(), "tombstones")
+        self.database.spawn(self._count_pending(), "pending replication")
         recovery.start(self.database)
 
     async def stop(self) -> None:

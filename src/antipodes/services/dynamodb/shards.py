@@ -32,6 +32,7 @@ class Shard(msgspec.Struct, frozen=True):
     upto: int | None = None
     closed: float = 0.0
     parent: str = ""
+    topic: str = ""  # of its entries, where that is not the stream's any more
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -69,6 +70,16 @@ def ended(stream: Stream, position: int, now: float) -> Stream:
     if stream.ended:
         return stream
     return msgspec.structs.replace(stream, ended=now, shards=_closed(stream.shards, position, now))
+
+
+def moved(stream: Stream, topic: str, position: int, now: float) -> Stream:
+    """The stream goes on with changes of another topic: the table has become, or is no longer, part of a global table
+    of version 2017.11.29. What is before `position` keeps its topic; a child of the open shard goes on."""
+    old = tuple(
+        msgspec.structs.replace(one, topic=one.topic or stream.topic) for one in _closed(stream.shards, position, now)
+    )
+    child = _shard(stream.table + stream.label, position, now, old[-1])
+    return msgspec.structs.replace(stream, topic=topic, shards=(*old, child))
 
 
 def rolled(stream: Stream, position: int, now: float, shard_s: float) -> Stream:

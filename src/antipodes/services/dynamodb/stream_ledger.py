@@ -39,7 +39,10 @@ def followed(
     Must be written in the same turn of the loop: the log's position is taken here.
     """
     before, after = _view(old), _view(new)
-    known = store.get(_key(new.shared.name, new.stream_label)) is not None
+    running = find(store, new.shared.name, new.stream_label)
+    known = running is not None
+    if running is not None and before and before == after and running.topic != topic:
+        return new, [_row(shards.moved(running, topic, store.write(()), now))]
     if before == after and (not after or known):
         return new, []
     position = store.write(())  # where the log stands, what is not yet durable included

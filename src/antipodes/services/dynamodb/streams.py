@@ -253,9 +253,9 @@ class Streams:
         """Gathers records; lets others run between pieces."""
         found = Found([], place.position)
         last = self._store.end if shard.upto is None else shard.upto
-        region = self._database.region
+        region, topic = self._database.region, shard.topic or stream.topic
         while found.position < last and not found.full(limit):
-            skipped = self._topics.skip(found.position, stream.topic)
+            skipped = self._topics.skip(found.position, topic)
             if skipped > found.position:
                 found.position = min(skipped, last)
                 continue
@@ -267,7 +267,7 @@ class Streams:
             for entry in entries:
                 found.position = entry.position
                 found.scanned += 1
-                if entry.change.topic != stream.topic or entry.change.version.seconds < place.since:
+                if entry.change.topic != topic or entry.change.version.seconds < place.since:
                     continue
                 record = record_of(entry.change, entry.position, stream, region)
                 if record is not None:
