@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from antipodes.services.lambda_.catalogue import Catalogue
+from antipodes.services.lambda_.mappings import SourceMapping
 from antipodes.services.lambda_.outcome import ASYNCHRONOUS_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, Outcome
 from antipodes.services.lambda_.permissions import allows
 from antipodes.services.lambda_.queue import Event
@@ -72,6 +73,14 @@ async def attempt(catalogue: Catalogue, event: Event) -> tuple[Outcome, str]:
         catalogue, function, event.qualifier, event.payload, event.request_id, event.client_context
     )
     return await catalogue.pool.invoke(function.name, configuration, invocation), configuration.version
+
+
+async def feed(catalogue: Catalogue, mapping: SourceMapping, payload: bytes) -> Outcome:
+    """One invocation with records of a stream. Raises TooManyRequestsException, ResourceNotFoundException."""
+    function = catalogue.function(Reference(mapping.function, mapping.qualifier))
+    configuration = catalogue.configuration(function, mapping.qualifier)
+    invocation = _invocation(catalogue, function, mapping.qualifier, payload, catalogue.revision(), "")
+    return await catalogue.pool.invoke(function.name, configuration, invocation)
 
 
 def settings_of(catalogue: Catalogue, event: Event) -> EventInvokeConfig | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from antipodes.services.contract import Carried, Surroundings
 from antipodes.services.lambda_ import event_invoke, functions, invoke, limits, permissions, versions
 from antipodes.services.lambda_.catalogue import Catalogue
+from antipodes.services.lambda_.mappings import Mappings
+from antipodes.services.lambda_.poller import Pollers
 from antipodes.services.lambda_.queue import Queue
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
@@ -51,7 +53,10 @@ class Lambda:
             partial(invoke.settings_of, catalogue),
             catalogue.is_closed,
         )
-        families = {
+        mappings = self._mappings = Mappings(catalogue)
+        self._pollers = Pollers(surroundings, mappings, partial(invoke.feed, catalogue))
+        mappings.on_change = self._pollers.changed
+        families: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = {
             "CreateFunction": functions.create_function,
             "UpdateFunctionCode": functions.update_function_code,
             "UpdateFunctionConfiguration": functions.update_function_configuration,
@@ -89,6 +94,13 @@ class Lambda:
             else _checked(partial(operation, self._catalogue))
             for name, operation in families.items()
         }
+        self._operations |= {
+            "CreateEventSourceMapping": _checked(mappings.create_event_source_mapping),
+            "UpdateEventSourceMapping": _checked(mappings.update_event_source_mapping),
+            "GetEventSourceMapping": _checked(mappings.get_event_source_mapping),
+            "ListEventSourceMappings": _checked(mappings.list_event_source_mappings),
+            "DeleteEventSourceMapping": _checked(mappings.delete_event_source_mapping),
+        }
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -101,8 +113,10 @@ class Lambda:
     async def start(self) -> None:
         self._catalogue.load()
         self._catalogue.queue.load()
+        self._mappings.load()
 
     async def stop(self) -> None:
+        self._pollers.stop()
         self._catalogue.queue.stop()
         self._catalogue.pool.stop()
         await self._catalogue.logs.flush()
