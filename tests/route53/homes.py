@@ -14,6 +14,7 @@ from antipodes.replica.backbone import Backbone
 from antipodes.replica.replicator import Replicator
 from antipodes.services.cloudwatch.service import CloudWatch
 from antipodes.services.contract import Settings, Surroundings
+from antipodes.services.logs.service import Logs
 from antipodes.services.route53.service import Route53
 from antipodes.store.store import Store
 from antipodes.wire import dns_client
@@ -45,6 +46,7 @@ class Planet53:
         self.events: list[tuple[float, str, str]] = []
         self.service: Route53 | None = None
         self.cloudwatch: CloudWatch | None = None
+        self.logs: Logs | None = None
         self.nameserver: NameServer | None = None
         self.bodies: dict[str, HttpResponse] = {}
         self.requests: list[HttpRequest] = []
@@ -67,7 +69,8 @@ class Planet53:
         call = Calls(world, self.settings)
         around = Surroundings(HOME, world, store, call, self.settings)
         self.service, self.cloudwatch = Route53(around), CloudWatch(around)
-        call.join(backbone, {"route53": self.service, "cloudwatch": self.cloudwatch})
+        self.logs = Logs(around)
+        call.join(backbone, {"route53": self.service, "cloudwatch": self.cloudwatch, "logs": self.logs})
         replicator = Replicator(
             world,
             store,
@@ -114,6 +117,13 @@ class Planet53:
         """One of CloudWatch's operations in us-east-1."""
         assert self.cloudwatch is not None
         result = await self.cloudwatch.operations[operation](Request("cloudwatch", operation, params, HOME))
+        assert not isinstance(result, Payload)
+        return dict(result)
+
+    async def log(self, operation: str, **params: Any) -> dict[str, Any]:
+        """An operation of us-east-1's CloudWatch Logs."""
+        assert self.logs is not None
+        result = await self.logs.operations[operation](Request("logs", operation, params, HOME))
         assert not isinstance(result, Payload)
         return dict(result)
 

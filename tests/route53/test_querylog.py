@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
-from antipodes.nameserver.querylog import edge_of, stream_folder
+from antipodes.nameserver.places import Places
+from antipodes.nameserver.querylog import QueryLog, edge_of, stream_folder
+from antipodes.services.route53.query_logs import QueryLogConfig
+from antipodes.wire import dns, dns_client
 from antipodes.wire.errors import ClientFault
+from antipodes.world.simulated import Simulation
 from tests.route53.homes import Planet53, on_planet
 from tests.route53.planes import plain
 
@@ -19,30 +23,87 @@ LINE = re.compile(
 )
 
 
-def test_questions_of_a_logged_zone_are_written_down() -> None:
+GROUP = "/aws/route53/example.com"
+
+
+async def lines_of(planet: Planet53, zone: str, city: str) -> list[str]:
+    """The log stream of a zone at a city's edge location."""
+    stream = f"{zone}/{edge_of(city)}"
+    told = await planet.log("GetLogEvents", logGroupName=GROUP, logStreamName=stream, startFromHead=True)
+    return [one["message"] for one in told["events"]]
+
+
+async def logged_zone(planet: Planet53) -> str:
+    zone = (await planet.zone()).rpartition("/")[2]
+    info = await planet.change(zone, ("CREATE", plain("api.example.com", "192.0.2.1")))
+    await planet.in_sync(info["Id"])
+    await planet.log("CreateLogGroup", logGroupName=GROUP)
+    assert await planet.values("api.example.com") == ["192.0.2.1"]  # before: not logged, though prepared
+    await planet.do("CreateQueryLoggingConfig", HostedZoneId=zone, CloudWatchLogsLogGroupArn=ARN)
+    await asyncio.sleep(2)
+    return zone
+
+
+def test_questions_of_a_logged_zone_come_to_cloudwatch_logs() -> None:
     async def story(planet: Planet53) -> None:
-        zone = (await planet.zone()).rpartition("/")[2]
-        info = await planet.change(zone, ("CREATE", plain("api.example.com", "192.0.2.1")))
-        await planet.in_sync(info["Id"])
-        assert await planet.values("api.example.com") == ["192.0.2.1"]  # before: not logged, though prepared
-        await planet.do("CreateQueryLoggingConfig", HostedZoneId=zone, CloudWatchLogsLogGroupArn=ARN)
-        await asyncio.sleep(2)
+        zone = await logged_zone(planet)
         for _ in range(2):
             assert await planet.values("api.example.com", "Tokyo") == ["192.0.2.1"]
         await planet.ask("none.example.com", "Paris", "AAAA")
         await planet.ask("other.test")
-        assert planet.nameserver is not None
-        lines = list(planet.nameserver.query_log.recent)
-        assert [stream for stream, _ in lines] == [
-            *[f"aws/route53/example.com/{zone}/{edge_of('Tokyo')}.log"] * 2,
-            f"aws/route53/example.com/{zone}/{edge_of('Paris')}.log",
-        ]
-        found = [LINE.fullmatch(line) for _, line in lines]
-        assert found[0] and found[0].groups()[:5] == (zone, "api.example.com", "A", "NOERROR", "UDP")
-        assert found[0][6].startswith("NRT") and found[0][8].endswith(".0/24")
-        assert found[2] and found[2].groups()[1:4] == ("none.example.com", "AAAA", "NXDOMAIN")
+        await asyncio.sleep(3)
+        tokyo, paris = await lines_of(planet, zone, "Tokyo"), await lines_of(planet, zone, "Paris")
+        assert (len(tokyo), len(paris)) == (2, 1)
+        found = LINE.fullmatch(tokyo[0])
+        assert found and found.groups()[:5] == (zone, "api.example.com", "A", "NOERROR", "UDP")
+        assert found[6].startswith("NRT") and found[8].endswith(".0/24")
+        found = LINE.fullmatch(paris[0])
+        assert found and found.groups()[1:4] == ("none.example.com", "AAAA", "NXDOMAIN")
 
     on_planet(story)
+
+
+def test_lines_wait_for_a_home_region_that_is_down() -> None:
+    async def story(planet: Planet53) -> None:
+        zone = await logged_zone(planet)
+        await planet.ask("api.example.com", "Tokyo")
+        await asyncio.sleep(3)
+        planet.simulation.crash("us-east-1")
+        for _ in range(3):
+            await planet.ask("api.example.com", "Tokyo")
+        await asyncio.sleep(20)
+        await planet.boot_home()
+        await asyncio.sleep(20)
+        assert len(await lines_of(planet, zone, "Tokyo")) == 4
+
+    on_planet(story)
+
+
+def test_files_hold_the_same_lines() -> None:
+    files: dict[str, str] = {}
+
+    def write(path: str, text: str) -> None:
+        files[path] = files.get(path, "") + text
+
+    async def nowhere(group: str, stream: str, events: list[tuple[int, str]]) -> bool:
+        return True
+
+    simulation = Simulation(1)
+
+    async def story() -> None:
+        log = QueryLog(simulation.world("globe"), Places(), nowhere, write)
+        log.put("Z1", QueryLogConfig("i", "Z1", ARN))
+        query = dns.parse_query(dns_client.build_query("a.example.com", "A", 1))
+        log.note("Z1", query, 0, True, "127.44.3.1")
+        await asyncio.sleep(2)
+        log.note("Z1", query, 3, False, "127.44.3.1")
+        log.stop()
+
+    simulation.run(story())
+    (path,) = files
+    assert path == "aws/route53/example.com/Z1/SFO3.log"
+    first, second = files[path].splitlines()
+    assert " a.example.com A NOERROR TCP SFO3 127.44.3.1 -" in first and " NXDOMAIN UDP " in second
 
 
 def test_one_configuration_a_zone_listed_in_pages_and_gone_with_the_zone() -> None:
@@ -53,6 +114,9 @@ def test_one_configuration_a_zone_listed_in_pages_and_gone_with_the_zone() -> No
             return refused.value.code
 
         zones = [await planet.zone(name) for name in ("a.test", "b.test", "c.test")]
+        wanted = {"HostedZoneId": zones[0], "CloudWatchLogsLogGroupArn": ARN}
+        assert await code("CreateQueryLoggingConfig", **wanted) == "NoSuchCloudWatchLogsLogGroup"
+        await planet.log("CreateLogGroup", logGroupName=GROUP)
         made = [
             await planet.do("CreateQueryLoggingConfig", HostedZoneId=zone, CloudWatchLogsLogGroupArn=ARN)
             for zone in zones

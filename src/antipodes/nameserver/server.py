@@ -41,9 +41,10 @@ from antipodes.store.store import Store
 from antipodes.wire import dns, rdata
 from antipodes.wire.errors import AwsError, ClientFault, NotSupported
 from antipodes.world import geography
-from antipodes.world.world import World
+from antipodes.world.world import NetworkError, World
 
 FOLLOWED = (ZONES, CHECKS, CIDRS, DNSSEC, QUERY_LOGS)
+LOG_TIMEOUT_S = 5.0
 RENEW_S = WINDOW_S / 4  # a signature lives for a week beyond its window
 
 
@@ -61,10 +62,10 @@ class NameServer:
         write_log: Write | None = None,
     ) -> None:
         """world: the globe's site. probe_world: the same network, without checks of certificates; None: `world`.
-        write_log: where query logs go; None: nowhere but `query_log.recent`."""
+        write_log: the files of query logs; None: there are none, and CloudWatch Logs alone has them."""
         self._world = world
         self._settings = settings
-        home = home_of(settings.regions)
+        self._home = home = home_of(settings.regions)
         self._store = Store.open(world, "globe")
         self._ledger = Ledger(self._store, world.site, home, self._changed)
         self._places = Places()
@@ -84,7 +85,7 @@ class NameServer:
         self._plane = DataPlane(Planet(settings), self._watch.is_healthy, world.chance)
         self._renewing: asyncio.Task[None] | None = None
         self._signer = Signer(self._plane, world.now)
-        self.query_log = QueryLog(world, self._places, write_log)
+        self._query_log = QueryLog(world, self._places, self._record_log, write_log)
         self._trees = Trees(self._plane)
         self._responder = Responder(
             self._plane,
@@ -94,8 +95,8 @@ class NameServer:
             random=world.chance.random,
             now=world.now,
             secret=world.chance.getrandbits(128).to_bytes(16, "big"),
-            logs=self.query_log.logs,
-            log=self.query_log.note,
+            logs=self._query_log.logs,
+            log=self._query_log.note,
         )
         self._replicator = Replicator(
             world,
@@ -127,12 +128,21 @@ class NameServer:
         """Probers, replication, store."""
         if self._renewing is not None:
             self._renewing.cancel()
-        self.query_log.flush()
+        self._query_log.stop()
         await self._watch.stop()
         await self._replicator.stop()
         self._client.close()
         self._backbone.close()
         self._store.close()
+
+    async def _record_log(self, group: str, stream: str, events: list[tuple[int, str]]) -> bool:
+        """Fulfils querylog.RecordEvents."""
+        params = {"logGroupName": group, "logStreamName": stream, "logEvents": events}
+        message = {"service": "logs", "operation": "Record", "params": params}
+        try:
+            return "error" not in await self._client.call(self._home, message, LOG_TIMEOUT_S)
+        except (NetworkError, calls.CallFailed):
+            return False
 
     async def _renew_signatures(self) -> None:
         while True:
@@ -251,7 +261,7 @@ class NameServer:
         elif topic == DNSSEC:
             self._signer.put(key, None if value is None else unpack(value, Signing))
         else:
-            self.query_log.put(key, None if value is None else unpack(value, QueryLogConfig))
+            self._query_log.put(key, None if value is None else unpack(value, QueryLogConfig))
             self._plane.zone_changed(key)
 
     def _health_flipped(self, check_id: str) -> None:

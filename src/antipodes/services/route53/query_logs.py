@@ -1,7 +1,7 @@
 """Query logging: which zones' questions are logged, and under which CloudWatch Logs group. The name server writes them.
 
-There is no CloudWatch Logs here: every log group of this account in us-east-1 is taken to exist, and the lines go to
-files (nameserver.querylog). At most one configuration a zone.
+The log group must exist in CloudWatch Logs of us-east-1 (the home Region). Its resource policy is not asked for:
+policies are not enforced here. At most one configuration a zone.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ class QueryLogs:
         found = _ARN.fullmatch(arn)
         if not found:
             raise invalid(f"The CloudWatch Logs log group ARN {arn} is not valid.")
-        if found[1] != "us-east-1":  # the text is from memory
-            raise invalid(f"The CloudWatch Logs log group must be in us-east-1, not in {found[1]}.")
-        if found[2] != self._desk.around.settings.account:
+        home = self._desk.around.region
+        if found[1] != home:  # the text is from memory
+            raise invalid(f"The CloudWatch Logs log group must be in {home}, not in {found[1]}.")
+        if found[2] != self._desk.around.settings.account or not await self._exists(found[3]):
             raise ClientFault(
                 "NoSuchCloudWatchLogsLogGroup",
                 "There is no CloudWatch Logs log group with the specified ARN.",
@@ -97,6 +98,10 @@ class QueryLogs:
         config = self._find(request.params["Id"])
         await self._desk.write([(QUERY_LOGS, config.zone_id.encode(), None)])
         return {}
+
+    async def _exists(self, group: str) -> bool:
+        listed = await self._desk.around.call("logs", "DescribeLogGroups", {"logGroupNamePrefix": group})
+        return any(one["logGroupName"] == group for one in listed["logGroups"])
 
     def _all(self) -> list[QueryLogConfig]:
         """By zone."""
