@@ -18,7 +18,7 @@ from antipodes.world.world import World
 
 MISSING_CODES = (
     "ResourceNotFoundException", "NotFoundException", "NoSuchEntity", "NoSuchHostedZone", "NoSuchHealthCheck",
-    "NoSuchBucket", "TableNotFoundException", "NoSuchKey",
+    "NoSuchBucket", "TableNotFoundException", "NoSuchKey", "NoSuchCidrCollectionException", "ResourceNotFound",
 )  # fmt: skip
 EXISTS_CODES = (
     "ResourceInUseException", "ResourceConflictException", "EntityAlreadyExists", "ConflictException",

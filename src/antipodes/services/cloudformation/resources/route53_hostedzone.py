@@ -1,10 +1,11 @@
-"""AWS::Route53::HostedZone: a public zone. Route 53's control plane is in one Region."""
+"""AWS::Route53::HostedZone: a public zone. VPCs (a private zone) are refused."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from antipodes.services.cloudformation.handler import Handler, Job, Made, gone
+from antipodes.services.cloudformation.handler import Handler, Job, Made, gone, tags_of
 from antipodes.wire.errors import AwsError
 
 
@@ -14,6 +15,45 @@ def made(found: Any) -> Made:
 
 
 async def create(job: Job) -> Made:
+    zone = await create_zone(job)
+    await job.claim(zone.physical_id)
+    await put_tags(job, zone.physical_id)
+    if log_group(job.properties):
+        await put_query_log(job, zone.physical_id)
+    return zone
+
+
+async def put_tags(job: Job, zone: str) -> None:
+    new = tags_of({"Tags": job.properties.get("HostedZoneTags")}, job.tags)
+    names = [one["Key"] for one in new]
+    old = [one["Key"] for one in job.before.get("HostedZoneTags") or () if one["Key"] not in names]
+    params: dict[str, Any] = {"ResourceType": "hostedzone", "ResourceId": zone}
+    if new:
+        params["AddTags"] = new
+    if old:
+        params["RemoveTagKeys"] = old
+    if new or old:
+        await job.globally("route53", "ChangeTagsForResource", params)
+
+
+def log_group(properties: Mapping[str, Any]) -> str | None:
+    group = (properties.get("QueryLoggingConfig") or {}).get("CloudWatchLogsLogGroupArn")
+    return str(group) if group else None
+
+
+async def put_query_log(job: Job, zone: str) -> None:
+    wanted = log_group(job.properties)
+    found = await job.globally("route53", "ListQueryLoggingConfigs", {"HostedZoneId": zone})
+    for config in found["QueryLoggingConfigs"]:
+        if config["CloudWatchLogsLogGroupArn"] == wanted:
+            return
+        await job.globally("route53", "DeleteQueryLoggingConfig", {"Id": config["Id"]})
+    if wanted:
+        params = {"HostedZoneId": zone, "CloudWatchLogsLogGroupArn": wanted}
+        await job.globally("route53", "CreateQueryLoggingConfig", params)
+
+
+async def create_zone(job: Job) -> Made:
     params: dict[str, Any] = {
         "Name": job.properties["Name"],
         # The same in every attempt: Route 53 then answers that the zone is there instead of making a second one.
@@ -41,6 +81,9 @@ async def update(job: Job) -> Made:
     comment = (job.properties.get("HostedZoneConfig") or {}).get("Comment", "")
     params = {"Id": job.physical_id, "Comment": str(comment)}
     await job.globally("route53", "UpdateHostedZoneComment", params)
+    await put_tags(job, job.physical_id)
+    if log_group(job.before) != log_group(job.properties):
+        await put_query_log(job, job.physical_id)
     return Made(job.physical_id, job.attributes)
 
 
@@ -51,7 +94,7 @@ async def delete(job: Job) -> None:
 HANDLERS = (
     Handler(
         "AWS::Route53::HostedZone",
-        frozenset({"HostedZoneConfig", "Name"}),
+        frozenset({"HostedZoneConfig", "HostedZoneTags", "Name", "QueryLoggingConfig"}),
         create,
         delete,
         update,
