@@ -1,6 +1,11 @@
 """AWS::DynamoDB::GlobalTable: CreateTable in the stack's Region, then one replica after the other by UpdateTable.
 
 Replicas must contain the stack's own Region (AWS: "The Replicas section must contain an entry for the current region").
+An entry's settings are of three kinds: what UpdateTable overrides for a replica (`overrides`), what is the replica's
+own and set by calls to its Region (`set_own`), and what antipodes does not have, which is refused by name.
+
+Auto scaling: there is no Application Auto Scaling here. Settings whose least and greatest capacity are the same have
+nothing to scale and are taken; others are refused.
 """
 
 from __future__ import annotations
@@ -9,6 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from antipodes.services.cloudformation.handler import Handler, Job, Made, chosen, tags_of
+from antipodes.services.cloudformation.resources.dynamodb_replicas import (
+    add_replicas,
+    remove_replicas,
+    set_own,
+    status_of,
+    update_replica,
+)
 from antipodes.services.cloudformation.resources.dynamodb_table import (
     create_table,
     delete_table,
@@ -20,16 +32,20 @@ from antipodes.services.cloudformation.resources.dynamodb_table import (
     update_stream,
     update_table,
 )
-from antipodes.services.cloudformation.shapes import shaped
-from antipodes.wire.errors import AwsError, ClientFault, NotSupported
+from antipodes.wire.errors import ClientFault, NotSupported
 
-CREATE = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "LocalSecondaryIndexes")
-REPLICA_PROPERTIES = ("Region", "DeletionProtectionEnabled", "TableClass", "Tags")
-LOCAL_ONLY = ("DeletionProtectionEnabled", "TableClass", "Tags")
+TYPE = "AWS::DynamoDB::GlobalTable"
+CREATE = ("AttributeDefinitions", "BillingMode", "KeySchema", "LocalSecondaryIndexes", "WarmThroughput")
+REPLICA_PROPERTIES = (
+    "Region", "DeletionProtectionEnabled", "TableClass", "Tags", "GlobalSecondaryIndexes",
+    "PointInTimeRecoverySpecification", "ReadOnDemandThroughputSettings", "ReadProvisionedThroughputSettings",
+    "ResourcePolicy", "SSESpecification", "ContributorInsightsSpecification",
+)  # fmt: skip
+Properties = Mapping[str, Any]
 
 
-def replicas_of(job: Job, properties: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """The entry of the stack's Region, and the other Regions in order."""
+def replicas_of(job: Job, properties: Properties) -> tuple[Properties, dict[str, Properties]]:
+    """The entry of the stack's Region, and those of the other Regions in order."""
     entries = properties.get("Replicas") or []
     regions = [str(one["Region"]) for one in entries]
     if job.region not in regions:
@@ -38,95 +54,162 @@ def replicas_of(job: Job, properties: Mapping[str, Any]) -> tuple[Mapping[str, A
         raise ClientFault("InvalidRequest", "Replicas must not name a Region twice")
     for one in entries:
         for name in one:
-            if name not in REPLICA_PROPERTIES or (name in LOCAL_ONLY and one["Region"] != job.region):
-                raise NotSupported(
-                    f"property Replicas[{one['Region']}].{name} of resource type AWS::DynamoDB::GlobalTable"
-                )
-    own = next(one for one in entries if one["Region"] == job.region)
-    return own, [region for region in regions if region != job.region]
+            insights = name == "ContributorInsightsSpecification" and str(one[name].get("Enabled")).lower() != "false"
+            if name not in REPLICA_PROPERTIES or insights:
+                raise NotSupported(f"property Replicas[{one['Region']}].{name} of resource type {TYPE}")
+    by_region = {str(one["Region"]): one for one in entries}
+    return by_region[job.region], {region: by_region[region] for region in regions if region != job.region}
 
 
-async def status_of(job: Job, table_name: str, region: str) -> str | None:
-    """ReplicaStatus of another Region's replica; None when there is none. The table's own state must be ACTIVE."""
-    table = await describe(job, table_name)
-    if table is None:
+def capacity(settings: Properties | None, side: str) -> int | None:
+    """Units of Read- or WriteProvisionedThroughputSettings; None when they are not given."""
+    if not settings:
         return None
-    if table["TableStatus"] != "ACTIVE":
-        return "UPDATING"
-    for replica in table.get("Replicas") or ():
-        if replica["RegionName"] == region:
-            return str(replica["ReplicaStatus"])
-    return None
+    if f"{side}CapacityUnits" in settings:
+        return int(settings[f"{side}CapacityUnits"])
+    scaling = settings.get(f"{side}CapacityAutoScalingSettings") or {}
+    least, most = int(scaling.get("MinCapacity", 0)), int(scaling.get("MaxCapacity", 0))
+    if least != most:
+        raise NotSupported(f"auto scaling ({side}CapacityAutoScalingSettings whose MinCapacity is not MaxCapacity)")
+    return least or None
 
 
-async def add_replica(job: Job, table_name: str, region: str) -> None:
-    if await status_of(job, table_name, region) is None:
-        params = {"TableName": table_name, "ReplicaUpdates": [{"Create": {"RegionName": region}}]}
-        await job.call("dynamodb", "UpdateTable", params)
-
-    async def active() -> bool:
-        status = await status_of(job, table_name, region)
-        if status == "CREATION_FAILED":
-            raise ClientFault("NotStabilized", f"The replica of {table_name} in {region} could not be created.")
-        return status == "ACTIVE"
-
-    await job.until(f"Replica of {table_name} in {region}", active, every_s=0.2)
-
-
-async def remove_replica(job: Job, table_name: str, region: str) -> None:
-    if await status_of(job, table_name, region) is None:
-        return
-    params = {"TableName": table_name, "ReplicaUpdates": [{"Delete": {"RegionName": region}}]}
-    try:
-        await job.call("dynamodb", "UpdateTable", params)
-    except AwsError:
-        if await status_of(job, table_name, region) is not None:
-            raise
-
-    async def absent() -> bool:
-        return await status_of(job, table_name, region) is None
-
-    await job.until(f"Removal of the replica of {table_name} in {region}", absent, every_s=0.2)
+def table_params(properties: Properties, own: Properties) -> dict[str, Any]:
+    """What CreateTable and UpdateTable are told of capacity, class, protection and bounds."""
+    params = chosen(own, "DeletionProtectionEnabled", "TableClass") | chosen(properties, "WarmThroughput")
+    if properties.get("BillingMode", "PROVISIONED") == "PROVISIONED":
+        reads = capacity(own.get("ReadProvisionedThroughputSettings"), "Read")
+        reads = reads or capacity(properties.get("ReadProvisionedThroughputSettings"), "Read")
+        writes = capacity(properties.get("WriteProvisionedThroughputSettings"), "Write")
+        if reads is None or writes is None:
+            raise ClientFault(
+                "InvalidRequest",
+                "You must specify ReadCapacityUnits or ReadCapacityAutoScalingSettings for each global table replica "
+                "and each of its GSIs when BillingMode is Provisioned",  # as seen on AWS
+            )
+        params["ProvisionedThroughput"] = {"ReadCapacityUnits": reads, "WriteCapacityUnits": writes}
+    reads_most = (own.get("ReadOnDemandThroughputSettings") or {}).get("MaxReadRequestUnits")
+    writes_most = (properties.get("WriteOnDemandThroughputSettings") or {}).get("MaxWriteRequestUnits")
+    if reads_most is not None or writes_most is not None:
+        given = {"MaxReadRequestUnits": reads_most, "MaxWriteRequestUnits": writes_most}
+        params["OnDemandThroughput"] = {name: value for name, value in given.items() if value is not None}
+    return params
 
 
-async def create(job: Job) -> Made:
-    name = job.name("TableName", limit=255)
-    own, others = replicas_of(job, job.properties)
-    if others and "StreamSpecification" not in job.properties:
+def indexes_of(properties: Properties, own: Properties) -> list[dict[str, Any]]:
+    """GlobalSecondaryIndexes as CreateTable wants them, with the capacity that the stack's Region has."""
+    reads = {one["IndexName"]: one for one in own.get("GlobalSecondaryIndexes") or ()}
+    found = []
+    for one in properties.get("GlobalSecondaryIndexes") or ():
+        name = one["IndexName"]
+        index = {key: value for key, value in one.items() if key != "WriteProvisionedThroughputSettings"}
+        if "WriteOnDemandThroughputSettings" in index:
+            raise NotSupported("WriteOnDemandThroughputSettings of an index")
+        if "ReadOnDemandThroughputSettings" in reads.get(name, {}):
+            raise NotSupported("ReadOnDemandThroughputSettings of an index")
+        write_units = capacity(one.get("WriteProvisionedThroughputSettings"), "Write")
+        read_units = capacity(reads.get(name, {}).get("ReadProvisionedThroughputSettings"), "Read")
+        if read_units is not None and write_units is not None:
+            index["ProvisionedThroughput"] = {"ReadCapacityUnits": read_units, "WriteCapacityUnits": write_units}
+        found.append(index)
+    return found
+
+
+def encryption(properties: Properties, own: Properties) -> dict[str, Any] | None:
+    """SSESpecification of the stack's Region; None: not given."""
+    given = properties.get("SSESpecification")
+    if given is None:
+        return None
+    if str(given.get("SSEEnabled")).lower() != "true":
+        return {"Enabled": False}
+    key = (own.get("SSESpecification") or {}).get("KMSMasterKeyId")
+    return {"Enabled": True, "SSEType": given.get("SSEType", "KMS")} | ({"KMSMasterKeyId": key} if key else {})
+
+
+def overrides(properties: Properties, own: Properties, entry: Properties) -> dict[str, Any]:
+    """What a Create or Update action says of a replica that differs from the stack's Region."""
+    found: dict[str, Any] = {}
+    key = (entry.get("SSESpecification") or {}).get("KMSMasterKeyId")
+    if key:
+        found["KMSMasterKeyId"] = key
+    if entry.get("TableClass", "STANDARD") != own.get("TableClass", "STANDARD"):
+        found["TableClassOverride"] = entry.get("TableClass", "STANDARD")
+    reads = capacity(entry.get("ReadProvisionedThroughputSettings"), "Read")
+    if reads is not None and reads != capacity(own.get("ReadProvisionedThroughputSettings"), "Read"):
+        found["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": reads}
+    most = (entry.get("ReadOnDemandThroughputSettings") or {}).get("MaxReadRequestUnits")
+    if most is not None and most != (own.get("ReadOnDemandThroughputSettings") or {}).get("MaxReadRequestUnits"):
+        found["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": most}
+    indexes = []
+    for one in entry.get("GlobalSecondaryIndexes") or ():
+        units = capacity(one.get("ReadProvisionedThroughputSettings"), "Read")
+        if units is not None:
+            override = {"ReadCapacityUnits": units}
+            indexes.append({"IndexName": one["IndexName"], "ProvisionedThroughputOverride": override})
+    return found | ({"GlobalSecondaryIndexes": indexes} if indexes else {})
+
+
+def check_stream(properties: Properties, others: Mapping[str, Properties]) -> None:
+    if others and "StreamSpecification" not in properties and properties.get("MultiRegionConsistency") != "STRONG":
         raise ClientFault(
             "InvalidRequest", "StreamSpecification must be specified when the table has more than one replica"
         )
-    params = {**chosen(job.properties, *CREATE), **chosen(own, "DeletionProtectionEnabled", "TableClass")}
-    if "StreamSpecification" in job.properties:
-        params["StreamSpecification"] = stream_of(job.properties)
+
+
+async def create(job: Job) -> Made:
+    name, properties = job.name("TableName", limit=255), job.properties
+    own, others = replicas_of(job, properties)
+    check_stream(properties, others)
+    params = {**chosen(properties, *CREATE), **table_params(properties, own)}
+    indexes, sse = indexes_of(properties, own), encryption(properties, own)
+    if indexes:
+        params["GlobalSecondaryIndexes"] = indexes
+    if sse is not None:
+        params["SSESpecification"] = sse
+    if "StreamSpecification" in properties:
+        params["StreamSpecification"] = stream_of(properties)
     tags = tags_of(own, job.tags)
     if tags:
         params["Tags"] = tags
     await create_table(job, name, params)
-    for region in others:
-        await add_replica(job, name, region)
+    witnesses = [str(one["Region"]) for one in properties.get("GlobalTableWitnesses") or ()]
+    details = {region: overrides(properties, own, entry) for region, entry in others.items()}
+    await add_replicas(job, name, details, str(properties.get("MultiRegionConsistency", "EVENTUAL")), witnesses)
+    await set_own(job, name, job.region, own, {"Tags": own.get("Tags")})
+    for region, entry in others.items():
+        await set_own(job, name, region, entry, {})
     await put_time_to_live(job, name)
     return await made(job, name)
 
 
 async def update(job: Job) -> Made:
-    name = job.physical_id
-    own, others = replicas_of(job, job.properties)
+    name, properties = job.physical_id, job.properties
+    own, others = replicas_of(job, properties)
     before, earlier = replicas_of(job, job.before)
-    if own.get("Tags") != before.get("Tags"):
-        raise NotSupported("changing the Tags of AWS::DynamoDB::GlobalTable")
-    params = chosen(job.properties, *(["BillingMode"] if job.changed("BillingMode") else []))
-    for key in ("DeletionProtectionEnabled", "TableClass"):
-        if own.get(key) != before.get(key) and key in own:
-            params[key] = own[key]
-    await update_table(job, name, shaped("dynamodb", "UpdateTable", params))
+    check_stream(properties, others)
+    if job.changed("MultiRegionConsistency", "GlobalTableWitnesses"):
+        raise NotSupported(f"changing the consistency or the witnesses of {TYPE}")
+    wanted, held = table_params(properties, own), table_params(job.before, before)
+    params = {key: value for key, value in wanted.items() if value != held.get(key)}
+    if job.changed("BillingMode"):
+        params["BillingMode"] = properties.get("BillingMode", "PROVISIONED")
+    await update_table(job, name, params)
+    sse = encryption(properties, own)
+    if sse != encryption(job.before, before):
+        await update_table(job, name, {"SSESpecification": sse or {"Enabled": False}})
     await update_stream(job, name)
-    await update_indexes(job, name)
-    for region in others:
-        await add_replica(job, name, region)
-    for region in earlier:
-        if region not in others:
-            await remove_replica(job, name, region)
+    await update_indexes(job, name, old=indexes_of(job.before, before), new=indexes_of(properties, own))
+    await remove_replicas(job, name, [region for region in earlier if region not in others])
+    added = {region: overrides(properties, own, others[region]) for region in others if region not in earlier}
+    await add_replicas(job, name, added, "EVENTUAL", [])
+    for region, entry in others.items():
+        if region in earlier:
+            detail = overrides(properties, own, entry)
+            if detail and detail != overrides(job.before, before, earlier[region]):
+                await update_replica(job, name, region, detail)
+    await set_own(job, name, job.region, own, before)
+    for region, entry in others.items():
+        await set_own(job, name, region, entry, earlier.get(region, {}))
     await put_time_to_live(job, name)
     return await made(job, name)
 
@@ -134,16 +217,36 @@ async def update(job: Job) -> Made:
 async def delete(job: Job) -> None:
     name = job.physical_id
     table = await describe(job, name)
-    for replica in (table or {}).get("Replicas") or ():
-        if replica["RegionName"] != job.region:
-            await remove_replica(job, name, replica["RegionName"])
+    listed = (table or {}).get("Replicas") or ()
+    others = [str(one["RegionName"]) for one in listed if one["RegionName"] != job.region]
+    witnesses = [str(one["RegionName"]) for one in (table or {}).get("GlobalTableWitnesses") or ()]
+    strong = (table or {}).get("MultiRegionConsistency") == "STRONG"
+    await remove_replicas(job, name, others, witnesses, together=strong)
     await delete_table(job, name)
 
 
+__all__ = ["HANDLERS", "status_of"]
+
 HANDLERS = (
     Handler(
-        "AWS::DynamoDB::GlobalTable",
-        frozenset({*CREATE, "Replicas", "StreamSpecification", "TableName", "TimeToLiveSpecification"}),
+        TYPE,
+        frozenset(
+            {
+                *CREATE,
+                "GlobalSecondaryIndexes",
+                "GlobalTableWitnesses",
+                "MultiRegionConsistency",
+                "ReadOnDemandThroughputSettings",
+                "ReadProvisionedThroughputSettings",
+                "Replicas",
+                "SSESpecification",
+                "StreamSpecification",
+                "TableName",
+                "TimeToLiveSpecification",
+                "WriteOnDemandThroughputSettings",
+                "WriteProvisionedThroughputSettings",
+            }
+        ),
         create,
         delete,
         update,

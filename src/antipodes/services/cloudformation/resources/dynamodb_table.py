@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antipodes.services.cloudformation.handler import (
@@ -62,25 +62,35 @@ async def update_table(job: Job, name: str, params: Mapping[str, Any]) -> None:
         await wait_active(job, name)
 
 
-async def update_indexes(job: Job, name: str) -> None:
-    """Global secondary indexes come and go one an UpdateTable."""
+async def update_indexes(
+    job: Job,
+    name: str,
+    *,
+    old: Sequence[Mapping[str, Any]] | None = None,
+    new: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Global secondary indexes come and go one an UpdateTable. old, new: in place of what the properties say."""
 
-    def by_name(properties: Mapping[str, Any]) -> dict[str, Any]:
-        return {one["IndexName"]: one for one in properties.get("GlobalSecondaryIndexes") or ()}
+    def by_name(indexes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return {one["IndexName"]: one for one in indexes}
 
-    old, new = by_name(job.before), by_name(job.properties)
-    for index in old:
-        if index not in new:
+    member = "GlobalSecondaryIndexes"
+    was, will = (
+        by_name(job.before.get(member) or () if old is None else old),
+        by_name(job.properties.get(member) or () if new is None else new),
+    )
+    for index in was:
+        if index not in will:
             await update_table(job, name, {"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": index}}]})
-    for index, wanted in new.items():
-        if index not in old:
+    for index, wanted in will.items():
+        if index not in was:
             params = {
                 "AttributeDefinitions": job.properties["AttributeDefinitions"],
                 "GlobalSecondaryIndexUpdates": [{"Create": wanted}],
             }
             await update_table(job, name, params)
-        elif wanted != old[index]:
-            if {**wanted, "ProvisionedThroughput": None} != {**old[index], "ProvisionedThroughput": None}:
+        elif wanted != was[index]:
+            if {**wanted, "ProvisionedThroughput": None} != {**was[index], "ProvisionedThroughput": None}:
                 raise ClientFault(
                     "InvalidRequest", f"Cannot update GSI {index}'s properties other than Provisioned Throughput."
                 )

@@ -1,0 +1,144 @@
+"""Replicas of a table, for AWS::DynamoDB::GlobalTable: added, changed and removed through UpdateTable, and what is each
+replica's own, set by calls to its Region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from antipodes.services.cloudformation.handler import Job, tags_of
+from antipodes.services.cloudformation.resources.dynamodb_table import describe
+from antipodes.services.cloudformation.shapes import shaped
+from antipodes.wire.errors import AwsError, ClientFault
+
+Properties = Mapping[str, Any]
+
+
+async def status_of(job: Job, table_name: str, region: str) -> str | None:
+    """ReplicaStatus of another Region's replica; None when there is none. The table's own state must be ACTIVE."""
+    table = await describe(job, table_name)
+    if table is None:
+        return None
+    if table["TableStatus"] != "ACTIVE":
+        return "UPDATING"
+    for replica in (*(table.get("Replicas") or ()), *(table.get("GlobalTableWitnesses") or ())):
+        if replica["RegionName"] == region:
+            return str(replica.get("ReplicaStatus") or replica.get("WitnessStatus"))
+    return None
+
+
+async def add_replicas(
+    job: Job, name: str, details: Mapping[str, Properties], consistency: str, witnesses: Sequence[str]
+) -> None:
+    """Adds replicas with what is said of each: one an UpdateTable, or all together if they are strongly consistent."""
+    if consistency == "STRONG":
+        missing = [region for region in details if await status_of(job, name, region) is None]
+        if missing:
+            params: dict[str, Any] = {
+                "MultiRegionConsistency": "STRONG",
+                "ReplicaUpdates": [{"Create": {"RegionName": region, **details[region]}} for region in missing],
+            }
+            if witnesses:
+                params["GlobalTableWitnessUpdates"] = [{"Create": {"RegionName": one}} for one in witnesses]
+            await _update(job, name, params)
+        for region in (*details, *witnesses):
+            await _await_active(job, name, region)
+        return
+    for region, detail in details.items():
+        if await status_of(job, name, region) is None:
+            await _update(job, name, {"ReplicaUpdates": [{"Create": {"RegionName": region, **detail}}]})
+        await _await_active(job, name, region)
+
+
+async def update_replica(job: Job, name: str, region: str, detail: Properties) -> None:
+    await _update(job, name, {"ReplicaUpdates": [{"Update": {"RegionName": region, **detail}}]})
+    await _await_active(job, name, region)
+
+
+async def remove_replicas(
+    job: Job, name: str, regions: Sequence[str], witnesses: Sequence[str] = (), *, together: bool = False
+) -> None:
+    """Removes replicas; strongly consistent ones together and with the witness."""
+    if together and regions:
+        params: dict[str, Any] = {"ReplicaUpdates": [{"Delete": {"RegionName": region}} for region in regions]}
+        if witnesses:
+            params["GlobalTableWitnessUpdates"] = [{"Delete": {"RegionName": one}} for one in witnesses]
+        await _update(job, name, params)
+    for region in regions:
+        if not together:
+            await _remove(job, name, region)
+        await _await_absent(job, name, region)
+
+
+async def _remove(job: Job, name: str, region: str) -> None:
+    if await status_of(job, name, region) is None:
+        return
+    try:
+        await _update(job, name, {"ReplicaUpdates": [{"Delete": {"RegionName": region}}]})
+    except AwsError:
+        if await status_of(job, name, region) is not None:
+            raise
+
+
+async def _update(job: Job, name: str, params: Mapping[str, Any]) -> None:
+    await job.call("dynamodb", "UpdateTable", shaped("dynamodb", "UpdateTable", {"TableName": name, **params}))
+
+
+async def _await_active(job: Job, name: str, region: str) -> None:
+    async def active() -> bool:
+        status = await status_of(job, name, region)
+        if status == "CREATION_FAILED":
+            raise ClientFault("NotStabilized", f"The replica of {name} in {region} could not be created.")
+        return status == "ACTIVE"
+
+    await job.until(f"Replica of {name} in {region}", active, every_s=0.2)
+
+
+async def _await_absent(job: Job, name: str, region: str) -> None:
+    async def absent() -> bool:
+        return await status_of(job, name, region) is None
+
+    await job.until(f"Removal of the replica of {name} in {region}", absent, every_s=0.2)
+
+
+async def set_own(job: Job, name: str, region: str, entry: Properties, before: Properties) -> None:
+    """What a replica has for itself: protection, recovery, tags, policy. before: the entry as it was carried out."""
+
+    async def ask(operation: str, **params: Any) -> None:
+        async def taken() -> bool:
+            try:
+                await job.call("dynamodb", operation, shaped("dynamodb", operation, params), region=region)
+            except AwsError as error:
+                if error.code != "ResourceInUseException":  # that Region may not know yet that all is ACTIVE
+                    raise
+                return False
+            return True
+
+        await job.until(f"{operation} of {name} in {region}", taken, every_s=0.2)
+
+    def changed(member: str) -> bool:
+        return entry.get(member) != before.get(member)
+
+    if region != job.region and changed("DeletionProtectionEnabled"):
+        protected = entry.get("DeletionProtectionEnabled", False)
+        await ask("UpdateTable", TableName=name, DeletionProtectionEnabled=protected)
+    if changed("PointInTimeRecoverySpecification"):
+        recovery = entry.get("PointInTimeRecoverySpecification") or {"PointInTimeRecoveryEnabled": False}
+        await ask("UpdateContinuousBackups", TableName=name, PointInTimeRecoverySpecification=recovery)
+    arn = f"arn:aws:dynamodb:{region}:{job.account}:table/{name}"
+    if changed("Tags"):
+        tags = tags_of(entry, job.tags)
+        gone = [one["Key"] for one in before.get("Tags") or () if one["Key"] not in [tag["Key"] for tag in tags]]
+        if gone:
+            await ask("UntagResource", ResourceArn=arn, TagKeys=gone)
+        if tags:
+            await ask("TagResource", ResourceArn=arn, Tags=tags)
+    if changed("ResourcePolicy"):
+        given = entry.get("ResourcePolicy")
+        if given:
+            policy = orjson.dumps(given["PolicyDocument"]).decode()
+            await ask("PutResourcePolicy", ResourceArn=arn, Policy=policy)
+        else:
+            await ask("DeleteResourcePolicy", ResourceArn=arn)
