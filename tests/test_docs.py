@@ -9,6 +9,7 @@ from typing import Any
 import typer.main
 
 from antipodes.cli.main import app
+from antipodes.globe import operations
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -60,3 +61,8 @@ def test_every_service_is_listed() -> None:
     assembly = (ROOT / "src" / "antipodes" / "region" / "region.py").read_text()
     for folder in sorted(path.name for path in services.iterdir() if path.is_dir() and path.name[0] != "_"):
         assert f"antipodes.services.{folder}" in assembly, f"{folder} is no service of region.py"
+
+
+def test_the_page_of_operations_is_what_the_services_have() -> None:
+    """After a change: antipodes operations > docs/operations.md"""
+    assert (ROOT / "docs" / "operations.md").read_text() == operations.page()

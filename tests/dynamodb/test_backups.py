@@ -345,8 +345,6 @@ SPECIFICATION = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnable
             "PointInTimeRecoveryUnavailableException",
             "Things",
         ),
-        ("ExportTableToPointInTime", {}, "UnsupportedOperation", "ExportTableToPointInTime"),
-        ("ImportTable", {}, "UnsupportedOperation", "ImportTable"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(

@@ -74,7 +74,7 @@ def test_a_new_table_of_the_same_name_is_empty_and_old_rows_go(run: Run) -> None
         assert (await ask(service, "Scan", NAME))["Count"] == 0
         store = service.database.store
         await until(lambda: not list(store.range(b"dynamodb/item/", b"dynamodb/item0")))
-        assert not list(store.range(b"dynamodb/gone/", b"dynamodb/gone0"))
+        await until(lambda: not list(store.range(b"dynamodb/gone/", b"dynamodb/gone0")))
 
     run(story)
 
@@ -373,5 +373,48 @@ def test_an_attribute_is_defined_once(run: Run) -> None:
             "ValidationException",
             "Attribute Name is duplicated: pk",
         )
+
+    run(story)
+
+
+def test_what_was_never_made_is_answered_as_nothing(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        destinations = await ask(service, "DescribeKinesisStreamingDestination", NAME)
+        assert destinations == {"TableName": "Things", "KinesisDataStreamDestinations": []}
+        insights = await ask(service, "DescribeContributorInsights", NAME)
+        assert insights == {"TableName": "Things", "ContributorInsightsStatus": "DISABLED"}
+        for operation, member in (
+            ("ListContributorInsights", "ContributorInsightsSummaries"),
+            ("ListExports", "ExportSummaries"),
+            ("ListImports", "ImportSummaryList"),
+        ):
+            assert await ask(service, operation, {}) == {member: []}
+        for operation, params, code in (
+            ("DescribeExport", {"ExportArn": "arn"}, "ExportNotFoundException"),
+            ("DescribeImport", {"ImportArn": "arn"}, "ImportNotFoundException"),
+            ("DescribeKinesisStreamingDestination", {"TableName": "Nothing"}, "ResourceNotFoundException"),
+            ("DescribeContributorInsights", {"TableName": "Nothing"}, "ResourceNotFoundException"),
+        ):
+            assert (await refused(service, operation, params))[0] == code
+
+    run(story)
+
+
+def test_parameters_that_antipodes_does_not_have_are_refused_by_name(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        create = {
+            "TableName": "Others",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        }
+        code, message = await refused(service, "CreateTable", {**create, "VectorIndexes": [{}]})
+        assert (code, "VectorIndexes" in message) == ("UnsupportedOperation", True)
+        code, message = await refused(service, "UpdateTable", {**NAME, "VectorIndexUpdates": [{}]})
+        assert (code, "VectorIndexUpdates" in message) == ("UnsupportedOperation", True)
 
     run(story)

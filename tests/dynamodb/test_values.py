@@ -213,3 +213,11 @@ def test_strings_are_ordered_by_their_utf8_bytes(left: str, right: str) -> None:
 def test_different_kinds_have_no_order() -> None:
     assert order({"S": "1"}, {"N": "1"}) is None
     assert order({"BOOL": True}, {"BOOL": False}) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "size"),
+    [("0", 1), ("7", 2), ("100", 2), ("101", 3), ("1.5", 3), ("12.34", 3), ("0.05", 2), ("10.05", 3), ("-42", 3)],
+)
+def test_digits_before_the_point_and_behind_it_are_halved_apart(number: str, size: int) -> None:
+    assert measure_item({"n": {"N": number}}) == 1 + size

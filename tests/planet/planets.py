@@ -19,6 +19,7 @@ from botocore.config import Config
 
 from antipodes.globe.planet import Planet, read
 
+SUITE_KEY = "suite:it/has+a:secret"  # what the shared planet takes besides test:test
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "globaldb"
 
 
@@ -99,8 +100,8 @@ def up_arguments(data_dir: Path, regions: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, regions: str = "us-east-1,us-west-2,eu-west-1") -> Iterator[Running]:
-    done = antipodes(*up_arguments(data_dir, regions), "--detach")
+def running(data_dir: Path, regions: str = "us-east-1,us-west-2,eu-west-1", *more: str) -> Iterator[Running]:
+    done = antipodes(*up_arguments(data_dir, regions), *more, "--detach")
     assert done.code == 0, done.err
     try:
         yield Running(data_dir, read(data_dir))

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.request
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from antipodes.world import geography
-from tests.planet.planets import Running, wait_until
+from tests.planet.planets import SUITE_KEY, Running, wait_until
 
 pytestmark = [pytest.mark.planet, pytest.mark.xdist_group("planet"), pytest.mark.timeout(180)]
 
@@ -56,6 +57,21 @@ def test_an_unknown_key_is_refused_as_aws_refuses_it(planet: Running) -> None:
     with pytest.raises(ClientError, match="The security token included in the request is invalid") as refused:
         client.list_tables()
     assert refused.value.response["Error"]["Code"] == "UnrecognizedClientException"
+
+
+def test_a_key_that_the_planet_was_told_of_is_checked_like_its_own(planet: Running) -> None:
+    key, _, secret = SUITE_KEY.partition(":")
+    known = planet.client("dynamodb", "eu-west-1", aws_access_key_id=key, aws_secret_access_key=secret)
+    assert table_of(planet) in known.list_tables()["TableNames"]
+    wrong = planet.client("dynamodb", "eu-west-1", aws_access_key_id=key, aws_secret_access_key="test")
+    with pytest.raises(ClientError, match="InvalidSignatureException"):
+        wrong.list_tables()
+
+
+def test_an_unsigned_get_is_told_that_dynamodb_is_healthy(planet: Running) -> None:
+    for path in ("", "ping"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{planet.planet.port}/{path}") as answer:
+            assert answer.read() == b"healthy: dynamodb.us-east-1.amazonaws.com "
 
 
 def test_a_wrong_secret_is_refused(planet: Running) -> None:

@@ -136,7 +136,7 @@ def start_planet(
         with claim(data_dir):
             supervisor.check_doors(regions, **ports)
             planet = supervisor.prepare(
-                data_dir, regions=regions, in_memory=False, throttling=False, strict=False, **ports
+                data_dir, regions=regions, in_memory=False, throttling=False, strict=False, credentials="", **ports
             )
     except planets.PlanetError as error:
         raise fail(str(error)) from None

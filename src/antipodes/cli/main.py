@@ -16,6 +16,7 @@ from antipodes.cli import (
     env,
     faults,
     logs,
+    operations,
     prove,
     region,
     simulate,
@@ -73,6 +74,7 @@ app.command("dig")(dig.dig)
 app.command("curl")(curl.curl)
 app.command("logs")(logs.logs)
 app.add_typer(zone.app, name="zone")
+app.command("operations")(operations.operations)
 app.command("region", hidden=True)(region.region)
 
 

@@ -45,6 +45,15 @@ Strict = Annotated[
     bool,
     typer.Option("--strict", help="Refuse what AWS refuses today: global tables of version 2017.11.29."),
 ]
+Credentials = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--credentials",
+        metavar="KEY:SECRET",
+        help="A further access key whose signatures are good, besides test:test, for suites with keys of their own. "
+        "May be given several times.",
+    ),
+]
 DEFAULT_REGIONS = ",".join(planets.DEFAULT_REGIONS)
 
 
@@ -58,6 +67,7 @@ def up(
     replication_delay: ReplicationDelay = 0.0,
     throttling: Throttling = False,
     strict: Strict = False,
+    credentials: Credentials = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Starts a planet. In the foreground Ctrl-C ends everything; with --detach, `antipodes down` does."""
@@ -66,6 +76,7 @@ def up(
     try:
         wanted = planets.check_regions(tuple(name.strip() for name in regions.split(",") if name.strip()))
         supervisor.check_ports(port, https_port, dns_port)
+        keys = planets.check_credentials(credentials or [])
     except planets.PlanetError as error:
         raise fail(str(error), 2) from None
     with claim(data_dir):
@@ -81,6 +92,7 @@ def up(
                 replication_delay_s=replication_delay,
                 throttling=throttling,
                 strict=strict,
+                credentials=keys,
             )
             if not detach:
                 raise typer.Exit(supervisor.run(data_dir, planet, announce=lambda line: print(line, flush=True)))

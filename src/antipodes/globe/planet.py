@@ -6,6 +6,7 @@ and the key from which session credentials derive. Reading and writing it is the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -69,6 +70,15 @@ def check_regions(regions: tuple[str, ...]) -> tuple[str, ...]:
         if regions.count(region) > 1:
             raise PlanetError(f"Region {region} is named twice.")
     return regions
+
+
+def check_credentials(given: Sequence[str]) -> str:
+    """Access keys and their secrets, each "KEY:SECRET", as the option of a Region. Raises PlanetError."""
+    for one in given:
+        key, _, secret = one.partition(":")
+        if not key or not secret or "/" in key or " " in one or not one.isprintable():
+            raise PlanetError(f"--credentials takes KEY:SECRET, without spaces, not {one!r}.")
+    return " ".join(given)
 
 
 def read(data_dir: Path) -> Planet:

@@ -75,6 +75,7 @@ def prepare(
     replication_delay_s: float = 0.0,
     throttling: bool = False,
     strict: bool = False,
+    credentials: str = "",
 ) -> Planet:
     """Writes (or renews) the planet's record; keys and CA of an earlier planet in that folder are kept.
 
@@ -105,6 +106,7 @@ def prepare(
             "dynamodb.replication_delay_s": str(replication_delay_s),
             "dynamodb.throttling": "on" if throttling else "off",
             "dynamodb.strict": "on" if strict else "off",
+            "credentials": credentials,
         },
     )
     planets.write(data_dir, planet)

@@ -2,6 +2,7 @@
 
     admin?        the planet's own processes ask for status, tell of partitions
     application?  a Host that API Gateway owns goes to its data plane, unsigned
+    healthy?      an unsigned GET of / or /ping, as load balancers and scripts send it: DynamoDB's own answer to it
     identify      whose signature, for which Region and service
     verify        the signature
     locate        another Region's request is carried there over the network; global services live in the home Region
@@ -39,6 +40,7 @@ from antipodes.world.world import NetworkError, World
 log = logging.getLogger("antipodes.region")
 
 ADMIN = "/_antipodes/"
+HEALTH = frozenset({"/", "/ping"})
 # Global services: one control plane, in the home Region (Route 53's is in us-east-1: facts 2.5; IAM's is too). With
 # the home Region down their changes fail, as on AWS; nothing that runs asks them.
 HOME_ONLY = frozenset({"route53", "iam"})
@@ -68,6 +70,8 @@ class Path:
         self._client = HttpClient(world)
         self._home = settings.options.get("home", settings.regions[0])
         self._planet_key = settings.options.get("planet_key", "test")
+        given = (one.partition(":") for one in settings.options.get("credentials", "").split())
+        self._keys = {**KNOWN_KEYS, **{key: secret for key, _, secret in given}}
         gateway = services["apigateway"]
         assert isinstance(gateway, ApiGateway)
         self._gateway = gateway
@@ -82,6 +86,8 @@ class Path:
             return await self._admin(request)
         if self._gateway.owns_host(request.host):
             return await self._gateway.respond(request)
+        if request.method == "GET" and request.target in HEALTH and request.header("authorization") is None:
+            return HttpResponse(200, (), f"healthy: dynamodb.{self._region}.amazonaws.com ".encode())
         service = operation = spoken = None
         request_id = f"{self._world.chance.getrandbits(128):032x}"
         try:
@@ -149,7 +155,8 @@ class Path:
     def _identify(self, request: HttpRequest) -> sigv4.Scope:
         scope = sigv4.scope_of(request)
         if scope is None:
-            raise AccessDenied("MissingAuthenticationTokenException", "Missing Authentication Token")
+            self._verify(request)  # has the right words for what is missing
+            raise AccessDenied("MissingAuthenticationTokenException", "Request is missing Authentication Token")
         return scope
 
     def _service_of(self, request: HttpRequest, scope: sigv4.Scope) -> str:
@@ -162,7 +169,7 @@ class Path:
         return sigv4.verify(request, self._secret_for, self._world.now())
 
     def _secret_for(self, access_key: str) -> str | None:
-        return KNOWN_KEYS.get(access_key) or credentials.secret_for(self._planet_key, access_key)
+        return self._keys.get(access_key) or credentials.secret_for(self._planet_key, access_key)
 
     def _locate(self, scope_region: str, service: str) -> str:
         if service in HOME_ONLY:

@@ -171,7 +171,7 @@ static Py_ssize_t number_size(const Text *text)
     if (*at == '0') {
         at++;
         if (at == end)
-            return negative ? 0 : 2; /* zero is never negative */
+            return negative ? 0 : 1; /* zero is never negative */
     } else {
         while (at < end && is_digit(*at))
             at++;
@@ -183,21 +183,25 @@ static Py_ssize_t number_size(const Text *text)
             if (!is_digit(*at))
                 return 0;
     }
-    /* Significant: without the zeros (and the point) at both ends. */
-    while (digits < end && (*digits == '0' || *digits == '.'))
-        digits++;
-    Py_ssize_t significant = 0, zeros = 0;
-    for (at = digits; at < end; at++) {
-        if (*at == '.')
-            continue;
-        if (*at == '0') {
-            zeros++;
-        } else {
-            significant += zeros + 1;
-            zeros = 0;
+    /* Digits before the point and behind it, without the zeros at both ends of the number: values.py, number_size. */
+    Py_ssize_t whole = 0, fraction = 0;
+    for (at = digits; at < end && *at != '.'; at++)
+        whole++;
+    if (at == end) {
+        while (end[-1] == '0') {
+            end--;
+            whole--;
         }
+    } else {
+        at++;
+        if (whole == 1 && *digits == '0') {
+            whole = 0;
+            while (*at == '0')
+                at++;
+        }
+        fraction = end - at;
     }
-    return (significant + 1) / 2 + 1 + negative;
+    return (whole + 1) / 2 + (fraction + 1) / 2 + 1 + negative;
 }
 
 static int base64_digit(uint8_t byte)

@@ -119,16 +119,6 @@ async def restore_table_to_point_in_time(database: Database, request: Request) -
     return {"TableDescription": described(database, description, fresh=True)}
 
 
-async def export_table_to_point_in_time(database: Database, request: Request) -> Result:
-    """Refused: there is no place for what AWS writes to S3."""
-    raise NotSupported("ExportTableToPointInTime: exports to S3")
-
-
-async def import_table(database: Database, request: Request) -> Result:
-    """Refused, as exports are."""
-    raise NotSupported("ImportTable: imports from S3")
-
-
 def start(database: Database) -> None:
     """Goes on with copies that were under way, and forgets what was over when the Region stopped."""
     copying.resume(database, _finished_either)

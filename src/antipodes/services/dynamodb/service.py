@@ -1,7 +1,8 @@
 """DynamoDB, as a Region's service: the table of its operations.
 
 What it decides: which operations there are and what each is given. Everything else is in the file of its family:
-items, queries, batch, transactions, partiql, tables, tags, replicas, streams, ttl, backups, recovery.
+items, queries, batch, transactions, partiql, tables, tags, replicas, streams, ttl, backups, recovery; absent is what
+is asked of features that antipodes does not have.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import partial
 
 from antipodes.services.contract import Lags, Surroundings
 from antipodes.services.dynamodb import (
+    absent,
     backups,
     batch,
     global_tables_2017,
@@ -84,8 +86,16 @@ _BACKUP_OPERATIONS = {
     "UpdateContinuousBackups": recovery.update_continuous_backups,
     "DescribeContinuousBackups": recovery.describe_continuous_backups,
     "RestoreTableToPointInTime": recovery.restore_table_to_point_in_time,
-    "ExportTableToPointInTime": recovery.export_table_to_point_in_time,
-    "ImportTable": recovery.import_table,
+}
+
+_ABSENT = {
+    "DescribeKinesisStreamingDestination": absent.describe_kinesis_streaming_destination,
+    "DescribeContributorInsights": absent.describe_contributor_insights,
+    "ListContributorInsights": absent.list_contributor_insights,
+    "DescribeExport": absent.describe_export,
+    "ListExports": absent.list_exports,
+    "DescribeImport": absent.describe_import,
+    "ListImports": absent.list_imports,
 }
 
 
@@ -115,6 +125,7 @@ class DynamoDB:
         operations: dict[str, Operation] = {
             **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
             **{name: partial(operation, self.database) for name, operation in _BACKUP_OPERATIONS.items()},
+            **{name: partial(operation, self.database) for name, operation in _ABSENT.items()},
             **{name: partial(operation, self.database, self.replicas) for name, operation in _TABLE_OPERATIONS.items()},
             **PartiQL(self.database).operations,
             "ReplicaSync": self.replicas.replica_sync,
