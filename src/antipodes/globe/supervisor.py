@@ -144,7 +144,7 @@ async def supervise(data_dir: Path, planet: Planet, announce: Callable[[str], No
         token=planet.token,
         probe_world=RealWorld(GLOBE, links=links, disk=disk, verify=False),
         on_event=globe.note,
-        write_log=lambda stream, lines: _append(data_dir / "logs" / stream, lines),
+        write_log=lambda path, lines: _append(data_dir / "query-logs" / path, lines),
     )
     globe.nameserver = nameserver
     door = FrontDoor(world, planet, globe, admin, nameserver)
