@@ -87,3 +87,41 @@ def test_planet_names_are_only_those_of_the_planet() -> None:
     assert planet.address_of(encode_name("abc.lambda-url.us-west-2.on.aws")) == "127.44.4.1"
     for stranger in ("amazonaws.com", "com", ".", "us-west-2.example.com"):
         assert planet.address_of(encode_name(stranger)) is None
+
+
+# RFC 4592 2.2.1: the example zone, and what it says must be answered.
+RFC_4592 = (
+    plain("*.example.com", '"this is a wildcard"', kind="TXT"),
+    plain("*.example.com", "10 host1.example.com.", kind="MX"),
+    plain("sub.*.example.com", '"this is not a wildcard"', kind="TXT"),
+    plain("host1.example.com", "192.0.2.1"),
+    plain("_ssh._tcp.host1.example.com", "0 0 22 host1.example.com.", kind="SRV"),
+    plain("_ssh._tcp.host2.example.com", "0 0 22 host1.example.com.", kind="SRV"),
+    plain("subdel.example.com", "ns.example.net.", kind="NS"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rcode", "count"),
+    [
+        ("host3.example.com", "MX", "NOERROR", 1),
+        ("host3.example.com", "A", "NOERROR", 0),
+        ("foo.bar.example.com", "TXT", "NOERROR", 1),
+        ("host1.example.com", "MX", "NOERROR", 0),  # the name exists
+        ("sub.*.example.com", "MX", "NOERROR", 0),
+        ("sub.*.example.com", "TXT", "NOERROR", 1),
+        ("*.example.com", "TXT", "NOERROR", 1),
+        ("_telnet._tcp.host1.example.com", "SRV", "NXDOMAIN", 0),  # _tcp.host1 exists and has no wildcard
+        ("_tcp.host1.example.com", "TXT", "NOERROR", 0),  # an empty non-terminal
+        ("host2.example.com", "MX", "NOERROR", 0),  # another one: the wildcard does not reach it
+        ("ghost.*.example.com", "MX", "NXDOMAIN", 0),  # below a wildcard's own name
+        ("host.subdel.example.com", "A", "NOERROR", 0),
+    ],
+)
+def test_wildcards_as_rfc_4592_has_them(name: str, kind: str, rcode: str, count: int) -> None:
+    answer = Plane(*RFC_4592).ask(name, kind)
+    assert (answer.rcode, len(answer.answers)) == (rcode, count)
+    if "subdel" in name:
+        assert not answer.authoritative and answer.authority[0].type == "NS"
+    elif not count:
+        assert answer.authority[0].type == "SOA"
