@@ -76,6 +76,35 @@ class Channel:
         raise NotImplementedError
 
 
+class Silence:
+    """Closes a channel that has been silent for too long: who waits on it gets ConnectionLost.
+
+    One timer a channel, moved when it fires: a timeout around each message would cost more than the message.
+    """
+
+    def __init__(self, channel: Channel, most_s: float) -> None:
+        self._channel = channel
+        self._most_s = most_s
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
+        self._timer = self._loop.call_later(most_s, self._look)
+
+    def broken(self) -> None:
+        """Something came."""
+        self._heard_at = self._loop.time()
+
+    def cancel(self) -> None:
+        """Nobody listens any more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left_s = self._heard_at + self._most_s - self._loop.time()
+        if left_s > 0:
+            self._timer = self._loop.call_later(left_s, self._look)
+        else:
+            self._channel.close()
+
+
 class _Dialled(Channel):
     """The dialling end, over a World's stream."""
 

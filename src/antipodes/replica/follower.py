@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from antipodes.replica.backbone import Backbone, Channel
+from antipodes.replica.backbone import Backbone, Channel, Silence
 from antipodes.replica.messages import (
     REPLICATE,
     SNAPSHOT,
@@ -253,15 +253,17 @@ class Follower:
         if self._held != follow.topics:
             channel.send(Holding(self._held))
         copier = self._world.spawn(self._copy_topics(welcome.incarnation), f"copies from {self.peer}")
+        silence = Silence(channel, SILENCE_S)
         try:
             while True:
-                async with asyncio.timeout(SILENCE_S):
-                    message = await channel.receive(to_follower)
+                message = await channel.receive(to_follower)
+                silence.broken()
                 if isinstance(message, Batch):
                     await self._take(channel, message)
                 elif isinstance(message, Carrying):
                     self._carry(message.topics)
         finally:
+            silence.cancel()
             copier.cancel()
 
     def _begin(self, welcome: Welcome) -> None:

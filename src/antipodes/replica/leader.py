@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from antipodes.replica.backbone import Channel
+from antipodes.replica.backbone import Channel, Silence
 from antipodes.replica.messages import (
     Ack,
     Batch,
@@ -50,7 +50,7 @@ from antipodes.store.records import Change, Logged
 from antipodes.store.store import Store
 from antipodes.world.world import ConnectionLost, World
 
-BATCH_CHANGES = 128  # a follower applies a batch in one turn of its loop
+BATCH_CHANGES = 256  # a follower applies a batch in one turn of its loop
 BATCH_BYTES = 256 << 10
 COPY_CHANGES = 16  # records asked of a snapshot at a time: they may be large
 PARTS_AHEAD = 32  # of a copy, sent and not yet taken: 8 MiB
@@ -58,6 +58,7 @@ WINDOW_BYTES = 16 << 20  # sent and not acknowledged: 2 s at 8 MB/s, more than a
 HEARTBEAT_S = 1.0
 SILENCE_S = 10.0  # a follower acknowledges every heartbeat: silence means that it is gone
 SKIPPED_BEFORE_PROGRESS = 1000  # a long stretch of others' changes is reported before the heartbeat
+LOOKED_THROUGH = 1000  # entries, to find out whom the log's growth concerns
 WAITING_SLICE = 500  # log entries looked at between two turns of the event loop
 ACKED_PREFIX = b"replica/acked/"
 
@@ -85,6 +86,21 @@ class _Session:
         self.under_way_bytes = 0
         self.wake = asyncio.Event()
         self.open = True
+        self.beat_due = False  # nothing was sent for a while: the follower must hear of us
+        self._loop = asyncio.get_running_loop()
+        self._beats = self._loop.call_later(HEARTBEAT_S, self._beat)
+        self._later: asyncio.TimerHandle | None = None
+
+    def _beat(self) -> None:
+        self._beats = self._loop.call_later(HEARTBEAT_S, self._beat)
+        self.beat_due = True
+        self.wake.set()
+
+    def wake_in(self, delay_s: float) -> None:
+        """More may be shipped after a while."""
+        if self._later is not None:
+            self._later.cancel()
+        self._later = self._loop.call_later(delay_s, self.wake.set)
 
     def acknowledged(self, position: int) -> list[dict[str, Lags]]:
         """What was under way up to the position, by topic: commit times in place of lags."""
@@ -98,6 +114,9 @@ class _Session:
 
     def end(self) -> None:
         self.open = False
+        self._beats.cancel()
+        if self._later is not None:
+            self._later.cancel()
         self.wake.set()
 
 
@@ -171,13 +190,31 @@ class Leader:
         self.heard: dict[str, dict[str, int]] = {}  # of each follower: its last Ack.heard
 
     async def watch(self) -> None:
-        """Wakes the sessions whenever the log grows. Runs until cancelled."""
+        """Wakes the sessions that the log's growth concerns. Runs until cancelled.
+
+        What came from elsewhere concerns none: a write costs each site that has it one wake-up, not one for each peer.
+        """
+        store, seen = self._store, self._store.end
         while True:
-            await self._store.grown(self._store.end)
+            await store.grown(seen)
+            before, seen = seen, store.end
             if self._delays_s:
                 self._remember()
+            topics = self._own_topics(before, seen)
             for session in self._sessions.values():
-                session.wake.set()
+                passed = topics is not None and topics.isdisjoint(session.carrying) and session.scanned == before
+                if passed:
+                    session.scanned = seen
+                if not passed or session.scanned - session.told >= SKIPPED_BEFORE_PROGRESS:
+                    session.wake.set()
+
+    def _own_topics(self, after: int, upto: int) -> frozenset[str] | None:
+        """Topics of this site's own changes in a stretch of the log; None: too long to look through."""
+        if upto - after > LOOKED_THROUGH:
+            return None
+        site = self._world.site
+        entries = self._store.changes(after, upto - after)
+        return frozenset(entry.change.topic for entry in entries if entry.change.version.region == site)
 
     def _remember(self) -> None:
         """Notes when the log had which end, as far back as a delay reaches."""
@@ -238,6 +275,7 @@ class Leader:
             channel.send(Welcome(store.incarnation, position, resumed, store.end, session.carrying))
             await self._stream(channel, session)
         finally:
+            session.end()
             reader.cancel()
             if self._sessions.get(follow.site) is session:
                 del self._sessions[follow.site]
@@ -266,12 +304,11 @@ class Leader:
                     self._send(channel, session, changes, total_bytes)
                     await channel.drain()
                 continue
-            try:
-                async with asyncio.timeout(patience_s):
-                    await session.wake.wait()
-            except TimeoutError:
-                if patience_s == HEARTBEAT_S:
-                    self._send(channel, session, [], 0)
+            if session.beat_due:
+                self._send(channel, session, [], 0)
+            if patience_s < HEARTBEAT_S:
+                session.wake_in(patience_s)
+            await session.wake.wait()
 
     def _send(self, channel: Channel, session: _Session, changes: list[Change], total_bytes: int) -> None:
         if changes:
@@ -280,24 +317,28 @@ class Leader:
             session.clock = self._store.stamp().time
         channel.send(Batch(changes, session.scanned, self._store.end, session.clock))
         session.told = session.scanned
+        session.beat_due = False
         if changes:
             session.under_way.append((session.scanned, total_bytes, times_of(changes)))
             session.under_way_bytes += total_bytes
 
     async def _listen(self, channel: Channel, session: _Session) -> None:
         """Takes what the follower says; silence or a break ends the session."""
+        silence = Silence(channel, SILENCE_S)
         try:
             while True:
-                async with asyncio.timeout(SILENCE_S):
-                    message = await channel.receive(to_leader)
+                message = await channel.receive(to_leader)
+                silence.broken()
                 if isinstance(message, Ack):
                     self.acked[session.site] = max(self.acked.get(session.site, 0), message.position)
                     self._delivered(session.site, message, session.acknowledged(message.position))
                 else:
                     session.held = message.topics
                     self._choose(session)
-        except (ConnectionLost, TimeoutError):
+        except ConnectionLost:
             session.end()
+        finally:
+            silence.cancel()
 
     def _delivered(self, site: str, ack: Ack, arrived: list[dict[str, Lags]]) -> None:
         if ack.heard is not None:
