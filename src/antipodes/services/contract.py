@@ -6,7 +6,8 @@ Region or in another one (then it crosses the network, and may fail as a network
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -84,6 +85,73 @@ class Carried(Protocol):
 
     def delivered(self, topic: str, site: str, lags: Lags) -> None:
         """Changes of this site's own are durable at another holder."""
+        ...
+
+
+Row = tuple[bytes, bytes | None]
+
+
+class Isolated(Exception):
+    """No two members of a journal could agree in time. happened: False, or None: the request may take effect yet."""
+
+    def __init__(self, message: str, happened: bool | None) -> None:
+        super().__init__(message)
+        self.happened = happened
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a request comes to at a journal's leader.
+
+    data: the entry that carries it out; None: nothing changes. answer: for whoever asked. wait: it must be judged
+    again when that is done (then nothing else counts). release: to be called when the entry holds, or never will.
+    """
+
+    data: bytes | None
+    answer: bytes
+    wait: asyncio.Future[None] | None = None
+    release: Callable[[], None] = lambda: None
+
+
+class Journaled(Protocol):
+    """State that a journal keeps equal at its members. All calls are plain: one turn of the loop, no waiting."""
+
+    def judge(self, body: bytes, origin: str) -> Judged:
+        """At the leader: what a request comes to, given all that holds so far. origin: the site that was asked."""
+        ...
+
+    def apply(self, data: bytes, also: Sequence[Row]) -> None:
+        """Writes what an entry says, and `also`, as one transaction. Entries come in order, each once; after a copy
+        some come that the copy had: what they set, they set again."""
+        ...
+
+    def rows(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The state, in key order, behind a key (b"": all of it)."""
+        ...
+
+    def replace(self, after: bytes, rows: Sequence[tuple[bytes, bytes]], last: bool) -> None:
+        """The state from `after` (not included) to the last of `rows`, or to its end, is what `rows` says."""
+        ...
+
+
+class Journals(Protocol):
+    """One site's journals: each keeps one order of changes at three sites, of which two are enough."""
+
+    def open(self, name: str, members: Sequence[str], seat: str, owner: Journaled, *, founding: bool) -> None:
+        """Takes part in a journal from now on. seat: the name of this site's memory of it; founding: a memory that the
+        journal began with, so that an empty one is whole. No effect if it is open."""
+        ...
+
+    def close(self, name: str, *, erase: bool = False) -> None:
+        """Takes part no longer; erase: forgets its entries (the caller awaits `durable`)."""
+        ...
+
+    async def ask(self, name: str, body: bytes) -> bytes:
+        """Has a request judged by the leader and carried out; its answer. Raises Isolated."""
+        ...
+
+    async def fresh(self, name: str) -> None:
+        """Returns when the state here has all that was acknowledged anywhere before the call. Raises Isolated."""
         ...
 
 
