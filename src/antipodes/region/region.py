@@ -15,6 +15,7 @@ from antipodes.region.admin import FunctionReport, PeerReport, RegionAdmin, Regi
 from antipodes.region.calls import Calls
 from antipodes.region.path import Path
 from antipodes.replica.backbone import Backbone
+from antipodes.replica.journal.journals import Journals
 from antipodes.replica.replicator import KEEP_ENTRIES, Replicator
 from antipodes.services.acm.service import ACM
 from antipodes.services.apigateway.service import ApiGateway
@@ -94,6 +95,8 @@ class Region:
             keep_entries=int(settings.options.get("replica.log_entries", KEEP_ENTRIES)),
             keep_s=float(settings.options.get("dynamodb.stream_retention_s", STREAM_RETENTION_S)),
         )
+        self._journals = Journals(world, self._store, self._backbone, geography.address_of, port)
+        self._dynamodb.join(self._journals)
         self._dynamodb.holders_changed = self.replicator.refresh
         self._dynamodb.missing = self.replicator.missing
         self._dynamodb.settled = self.replicator.settled
@@ -124,6 +127,7 @@ class Region:
             server.close()
         for service in reversed(list(self.services.values())):
             await service.stop()
+        self._journals.stop()
         await self.replicator.stop()
         self._calls.close()
         self._backbone.close()

@@ -106,6 +106,10 @@ class Table:
         self.turn(site)
         self.wake(site)
 
+    def revive(self, site: str) -> None:
+        if site not in self.cores:
+            self.boot(site)
+
     def crash(self, site: str, *, destroy: bool = False) -> None:
         if site not in self.cores:
             return
@@ -298,7 +302,7 @@ def storm(table: Table, lasts_s: float = 20.0, *, faults: int = 8) -> None:
             continue
         destroy = kind > 0.7
         table.later(when, "", lambda site=site, destroy=destroy: table.crash(site, destroy=destroy))  # type: ignore[misc]
-        table.later(when + lasts, "", lambda site=site: site in table.cores or table.boot(site))  # type: ignore[misc]
+        table.later(when + lasts, "", lambda site=site: table.revive(site))  # type: ignore[misc]
     table.run(lasts_s + 6.0)
     table.heal()
     for site in SITES:
@@ -307,7 +311,7 @@ def storm(table: Table, lasts_s: float = 20.0, *, faults: int = 8) -> None:
 
 
 def settled(table: Table, within_s: float = 15.0) -> list[str]:
-    """What is wrong at the end; []: nothing. One leader, entries go through, all states are equal, nothing is missing."""
+    """What is wrong at the end: one leader, entries go through, all states are equal, nothing is missing."""
     if table.wrong:
         return table.wrong
     if all(not core.memory.hard.voter for core in table.cores.values()):

@@ -45,7 +45,7 @@ class Desk:
         self._term = -1
         self._asks = ("", 0)  # the leader that is asked, and its term
         member.before_turn.append(self._look)
-        member.on_end.append(self._end)
+        member.on_end += [self._end, self.cut]
 
     # Whoever asks
 

@@ -79,6 +79,7 @@ class Member:
         self._at_least: list[tuple[int, asyncio.Future[None]]] = []  # until so much is applied
         self._lead_of = -1  # the term of the lead that `_holding` belongs to
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
         self.core = self._load()
 
     # Its life
@@ -87,7 +88,8 @@ class Member:
         self._task = self.world.spawn(self._run(), f"journal {self.name}")
 
     def stop(self) -> None:
-        """Ends it; the entries stay on disk."""
+        """Ends it; the entries stay on disk. Who waits gets Isolated."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
         self._end()
@@ -250,9 +252,9 @@ class Member:
 
     async def find_leader(self, deadline: float, happened: bool | None) -> str:
         """The leader, when there is one. Raises Isolated, with `happened`: none by then, or nobody is there."""
-        while not self.core.leader:
+        while not self.core.leader or self._stopped:
             now = self.world.monotonic()
-            if now >= deadline or now - self._heard_at > ALONE_S:
+            if self._stopped or now >= deadline or now - self._heard_at > ALONE_S:
                 raise Isolated("no other member of the global table can be reached", happened)
             self._leader_known.clear()
             try:

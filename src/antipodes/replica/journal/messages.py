@@ -9,8 +9,8 @@
     member ──Unheard──▶ leader       another member cannot hear you, and I hear both
     leader ──TakeOver─▶ member       lead in my place
 
-Requests on their way to the leader, reads and copies of the state (`Ask` to `CopyPart`) are not the core's: see desk.py,
-reads.py and copier.py.
+Requests on their way to the leader, reads and copies of the state (`Ask` to `CopyPart`) are not the core's: desk.py,
+reads.py, copier.py.
 """
 
 from __future__ import annotations

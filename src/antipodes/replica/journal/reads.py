@@ -41,7 +41,7 @@ class Reads:
         self._asks = ("", 0)  # the leader that is asked, and its term
         member.before_turn.append(self._mind_the_leader)
         member.after_turn.append(self._look)
-        member.on_end.append(self._give_up)
+        member.on_end += [self._give_up, self.cut]
 
     async def fresh(self) -> None:
         """Returns when the state here has all that was acknowledged before the call. Raises Isolated."""

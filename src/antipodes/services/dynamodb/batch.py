@@ -58,6 +58,9 @@ async def batch_get_item(database: Database, request: Request) -> Payload:
     for name, one in wanted.items():
         table = database.table(name)
         plans.append((name, table, one, [key_of(table, key) for key in one["Keys"]], trees[name]))
+    for _, table, one, _, _ in plans:
+        if table.strong and one.get("ConsistentRead") is True:
+            await database.strong.fresh(table)
     total = 0
     served = False
     refused: ClientFault | None = None
@@ -105,6 +108,9 @@ async def batch_write_item(database: Database, request: Request) -> Payload:
     wanted: Any = params.get("RequestItems")
     _check_write(params, wanted)
     measured = {name: [_measured(one) for one in requests] for name, requests in wanted.items()}
+    if any(database.table(name).strong for name in wanted):
+        _refuse_doubles(database, wanted)
+        return await database.strong.batch_write(params)
     writes: list[ItemWrite] = []
     consumed: list[dict[str, Any]] = []
     collections: dict[str, list[dict[str, Any]]] = {}
@@ -217,6 +223,20 @@ def _check_names(constraints: Constraints, wanted: Any) -> None:
                 "Member must have length greater than or equal to 1, "
                 "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]",
             )
+
+
+def _refuse_doubles(database: Database, wanted: Any) -> None:
+    """Raises ValidationException: two writes of the batch are about one item, or one names none."""
+    for name, requests in wanted.items():
+        table = database.table(name)
+        keys = []
+        for one in requests:
+            names = [part.name for part in table.shared.parts]
+            if any(part not in _key(one) for part in names):
+                raise ValidationException(KEY_MISMATCH)
+            keys.append(key_of(table, {part: _key(one)[part] for part in names}))
+        if len(set(keys)) != len(keys):
+            raise ValidationException(DUPLICATES)
 
 
 def _shown(one: Any) -> str:

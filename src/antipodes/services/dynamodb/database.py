@@ -26,9 +26,9 @@ The change record is written when somebody reads it: a replica or a stream.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import orjson
@@ -51,6 +51,7 @@ from antipodes.store.engine import StoreError
 from antipodes.store.records import Change, Version
 from antipodes.store.store import Store
 from antipodes.wire.errors import ClientFault, ServerFault
+from antipodes.wire.operation import Payload
 
 TABLE = b"dynamodb/table/"
 GONE = b"dynamodb/gone/"
@@ -87,6 +88,7 @@ class Table:
     logged: bool = field(init=False)
     streamed: bool = field(init=False)
     legacy: bool = field(init=False)  # in a global table of version 2017.11.29
+    strong: bool = field(init=False)  # of multi-Region strong consistency: a journal orders its writes (mrsc)
     orders: tuple[Order, ...] = ()  # the indexes, and what else is kept beside the items
     recorded: bool = field(init=False)  # what a change replaces goes into the table's history
     seen_here: Description = field(init=False)  # with this replica's own settings (overrides.py)
@@ -109,7 +111,8 @@ class Table:
             *((behind.name, behind.kind) if behind is not None else (None, None)),
         )
         self.replicated = len(shared.holders) > 1
-        self.streamed = bool(shared.settings.stream_view)
+        self.strong = shared.strong
+        self.streamed = bool(description.stream_view)
         self.legacy = bool(shared.common)
         self.logged = self.replicated or self.streamed
         self.orders = orders_of(description, self.orders, self.counted)
@@ -138,6 +141,22 @@ class Table:
 
     def index_prefix(self, index: Index) -> bytes:
         return next(order.prefix for order in self.orders if order.name == index.name)
+
+
+class Strong(Protocol):
+    """What serves tables of strong consistency (mrsc/serving.py)."""
+
+    async def write(self, table: Table, operation: str, params: Mapping[str, Any]) -> Payload:
+        """Has a write carried out by the leader of the table's journal."""
+        ...
+
+    async def fresh(self, table: Table) -> None:
+        """Returns when the copy here has all that was acknowledged in any Region before."""
+        ...
+
+    async def batch_write(self, params: Mapping[str, Any]) -> Payload:
+        """BatchWriteItem of which some tables are of strong consistency."""
+        ...
 
 
 class ItemWrite(msgspec.Struct, frozen=True):
@@ -170,6 +189,7 @@ class Database:
         self.expressions = Expressions()
         self.state_s = float(surroundings.settings.options.get("dynamodb.table_state_s", "0.2"))
         self.on_orders: Callable[[Table], None] = lambda table: None  # told of each description (live_indexes.py)
+        self.strong: Strong  # set by mrsc/membership.py before the first request
         self.token_expiry = 0.0  # when expired transaction tokens are looked for next
         self.tables: dict[str, Table] = {}
         self.by_topic: dict[str, Table] = {}
@@ -400,6 +420,34 @@ class Database:
         write = ItemWrite(table, change.key, old, item, rows.size_of(new))
         self._collect(write, new, change.version, changed, changes)
         self.store.write(changed, changes)
+
+    def ordered(
+        self,
+        table: Table,
+        found: Iterable[tuple[bytes, bytes | None]],
+        also: Iterable[tuple[bytes, bytes | None]],
+        version: Version | None,
+    ) -> None:
+        """Writes rows (None: no item) as a journal orders them, and other rows with them, in one transaction.
+
+        version: of all of them; None: a copy of what was written elsewhere, which is nothing that a stream tells.
+        """
+        changed: list[tuple[bytes, bytes | None]] = list(also)
+        changes: list[Change] = []
+        for key, row in found:
+            old = self.row(table, key)
+            if row is None and old is None:
+                continue
+            told = version or self.store.stamp()
+            self.store.seen(rows.version_of(row) if row is not None else told)
+            item = None if row is None else rows.item_of(row) if table.orders else {}
+            size = rows.size_of(row) if row is not None else 0
+            self._collect(
+                ItemWrite(table, key, old, item, size), row, told, changed, changes, 0 if version is None else 1
+            )
+            if version is not None:
+                table.usage.wrote(write_units(rows.size_of(old) if old is not None else 0, size))
+        self.store.write(changed, changes if version is not None else [])
 
     def _collect(
         self,

@@ -27,15 +27,18 @@ def table_arn(region: str, account: str, name: str) -> str:
 
 def status_of(description: Description) -> str:
     """TableStatus: an active table whose replicas or indexes are changing is UPDATING."""
+    shared = description.shared
     changing = (
-        (
-            not description.shared.common
-            and any(one.state in {"joining", "leaving"} for one in description.shared.members.values())
-        )
+        (shared.charter is not None and shared.strong and not shared.charter.seats and not _failed(shared))
+        or (not shared.common and any(one.state in {"joining", "leaving"} for one in shared.members.values()))
         or any(one.index is not None for one in description.leaving)
         or any(not place_of(description, one.name).filled for one in description.shared.indexes)
     )
     return "UPDATING" if description.status == "ACTIVE" and changing else description.status
+
+
+def _failed(shared: Shared) -> bool:
+    return any(one.state == "failed" for one in shared.members.values())
 
 
 def table_description(
@@ -85,8 +88,8 @@ def table_description(
         ]
         if indexes:
             found[member] = indexes
-    if shared.settings.stream_view:
-        found["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": shared.settings.stream_view}
+    if description.stream_view:
+        found["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": description.stream_view}
     if description.stream_label:  # of the stream that is on, or of the last one that was
         found["LatestStreamLabel"] = description.stream_label
         found["LatestStreamArn"] = f"{arn}/stream/{description.stream_label}"
@@ -103,10 +106,27 @@ def table_description(
         }
     if not fresh:
         found["WarmThroughput"] = warm(*warm_base(shared.settings))
+    found |= _as_global(description, region, account, touched, fresh)
+    return found
+
+
+def _as_global(
+    description: Description, region: str, account: str, touched: Sequence[str], fresh: bool
+) -> dict[str, Any]:
+    """What is told of a global table besides."""
+    shared = description.shared
+    found: dict[str, Any] = {}
     replicas = replica_descriptions(description, region, account, touched, fresh)
     if replicas:
         found["GlobalTableVersion"] = GLOBAL_TABLE_VERSION
         found["Replicas"] = replicas
+    others = [one for name, one in shared.members.items() if name != region and one.state != "gone"]
+    if shared.charter is not None and others:
+        found["MultiRegionConsistency"] = "STRONG"
+        witness = shared.members.get(shared.charter.witness)
+        if witness is not None and witness.state != "gone":
+            status = _STATUS[witness.state]
+            found["GlobalTableWitnesses"] = [{"RegionName": shared.charter.witness, "WitnessStatus": status}]
     return found
 
 
@@ -194,10 +214,11 @@ def replica_descriptions(
 ) -> list[dict[str, Any]]:
     """Replicas of TableDescription."""
     shared = description.shared
+    witness = shared.charter.witness if shared.charter is not None else ""
     return [
         replica_description(shared, name, account, updating=name in touched, fresh=fresh)
         for name, member in sorted(shared.members.items())
-        if not shared.common and member.state != "gone" and (name != region or LISTS_ITSELF)
+        if not shared.common and member.state != "gone" and name not in {witness, "" if LISTS_ITSELF else region}
     ]
 
 

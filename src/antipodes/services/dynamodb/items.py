@@ -65,6 +65,8 @@ async def put_item(database: Database, request: Request) -> Payload:
         raise ValidationException("Item size has exceeded the maximum allowed size")
     condition, guard = read_condition(database, params, terms)
     table = database.table(table_name(params))
+    if table.strong:
+        return await database.strong.write(table, "PutItem", params)
     write, old = plan_put(database, table, item, size, condition, guard)
     database.write(write)
     await database.settle()
@@ -92,6 +94,8 @@ async def get_item(database: Database, request: Request) -> Payload:
     if tree is not None:
         check_scalars(table, [], tree)
     table.usage.admit_read()
+    if table.strong and params.get("ConsistentRead") is True:
+        await database.strong.fresh(table)
     row = database.live(table, raw)
     size = rows.size_of(row) if row is not None else 0
     table.usage.read(read_units(size, params.get("ConsistentRead") is True))
@@ -116,6 +120,8 @@ async def update_item(database: Database, request: Request) -> Payload:
     guard = Guard.of(params)
     update, condition = read_update(database, params, terms)
     table = database.table(table_name(params))
+    if table.strong:
+        return await database.strong.write(table, "UpdateItem", params)
     plan = plan_update(database, table, key, update, condition, guard)
     if plan.write is not None:
         database.write(plan.write)
@@ -139,6 +145,8 @@ async def delete_item(database: Database, request: Request) -> Payload:
         raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
     condition, guard = read_condition(database, params, terms)
     table = database.table(table_name(params))
+    if table.strong:
+        return await database.strong.write(table, "DeleteItem", params)
     write, old = plan_delete(database, table, key, condition, guard)
     if write is not None:
         database.write(write)

@@ -136,6 +136,8 @@ async def query(database: Database, request: Request) -> Payload:
         _selected(table, index, params, tree)  # judged before the paths of a filter
         check_scalars(table, condition_paths(condition) if condition is not None else [], None)
     reading = _reading(table, index, params, condition, tree, start, end)
+    if table.strong and params.get("ConsistentRead") is True:
+        await database.strong.fresh(table)
     return await _answer(database, params, table, index, read_page(database, reading))
 
 
@@ -172,6 +174,8 @@ async def scan(database: Database, request: Request) -> Payload:
     if tree is not None or condition is not None:
         check_scalars(table, condition_paths(condition) if condition is not None else [], tree)
     reading = _reading(table, index, params, condition, tree, start, end or b"")
+    if table.strong and params.get("ConsistentRead") is True:
+        await database.strong.fresh(table)
     return await _answer(database, params, table, index, read_page(database, reading))
 
 

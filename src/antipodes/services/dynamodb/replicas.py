@@ -37,6 +37,8 @@ from antipodes.services.dynamodb.membership import (
     check_not_seed,
     with_member,
 )
+from antipodes.services.dynamodb.mrsc.membership import StrongTables
+from antipodes.services.dynamodb.mrsc.rules import NO_SINGLE
 from antipodes.services.dynamodb.news import News
 from antipodes.services.dynamodb.overrides import NO_KEY, SETTINGS, overridden
 from antipodes.services.dynamodb.schema import (
@@ -72,6 +74,7 @@ class Replicas:
         self._others = tuple(one for one in database.surroundings.settings.regions if one != database.region)
         self._seed_s = float(database.surroundings.settings.options.get("dynamodb.seed_s", SEED_S))
         self._news = News(database, self._others, self.absorb, self._refused, on_change)
+        self.strong = StrongTables(database, self._news.rows, self.changed, self._others)
 
     # Operations between Regions
 
@@ -90,6 +93,7 @@ class Replicas:
             for name in sorted(self.database.tables)
             if asking in self.database.tables[name].shared.members
         ]
+        found += [one for one in self.strong.witnessed() if asking in one.members]
         await self.database.settle()
         return {"shared": [shared_to_json(one) for one in found]}
 
@@ -207,6 +211,8 @@ class Replicas:
 
     def check_removable(self, table: Table) -> None:
         """Raises ValidationException: the replica here may not be deleted now."""
+        if table.strong:
+            raise ValidationException(NO_SINGLE)
         if table.description.deletion_protection:
             raise ValidationException(PROTECTED)
         check_not_seed(table.shared, self.region, self.world.now(), self._seed_s)
@@ -230,6 +236,10 @@ class Replicas:
         for member in heard.members.values():
             self.store.seen(member.version)
         self.store.seen(heard.settings_version)
+        if heard.charter is not None:
+            self.store.seen(heard.charter.version)
+        if self.strong.concerns(heard):
+            return self.strong.absorb(heard)
         table = self.database.by_topic.get(topic_of(heard))
         if table is None:
             return self._absorb_new(heard)
@@ -343,6 +353,7 @@ class Replicas:
             mine = table.shared.members.get(self.region)
             if mine is not None and mine.state == "joining" and table.description.status == "CREATING":
                 self.joining.begin(name, table.description.space)
+        self.strong.start()
         self.changed()
         self._news.ask()
 

@@ -74,6 +74,19 @@ class Member(msgspec.Struct, frozen=True):
     joined: int = 0  # time of the Version with which it was last told to join: an older copy is not this one
     seed: str = ""  # the Region whose copy it was made from
     progress: int = 0  # while joining: percent of the seed's items that are there
+    # Of a table of strong consistency (mrsc/membership.py):
+    seat: str = ""  # the name of its memory of the journal
+    stream: str = ""  # its own stream's view type, for the day when its disk is lost
+
+
+class Charter(msgspec.Struct, frozen=True):
+    """What makes a global table one of strong consistency (mrsc/membership.py)."""
+
+    journal: str  # its name, and the seat of the Region that began it
+    version: Version
+    witness: str = ""  # the member that is no replica; "": there is none
+    seats: dict[str, str] = {}  # Region -> the memory that the journal began with; {}: it has not begun
+    keeper: str = ""  # it has ended, and this Region's copy is a plain table
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -125,6 +138,7 @@ class Shared(msgspec.Struct, frozen=True):
     members: dict[str, Member] = {}
     overrides: dict[str, Overrides] = {}  # by Region
     common: str = ""  # in a global table of version 2017.11.29: drawn for it; its tables differ in group and settings
+    charter: Charter | None = None
 
     @property
     def hashes(self) -> tuple[KeyPart, ...]:
@@ -143,8 +157,16 @@ class Shared(msgspec.Struct, frozen=True):
 
     @property
     def holders(self) -> tuple[str, ...]:
-        """The Regions that must hold a copy; () for a plain table."""
+        """The Regions that replication must bring a copy to; () for a plain table, and for one of strong consistency,
+        which a journal keeps equal."""
+        if self.strong:
+            return ()
         return tuple(sorted(name for name, one in self.members.items() if one.state in {"joining", "active"}))
+
+    @property
+    def strong(self) -> bool:
+        """Whether it is a global table of multi-Region strong consistency."""
+        return self.charter is not None and not self.charter.keeper
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -204,6 +226,13 @@ class Description(msgspec.Struct, frozen=True):
     kms_key: str = ""  # ARN of the KMS key of SSEDescription; "": DynamoDB's own key, which has none
     policy: Policy | None = None
     joined: int = 0  # of a replica: `Member.joined` when it was made
+    seat: str = ""  # `Member.seat` of this copy
+    own_stream: str = ""  # of a table of strong consistency, whose replicas do not share their streams' settings
+
+    @property
+    def stream_view(self) -> str:
+        """The view type of this copy's stream; "": none."""
+        return self.own_stream if self.shared.strong else self.shared.settings.stream_view
 
 
 def merged(one: Shared, other: Shared) -> Shared:
@@ -221,8 +250,10 @@ def merged(one: Shared, other: Shared) -> Shared:
         if region not in overrides or overrides[region].version < override.version:
             overrides[region] = override
     newer = other if one.settings_version < other.settings_version and not one.common else one
+    charters = [found.charter for found in (one, other) if found.charter is not None]
     return msgspec.structs.replace(
         newer,
+        charter=max(charters, key=lambda charter: charter.version, default=None),
         members={region: members[region] for region in sorted(members)},
         overrides={region: overrides[region] for region in sorted(overrides)},
         created=min(one.created, other.created),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from antipodes.services.contract import Lags, Surroundings
+from antipodes.services.contract import Journals, Lags, Surroundings
 from antipodes.services.dynamodb import (
     absent,
     backups,
@@ -190,6 +190,10 @@ class DynamoDB:
                         await database.world.sleep(0)
                 except ServerFault as fault:  # the disk refused: the next round finds them again
                     database.world.trace("dynamodb.tombstones", failed=fault.message)
+
+    def join(self, journals: Journals) -> None:
+        """Gives it the journals of this Region, for tables of strong consistency. Before `start`."""
+        self.replicas.strong.serving.journals = journals
 
     def table_sizes(self) -> dict[str, int]:
         """Items in each table, by name (for a Region's status)."""

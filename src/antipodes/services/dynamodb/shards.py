@@ -57,7 +57,7 @@ def opened(description: Description, topic: str, label: str, position: int, now:
         shared.name,
         topic,
         label,
-        shared.settings.stream_view,
+        description.stream_view,
         shared.hash,
         shared.range,
         now,

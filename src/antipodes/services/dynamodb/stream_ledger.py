@@ -66,7 +66,7 @@ def _view(description: Description | None) -> str:
     """The view type of a stream that is on; a table that is going has none."""
     if description is None or description.status == "DELETING":
         return ""
-    return description.shared.settings.stream_view
+    return description.stream_view
 
 
 def find(store: Store, table: str, label: str) -> Stream | None:

@@ -22,6 +22,7 @@ _CHANGES = (
     "StreamSpecification",
     "SSESpecification",
     "ReplicaUpdates",
+    "GlobalTableWitnessUpdates",
     "TableClass",
     "DeletionProtectionEnabled",
     "OnDemandThroughput",
@@ -46,7 +47,7 @@ def check_alone(params: Params) -> None:
     AWS says so in words that are not known here ("one kind of change per UpdateTable", facts 1.6).
     """
     others = [name for name in _CHANGES if params.get(name) not in (None, [])]
-    if any(name not in {"ReplicaUpdates", "SSESpecification"} for name in others):
+    if any(name not in {"ReplicaUpdates", "GlobalTableWitnessUpdates", "SSESpecification"} for name in others):
         raise ValidationException(
             INVALID
             + "ReplicaUpdates cannot be specified together with other changes: "

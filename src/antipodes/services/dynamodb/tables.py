@@ -15,6 +15,7 @@ from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy
 from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description, warm
 from antipodes.services.dynamodb.index_updates import cancels, check_index_updates, updated_indexes
+from antipodes.services.dynamodb.mrsc.rules import NO_MORE, concerns
 from antipodes.services.dynamodb.overrides import held, marked
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
 from antipodes.services.dynamodb.policies import policy_of
@@ -38,13 +39,7 @@ from antipodes.wire.errors import ClientFault, NotSupported, ValidationException
 from antipodes.wire.operation import Request, Result
 
 MAX_LISTED = 100
-_NO_UPDATE = (
-    "VectorIndexUpdates",
-    "DisassociationProtectionEnabled",
-    "MultiRegionConsistency",
-    "GlobalTableWitnessUpdates",
-    "GlobalTableSettingsReplicationMode",
-)
+_NO_UPDATE = ("VectorIndexUpdates", "DisassociationProtectionEnabled", "GlobalTableSettingsReplicationMode")
 
 
 async def create_table(database: Database, replicas: Replicas, request: Request) -> Result:
@@ -164,6 +159,8 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
     check_asks(params)
     table = known(database, params)
     status = "UPDATING" if table.updating else status_of(table.description)
+    if params.get("MultiRegionConsistency") == "STRONG" and table.shared.strong:
+        raise ValidationException(NO_MORE)
     if status != "ACTIVE" and not (status == "UPDATING" and cancels(table.description, params)):
         raise in_use(
             "Attempt to change a resource which is still in use: "
@@ -171,7 +168,10 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
             f"{table.name}"
         )
     before = table.description
-    if params.get("ReplicaUpdates"):
+    if concerns(params, table.shared):
+        check_alone(params)
+        await replicas.strong.update(table, params)
+    elif params.get("ReplicaUpdates"):
         check_alone(params)
         await replicas.update(table, params["ReplicaUpdates"], lambda: _changed(database, table, params))
         database.update_for_a_while(table)
@@ -198,7 +198,19 @@ def _changed(database: Database, table: Table, params: Params) -> Description:
     shared = description.shared
     if params.get("GlobalSecondaryIndexUpdates"):
         shared = updated_indexes(shared, params)
-    settings = new_settings(shared, params, database.world.now())
+    own_stream = description.own_stream
+    if shared.strong:  # whose replicas have streams of their own
+        view = msgspec.structs.replace(shared.settings, stream_view=own_stream)
+        settings = new_settings(msgspec.structs.replace(shared, settings=view), params, database.world.now())
+        if settings.stream_view != own_stream:
+            own_stream = settings.stream_view
+            mine = msgspec.structs.replace(
+                shared.members[database.region], stream=own_stream, version=database.store.stamp()
+            )
+            shared = msgspec.structs.replace(shared, members={**shared.members, database.region: mine})
+        settings = msgspec.structs.replace(settings, stream_view="")
+    else:
+        settings = new_settings(shared, params, database.world.now())
     protected = params.get("DeletionProtectionEnabled")
     kms_key = kms_key_of(params, database.region, database.account, own_key(database))
     if kms_key is not None:
@@ -215,6 +227,7 @@ def _changed(database: Database, table: Table, params: Params) -> Description:
     return msgspec.structs.replace(
         description,
         shared=shared,
+        own_stream=own_stream,
         deletion_protection=description.deletion_protection if protected is None else bool(protected),
         kms_key=description.kms_key if kms_key is None else kms_key,
     )

@@ -31,6 +31,7 @@ from antipodes.services.dynamodb.items import (
     read_update,
 )
 from antipodes.services.dynamodb.keys import after_prefix
+from antipodes.services.dynamodb.mrsc.rules import NO_TRANSACTIONS
 from antipodes.services.dynamodb.parameters import (
     ON_FAILURE,
     Constraints,
@@ -112,6 +113,7 @@ async def transact_write_items(database: Database, request: Request) -> Payload:
     digest = blake2b(orjson.dumps(actions, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
     members = [Member(database, action) for action in actions]
     tables = [database.table(table_name(member.params)) for member in members]
+    refuse_strong(tables)
     if sum(member.size for member in members) > MAX_BYTES:
         raise ValidationException("Member must have a total size of 4 MB or less")  # wording from memory
     writes, reasons = _planned(database, members, tables)
@@ -152,6 +154,7 @@ async def transact_get_items(database: Database, request: Request) -> Payload:
         measure_item(get["Key"])
         wanted.append((get["Key"], read_tree(database, get, terms)))
     tables = [database.table(table_name(action["Get"])) for action in actions]
+    refuse_strong(tables)
     reasons: list[dict[str, Any]] = []
     places: list[tuple[str, bytes]] = []
     for (key, _), table in zip(wanted, tables, strict=True):
@@ -241,6 +244,12 @@ def _planned(
             reasons.append({"Code": REASONS.get(fault.code, "ValidationError"), "Message": fault.message, **shown})
     refuse_doubles(places)
     return writes, reasons
+
+
+def refuse_strong(tables: list[Table]) -> None:
+    """Tables of multi-Region strong consistency have no transactions (facts 1.8; the error's class is from memory)."""
+    if any(table.strong for table in tables):
+        raise ValidationException(NO_TRANSACTIONS)
 
 
 def refuse_doubles(places: list[tuple[str, bytes]]) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from antipodes.services.dynamodb import rows
 from antipodes.services.dynamodb.database import Database, ItemWrite, Table
 from antipodes.services.dynamodb.live_indexes import fill_slice, filled
+from antipodes.services.dynamodb.mrsc.rules import NO_TTL
 from antipodes.services.dynamodb.orders import EXPIRY, Order, expiry_bound, expiry_of
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
 from antipodes.services.dynamodb.replicas import Replicas
@@ -40,6 +41,8 @@ async def update_time_to_live(database: Database, replicas: Replicas, request: R
     table = known(database, params)
     if table.description.status != "ACTIVE":
         raise in_use(f"Attempt to change a resource which is still in use: Table is not active: {table.name}")
+    if table.strong:
+        raise ValidationException(NO_TTL)
     settings = table.shared.settings
     current = settings.ttl_attribute
     if current and attribute != current:

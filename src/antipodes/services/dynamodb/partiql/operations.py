@@ -113,6 +113,8 @@ class PartiQL:
         if isinstance(found, Reading):
             return await self._select(params, found)
         table = self.database.table(found.table)
+        if table.strong:
+            return await self.database.strong.write(table, "ExecuteStatement", params)
         target = target_of(table, found.where) if isinstance(found, Changing) else None
         plan = planned(self.database, table, found, target, Guard.of(params))
         if plan.write is not None:
@@ -126,6 +128,8 @@ class PartiQL:
         table = self.database.table(reading.table)
         seal = seal_of(params["Statement"], params.get("Parameters"))
         wish = Wish(params.get("ConsistentRead") is True, params.get("Limit"), params.get("NextToken"), seal)
+        if table.strong and wish.consistent:
+            await self.database.strong.fresh(table)
         page = select(self.database, table, reading, wish)
         consumption.count_read(table, page.spent)
         table.usage.gave("ExecuteStatement", len(page.bodies))
@@ -154,7 +158,8 @@ class PartiQL:
         for member, one, outcome in zip(members, ready, outcomes, strict=True):
             if one is not None:
                 try:
-                    self._run(member, one, outcome)
+                    if not await self._run_strong(params, member, one, outcome):
+                        self._run(member, one, outcome)
                 except ClientFault as fault:
                     outcome.fault = fault
         if not self.database.store.settled:
@@ -182,6 +187,34 @@ class PartiQL:
             places.append((table.name, place))
         if len(set(places)) != len(places):
             raise ValidationException(DUPLICATES)
+
+    async def _run_strong(self, params: Params, member: Params, statement: Prepared, outcome: Outcome) -> bool:
+        """A write of a batch to a table of strong consistency: a request of its own. False: it is none, and what it
+        reads there is up to date."""
+        if isinstance(statement, Checking):
+            return False
+        table = self.database.table(statement.table)
+        if not table.strong:
+            return False
+        if isinstance(statement, Reading):
+            if member.get("ConsistentRead") is True:
+                await self.database.strong.fresh(table)
+            return False
+        outcome.table, outcome.ran = table, True
+        if not self.database.store.settled:
+            await self.database.settle()
+        capacity = {"ReturnConsumedCapacity": "INDEXES"} if consumption.asked(params) else {}
+        own = {name: member[name] for name in ("Statement", "Parameters") if name in member}
+        answer = await self.database.strong.write(table, "ExecuteStatement", {**own, **capacity})
+        found = orjson.loads(answer.body)
+        outcome.body = orjson.dumps(found["Items"][0]) if found["Items"] else None
+        if capacity:
+            told = found["ConsumedCapacity"]
+            indexes = told.get("GlobalSecondaryIndexes") or {}
+            outcome.spent = Spent(
+                told["Table"]["CapacityUnits"], {name: one["CapacityUnits"] for name, one in indexes.items()}
+            )
+        return True
 
     def _run(self, member: Params, statement: Prepared, outcome: Outcome) -> None:
         """Carries out one statement of a batch. Raises its fault."""
@@ -224,6 +257,7 @@ class PartiQL:
                 raise _in_place(number, fault.message) from None
         _refuse_mixed(statements, _MIXED)
         tables = [self._table(one) for one in statements]
+        transactions.refuse_strong([table for table in tables if table is not None])
         if isinstance(statements[0], Reading):
             return await self._read_together(params, statements, tables)
         return await self._write_together(params, members, statements, tables, digest)
