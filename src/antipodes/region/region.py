@@ -95,7 +95,7 @@ class Region:
             keep_entries=int(settings.options.get("replica.log_entries", KEEP_ENTRIES)),
             keep_s=float(settings.options.get("dynamodb.stream_retention_s", STREAM_RETENTION_S)),
         )
-        self._journals = Journals(world, self._store, self._backbone, geography.address_of, port)
+        self._journals = Journals(world, self.store, self._backbone, geography.address_of, port)
         self._dynamodb.join(self._journals)
         self._dynamodb.holders_changed = self.replicator.refresh
         self._dynamodb.missing = self.replicator.missing

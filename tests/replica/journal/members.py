@@ -66,6 +66,7 @@ class Table:
         self.busy: dict[str, bool] = {}
         self.inbox: dict[str, list[tuple[str, Message]]] = {}
         self.asked: dict[str, str] = {}
+        self.aimed: list[Callable[[], None]] = []
         self.fifo: dict[tuple[str, str, int], float] = {}
         self.holds: dict[int, Entry] = {}  # every entry that any member believed to hold
         self.acknowledged = 0  # the newest entry that a client was told of
@@ -118,6 +119,10 @@ class Table:
         if destroy:
             hard = Hard(voter=self.rules.lost_disk_votes)
             self.disks[site] = Disk(hard=hard, seat=f"{site}{self.lives[site]}")
+
+    def aim(self, strike: Callable[[], None]) -> None:
+        """Strikes when a client is told next: the worst moment, if too much was promised."""
+        self.aimed.append(strike)
 
     def part(self, one: str, other: str) -> None:
         self.cut.add(frozenset((one, other)))
@@ -190,7 +195,7 @@ class Table:
             core.persisted(written)
             self.settle(site, out.after, written)
 
-        self.later(self.chance.uniform(0.0005, 0.02), site, synced)
+        self.later(self.chance.uniform(0.0005, 0.04), site, synced)
 
     def settle(self, site: str, after: list[tuple[str, Message]], written: int) -> None:
         core, disk = self.cores[site], self.disks[site]
@@ -210,6 +215,8 @@ class Table:
             disk.applied = memory.applied
             if core.lead is not None and entry.term == core.term:
                 self.acknowledged = max(self.acknowledged, entry.index)  # the client is answered
+                if self.aimed:
+                    self.later(0.0, "", self.aimed.pop())
         if core.leads and core.lead is not None:
             for read in [one for one in self.reads[site] if self.rules.stale_reads or core.lead.confirmed >= one.round]:
                 self.reads[site].remove(read)
@@ -287,27 +294,43 @@ def storm(table: Table, lasts_s: float = 20.0, *, faults: int = 8) -> None:
     chance = table.chance
     at = 0.0
     while at < lasts_s:
-        at += chance.expovariate(20.0)
-        table.later(at, "", table.write if chance.random() < 0.7 else table.read)
+        at += chance.expovariate(40.0)
+        table.later(at, "", table.write if chance.random() < 0.6 else table.read)
     for _ in range(faults):
-        when, lasts, site = chance.uniform(1.0, lasts_s), chance.uniform(0.05, 5.0), chance.choice(SITES)
-        kind = chance.random()
-        if kind < 0.45:
-            other = chance.choice([one for one in SITES if one != site])
-            table.later(when, "", lambda site=site, other=other: table.part(site, other))  # type: ignore[misc]
-            if kind < 0.2:
-                third = next(one for one in SITES if one not in (site, other))
-                table.later(when, "", lambda site=site, third=third: table.part(site, third))  # type: ignore[misc]
-            table.later(when + lasts, "", table.heal)
-            continue
-        destroy = kind > 0.7
-        table.later(when, "", lambda site=site, destroy=destroy: table.crash(site, destroy=destroy))  # type: ignore[misc]
-        table.later(when + lasts, "", lambda site=site: table.revive(site))  # type: ignore[misc]
+        _fault(table, chance.uniform(1.0, lasts_s))
     table.run(lasts_s + 6.0)
+    table.aimed.clear()
     table.heal()
     for site in SITES:
-        if site not in table.cores:
-            table.boot(site)
+        table.revive(site)
+
+
+def _fault(table: Table, when: float) -> None:
+    """At a drawn moment: a link parts, a member is cut off, one dies, perhaps with its disk, perhaps when a client was
+    just told, perhaps all at once."""
+    chance = table.chance
+    site = chance.choice(SITES)
+    other, third = chance.sample([one for one in SITES if one != site], 2)
+    lasts, kind = chance.uniform(0.05, 4.0), chance.random()
+    if kind < 0.4:
+        table.later(when, "", lambda: table.part(site, other))
+        if kind < 0.25:
+            table.later(when, "", lambda: table.part(site, third))
+        table.later(when + lasts, "", table.heal)
+        return
+
+    def strike() -> None:
+        table.crash(site, destroy=kind > 0.75)
+        table.later(lasts, "", lambda: table.revive(site))
+        if 0.4 < kind < 0.6:  # all at once, and back soon: what was not on disk is gone everywhere
+            for one in (other, third):
+                table.crash(one)
+                table.later(chance.uniform(0.01, 0.3), "", lambda one=one: table.revive(one))  # type: ignore[misc]
+
+    if kind < 0.85:
+        table.later(when, "", lambda: table.aim(strike))
+    else:
+        table.later(when, "", strike)
 
 
 def settled(table: Table, within_s: float = 15.0) -> list[str]:

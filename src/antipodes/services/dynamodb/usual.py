@@ -261,9 +261,9 @@ class Usual:
     # What they share
 
     def _table(self, name: str) -> Table | None:
-        """The table, if it has its plain name and no throughput is enforced."""
+        """The table, if it has its plain name, no throughput is enforced and no journal orders its writes."""
         table = self._database.tables.get(name)
-        if table is None or table.description.status != "ACTIVE" or self._database.buckets is not None:
+        if table is None or table.strong or table.description.status != "ACTIVE" or self._database.buckets is not None:
             return None
         return table
 
