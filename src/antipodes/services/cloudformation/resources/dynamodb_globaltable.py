@@ -19,6 +19,7 @@ from antipodes.services.cloudformation.resources.dynamodb_replicas import (
     remove_replicas,
     set_own,
     status_of,
+    stream_everywhere,
     update_replica,
 )
 from antipodes.services.cloudformation.resources.dynamodb_table import (
@@ -156,6 +157,24 @@ def check_stream(properties: Properties, others: Mapping[str, Properties]) -> No
         )
 
 
+def is_strong(properties: Properties) -> bool:
+    return bool(properties.get("MultiRegionConsistency") == "STRONG")
+
+
+def witnesses_of(properties: Properties) -> list[str]:
+    return [str(one["Region"]) for one in properties.get("GlobalTableWitnesses") or ()]
+
+
+def check_members(job: Job, others: Mapping[str, Properties], earlier: Mapping[str, Properties]) -> None:
+    """A table of strong consistency is begun and ended with all its members; else neither they nor the mode change."""
+    before, now = is_strong(job.before), is_strong(job.properties)
+    if before is not now and (others if before else earlier):
+        raise ClientFault("InvalidRequest", "The consistency mode of a global table cannot be changed")
+    same = sorted(others) == sorted(earlier) and witnesses_of(job.before) == witnesses_of(job.properties)
+    if before and now and not same:
+        raise ClientFault("InvalidRequest", "The members of a global table of strong consistency cannot be changed")
+
+
 async def create(job: Job) -> Made:
     name, properties = job.name("TableName", limit=255), job.properties
     own, others = replicas_of(job, properties)
@@ -172,9 +191,11 @@ async def create(job: Job) -> Made:
     if tags:
         params["Tags"] = tags
     await create_table(job, name, params)
-    witnesses = [str(one["Region"]) for one in properties.get("GlobalTableWitnesses") or ()]
+    witnesses = witnesses_of(properties)
     details = {region: overrides(properties, own, entry) for region, entry in others.items()}
     await add_replicas(job, name, details, str(properties.get("MultiRegionConsistency", "EVENTUAL")), witnesses)
+    if is_strong(properties):
+        await stream_everywhere(job, name, others)
     await set_own(job, name, job.region, own, {"Tags": own.get("Tags")})
     for region, entry in others.items():
         await set_own(job, name, region, entry, {})
@@ -187,8 +208,7 @@ async def update(job: Job) -> Made:
     own, others = replicas_of(job, properties)
     before, earlier = replicas_of(job, job.before)
     check_stream(properties, others)
-    if job.changed("MultiRegionConsistency", "GlobalTableWitnesses"):
-        raise NotSupported(f"changing the consistency or the witnesses of {TYPE}")
+    check_members(job, others, earlier)
     wanted, held = table_params(properties, own), table_params(job.before, before)
     params = {key: value for key, value in wanted.items() if value != held.get(key)}
     if job.changed("BillingMode"):
@@ -199,9 +219,13 @@ async def update(job: Job) -> Made:
         await update_table(job, name, {"SSESpecification": sse or {"Enabled": False}})
     await update_stream(job, name)
     await update_indexes(job, name, old=indexes_of(job.before, before), new=indexes_of(properties, own))
-    await remove_replicas(job, name, [region for region in earlier if region not in others])
+    gone = [region for region in earlier if region not in others]
+    await remove_replicas(job, name, gone, witnesses_of(job.before), together=is_strong(job.before))
     added = {region: overrides(properties, own, others[region]) for region in others if region not in earlier}
-    await add_replicas(job, name, added, "EVENTUAL", [])
+    mode = "STRONG" if is_strong(properties) and added else "EVENTUAL"
+    await add_replicas(job, name, added, mode, witnesses_of(properties))
+    if is_strong(properties):
+        await stream_everywhere(job, name, others)
     for region, entry in others.items():
         if region in earlier:
             detail = overrides(properties, own, entry)

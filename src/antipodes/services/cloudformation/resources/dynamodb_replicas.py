@@ -3,13 +3,14 @@ replica's own, set by calls to its Region."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 
 from antipodes.services.cloudformation.handler import Job, tags_of
-from antipodes.services.cloudformation.resources.dynamodb_table import describe
+from antipodes.services.cloudformation.resources.dynamodb_table import describe, stream_of
 from antipodes.services.cloudformation.shapes import shaped
 from antipodes.wire.errors import AwsError, ClientFault
 
@@ -50,6 +51,25 @@ async def add_replicas(
         if await status_of(job, name, region) is None:
             await _update(job, name, {"ReplicaUpdates": [{"Create": {"RegionName": region, **detail}}]})
         await _await_active(job, name, region)
+
+
+async def stream_everywhere(job: Job, name: str, regions: Iterable[str]) -> None:
+    """Each replica of a strongly consistent table has a stream of its own: the template's setting goes to all."""
+    given = job.properties.get("StreamSpecification")
+    for region in regions if given else ():
+        await job.until(f"Replica of {name} in {region}", partial(_streams, job, name, region), every_s=0.2)
+
+
+async def _streams(job: Job, name: str, region: str) -> bool:
+    """Switches the stream on, if it is not; whether it was."""
+    try:
+        table = (await job.call("dynamodb", "DescribeTable", {"TableName": name}, region=region))["Table"]
+    except AwsError:
+        return False
+    if table["TableStatus"] == "ACTIVE" and "StreamSpecification" not in table:
+        params = {"TableName": name, "StreamSpecification": stream_of(job.properties)}
+        await job.call("dynamodb", "UpdateTable", shaped("dynamodb", "UpdateTable", params), region=region)
+    return "StreamSpecification" in table
 
 
 async def update_replica(job: Job, name: str, region: str, detail: Properties) -> None:

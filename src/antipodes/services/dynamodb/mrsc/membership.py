@@ -117,19 +117,21 @@ class StrongTables:
     async def _check_there(self, name: str, region: str, witness: bool) -> None:
         """Refuses a target that has a table of that name (a witness may), or that cannot be reached."""
         call = self._database.surroundings.call
-        try:
-            if witness:
-                await call("dynamodb", "DescribeLimits", {}, region=region)
-            else:
-                await call("dynamodb", "DescribeTable", {"TableName": name}, region=region)
-                raise ValidationException(ALREADY_TABLES)
-        except ServerFault:
-            raise ServerFault(
-                "InternalServerError", f"Internal server error: {region} cannot be reached", happened=False
-            ) from None
-        except ClientFault as fault:
-            if fault.code != "ResourceNotFoundException":
-                raise
+        operation, params = ("DescribeLimits", {}) if witness else ("DescribeTable", {"TableName": name})
+        for last in (False, True):  # an old connection may break first
+            try:
+                await call("dynamodb", operation, params, region=region)
+                break
+            except ServerFault:
+                if last:
+                    words = f"Internal server error: {region} cannot be reached"
+                    raise ServerFault("InternalServerError", words, happened=False) from None
+            except ClientFault as fault:
+                if fault.code != "ResourceNotFoundException":
+                    raise
+                return
+        if not witness:
+            raise ValidationException(ALREADY_TABLES)
 
     def _begin(self, table: Table, wish: Wish) -> None:
         description, shared = table.description, table.shared

@@ -1,0 +1,124 @@
+"""The core agrees on one order whatever happens, and goes on when it can; and the storms find the classic mistakes.
+
+ANTIPODES_SEEDS says how many storms (60): `ANTIPODES_SEEDS=5000 pytest tests/replica/journal`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from antipodes.replica.journal import lead
+from antipodes.replica.journal.core import Core
+from antipodes.replica.journal.messages import Append, Entry, Hard, Vote, Voted
+from tests.replica.journal.members import SITES, Rules, Table, settled, storm
+
+SEEDS = int(os.environ.get("ANTIPODES_SEEDS", "60"))
+
+
+def wrong(seed: int, rules: Rules | None = None) -> list[str]:
+    table = Table(seed, rules)
+    try:
+        storm(table)
+        return settled(table)
+    except AssertionError as error:  # a broken invariant of the core is a finding
+        return [f"{error}"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(0, SEEDS, 20))
+def test_members_agree_and_nothing_acknowledged_is_lost(first: int) -> None:
+    for seed in range(first, min(first + 20, SEEDS)):
+        assert wrong(seed) == [], f"seed {seed}"
+
+
+def test_a_storm_repeats_from_its_seed() -> None:
+    tables = [Table(5), Table(5), Table(6)]
+    for table in tables:
+        storm(table, 5.0)
+    assert tables[0].holds == tables[1].holds != tables[2].holds
+
+
+def quorum_of_one(patch: pytest.MonkeyPatch) -> Rules:
+    patch.setattr(lead, "QUORUM", 1)
+    return Rules()
+
+
+BUGS: dict[str, Callable[[pytest.MonkeyPatch], Rules]] = {
+    "quorum of one": quorum_of_one,
+    "acknowledged before it is on disk": lambda _: Rules(ack_before_sync=True),
+    "voice forgotten in a crash": lambda _: Rules(forgets_votes=True),
+    "a member that lost its disk votes": lambda _: Rules(lost_disk_votes=True),
+    "a leader that is none any more is read from": lambda _: Rules(stale_reads=True),
+}
+
+
+def alone(site: str = "a", hard: Hard | None = None, entries: tuple[Entry, ...] = ()) -> Core:
+    return Core(site, SITES, f"{site}0", hard or Hard(), entries, 0, 0.0, lambda: 0.5)
+
+
+def test_a_member_that_lost_its_memory_gives_nobody_its_voice() -> None:
+    core = alone(hard=Hard(voter=False))
+    core.receive("b", Vote(7, 100, 6), 10.0)
+    core.receive("b", Vote(8, 100, 6, pre=True), 10.0)
+    out = core.take(10.0)
+    answers = [message for _, message in (*out.at_once, *out.after)]
+    assert [answer.granted for answer in answers if isinstance(answer, Voted)] == [False, False]
+    core.tick(20.0)
+    assert core.role == "follower"
+
+
+def test_a_voice_is_given_once_a_term_and_never_to_one_that_is_behind() -> None:
+    entry = Entry(1, 1, "", b"")
+    core = alone(hard=Hard(term=1), entries=(entry,))
+    for site, vote, granted in (
+        ("b", Vote(2, 0, 0), False),  # it lacks our entry
+        ("b", Vote(3, 1, 1), True),
+        ("c", Vote(3, 1, 1), False),
+        ("b", Vote(3, 1, 1), True),  # the same again
+    ):
+        core.receive(site, vote, 10.0)
+        assert [m.granted for _, m in core.take(10.0).after if isinstance(m, Voted)] == [granted]
+
+
+def test_a_voice_is_written_down_before_it_is_given() -> None:
+    core = alone()
+    core.receive("b", Vote(4, 0, 0), 10.0)
+    out = core.take(10.0)
+    assert out.at_once == []
+    assert out.hard is not None
+    assert (out.hard.term, out.hard.voted) == (4, "b")
+
+
+def test_while_a_leader_is_heard_nobody_else_is_voted_for() -> None:
+    core = alone()
+    core.receive("b", Append(3, 0, 0, [], 0, 1), 10.0)
+    core.take(10.0)
+    core.receive("c", Vote(9, 50, 3), 10.3)
+    assert core.take(10.3).after == []
+    assert core.term == 3
+
+
+def test_the_leader_hears_of_a_member_that_cannot_hear_it_and_hands_over() -> None:
+    """a leads, b and a are parted, c hears both: c becomes the leader."""
+    table = Table(1)
+    table.run(5.0)
+    (first,) = table.leaders()
+    other, third = (site for site in SITES if site != first)
+    table.part(first, other)
+    table.run(12.0)
+    assert table.leaders() == [third]
+    before = table.acknowledged
+    table.write()
+    table.run(13.0)
+    assert table.acknowledged > before
+    assert table.disks[other].state == table.disks[first].state
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = BUGS[bug](monkeypatch)
+    assert any(wrong(seed, rules) for seed in range(200)), f"{bug} was not found"
