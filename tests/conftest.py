@@ -11,5 +11,5 @@ from tests.worlds import both_worlds
 __all__ = ["both_worlds"]
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
-settings.register_profile("search", derandomize=False, deadline=None, print_blob=True)
+settings.register_profile("search", derandomize=False, deadline=None, print_blob=True, max_examples=1000)
 settings.load_profile("repeatable")

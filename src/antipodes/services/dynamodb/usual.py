@@ -43,6 +43,8 @@ from antipodes.store.engine import StoreError
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.operation import Told, UsualOperation
 
+# Of msgspec: no JSON or another shape; bytes that are no text; nested too deeply.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MAX_WRITES = 25
 MAX_PLANS = 2000
 _HELD: Item = {}  # stands for an item that nobody needs decoded
@@ -142,7 +144,7 @@ class Usual:
         begun = self._now()
         try:
             asked = _put(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
         table = self._table(asked.table_name)
         write = self._planned(table, asked.item) if table is not None else None
@@ -157,7 +159,7 @@ class Usual:
         begun = self._now()
         try:
             asked = _get(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
         table = self._table(asked.table_name)
         found = _whole_key(table, asked.key) if table is not None else None
@@ -174,7 +176,7 @@ class Usual:
         begun = self._now()
         try:
             asked = _update(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
         table = self._table(asked.table_name)
         if table is None or table.shared.indexes:  # an index may refuse what an update comes to
@@ -212,7 +214,7 @@ class Usual:
         begun = self._now()
         try:
             asked = _query(body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
         table = self._table(asked.table_name)
         limit = asked.limit if asked.limit is not None else -1
@@ -238,7 +240,7 @@ class Usual:
         begun = self._now()
         try:
             asked = _batch(body).request_items
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
         writes: list[ItemWrite] = []
         for name, requests in asked.items():
