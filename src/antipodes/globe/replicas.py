@@ -41,11 +41,13 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class GlobalTable(msgspec.Struct, frozen=True):
-    """A global table. replicas: ReplicaStatus by Region ("DOWN": the Region does not answer); items by Region."""
+    """A global table. replicas: ReplicaStatus by Region ("DOWN": the Region does not answer); items by Region, and
+    tombstones: deletions that are kept for replicas which have not seen them."""
 
     name: str
     replicas: dict[str, str]
     items: dict[str, int]
+    tombstones: dict[str, int]
     pairs: tuple[Pair, ...]
 
 
@@ -91,7 +93,8 @@ async def tables(planet: Asking) -> list[GlobalTable]:
         statuses |= {region: "DOWN" for region in statuses if told.get(region) is None}
         pairs = [Pair(region, other, **lag) for region, view in views.items() for other, lag in view["to"].items()]
         items = {region: view["items"] for region, view in views.items()}
-        found.append(GlobalTable(name, dict(sorted(statuses.items())), items, tuple(pairs)))
+        tombstones = {region: view["tombstones"] for region, view in views.items()}
+        found.append(GlobalTable(name, dict(sorted(statuses.items())), items, tombstones, tuple(pairs)))
     return found
 
 
@@ -143,20 +146,22 @@ async def compare(planet: Asking, world: World, table: str, wait_s: float) -> Co
                 break
     compared = tuple(readers)
     more = len(keys) > MOST_DIFFERENCES
-    found = await _looked_again(planet, world, table, compared, keys[:MOST_DIFFERENCES], wait_s)
-    return Comparison(table, compared, silent, items, tuple(found), more and bool(found))
+    found, gone = await _looked_again(planet, world, table, compared, keys[:MOST_DIFFERENCES], wait_s)
+    return Comparison(table, compared, silent, items - gone, tuple(found), more and bool(found))
 
 
 async def _looked_again(
     planet: Asking, world: World, table: str, regions: Sequence[str], keys: list[str], wait_s: float
-) -> list[Difference]:
-    """What differs after a while."""
-    deadline, before = world.monotonic() + wait_s, dict[str, dict[str, Any]]()
+) -> tuple[list[Difference], int]:
+    """(what differs after a while, how many items of these nobody has any more)."""
+    deadline, before, gone = world.monotonic() + wait_s, dict[str, dict[str, Any]](), 0
     while True:
         held = await _held(planet, table, regions, keys)
+        gone += sum(not any(held[key].values()) for key in keys)
         keys = [key for key in keys if any(held[key][region] != held[key][regions[0]] for region in regions)]
         if not keys or world.monotonic() >= deadline:
-            return [Difference(key, held[key], moving=key in before and before[key] != held[key]) for key in keys]
+            found = [Difference(key, held[key], moving=key in before and before[key] != held[key]) for key in keys]
+            return found, gone
         before = held
         await world.sleep(LOOK_AGAIN_S)
 

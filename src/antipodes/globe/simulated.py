@@ -21,6 +21,7 @@ from antipodes.nameserver import NameServer
 from antipodes.nameserver.explanation import Explanation
 from antipodes.region.region import Region
 from antipodes.store.records import Logged
+from antipodes.wire.errors import AwsError
 from antipodes.world import geography
 from antipodes.world.disk import MemoryDisk
 from antipodes.world.rules import Fault
@@ -163,6 +164,15 @@ class SimulatedGlobe:
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         return await self._api.call(service, operation, params, region)
+
+    async def inspect(self, region: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """As `RemoteGlobe.inspect`."""
+        if region not in self._up:
+            return None
+        try:
+            return await self._up[region].inspect(operation, params)
+        except AwsError as error:
+            raise ValueError(error.message) from None
 
     def _note(self, kind: str, subject: str, detail: str = "") -> None:
         self._events.append(GlobeEvent(self._world.now(), kind, subject, detail))

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from antipodes.services.contract import Lags
-from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb import rows, tombstones
 from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.describe import replica_status
 from antipodes.wire.operation import Request, Result
@@ -66,6 +66,7 @@ class Inspection:
                         "table": name,
                         "status": table.description.status,
                         "items": table.items,
+                        "tombstones": tombstones.count(database.store, table.description.space),
                         "members": {
                             region: replica_status(member)
                             for region, member in sorted(table.shared.members.items())

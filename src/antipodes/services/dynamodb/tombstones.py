@@ -13,11 +13,13 @@ from __future__ import annotations
 from itertools import islice
 
 from antipodes.services.dynamodb import rows
+from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.store.records import Version
 from antipodes.store.store import Store
 
 PREFIX = b"dynamodb/tombstone/"
 SLICE = 200
+MOST_COUNTED = 100_000
 
 Row = tuple[bytes, bytes | None]
 
@@ -37,3 +39,9 @@ def collected(store: Store, space: str, rows_prefix: bytes, settled: int) -> lis
         if row is not None and rows.is_tombstone(row) and rows.version_of(row).time <= settled:
             found.append((rows_prefix + key, None))
     return found
+
+
+def count(store: Store, space: str) -> int:
+    """How many there are, up to MOST_COUNTED."""
+    start = PREFIX + space.encode() + b"/"
+    return sum(1 for _ in islice(store.range(start, after_prefix(start)), MOST_COUNTED))
