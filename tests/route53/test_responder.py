@@ -241,7 +241,7 @@ def test_a_flip_rebuilds_what_it_touches_and_nothing_else() -> None:
     names = ("api", "www", "tree", "other")
     for name in names:
         assert ask(server, question(codec.encode_name(f"{name}.example.com"), A)).addresses() == (IP,)
-    kept = plane.plane.kept.by_name
+    kept = plane.plane.kept.keys
     assert list(kept) == [codec.encode_name(f"{name}.example.com") for name in names]
     plane.get_sick("c")
     assert list(kept) == [codec.encode_name("other.example.com")]

@@ -44,19 +44,23 @@ class Variant:
 
     ways: list[Made | Resolution]  # made into bytes when first sent
     sums: Sequence[float]  # their probabilities, summed up
-    located: bool
-    network_bits: int
+    located: bool = False
+    network_bits: int = 0
+    logged: str = ""  # the zone's id if its questions are logged
 
 
 @dataclass(slots=True)
 class Prepared:
-    """The answers to one question."""
+    """The answers to one question, if they are not the same for all: then the one that is made stands for it."""
 
-    logged: str  # the zone's id if its questions are logged
+    logged: str
     walked: bool = False  # cannot be prepared: each question is walked
     everywhere: Variant | None = None
     by_network: bool = False
     variants: dict[str | Client, Variant] = field(default_factory=dict)  # by site, or by client
+
+
+Answer = Made | Prepared  # what is kept
 
 
 class Preparer:
@@ -70,14 +74,16 @@ class Preparer:
         self._signer = signer
         self._random = random
         self._logs = logs
-        self.kept: dict[bytes, dict[bytes, Prepared]] = plane.kept.by_name  # read by the hot path
+        self.kept: dict[bytes, Answer] = plane.kept.answers  # read by the hot path
 
-    def find(self, query: Query, client: Client) -> tuple[Prepared, Variant, Made] | None:
+    def find(self, query: Query, client: Client) -> tuple[Variant, Made] | None:
         """The prepared answer; None: the question must be walked."""
-        key = mark_of(query) + query.question[-4:]
-        prepared = self.kept.get(query.name, {}).get(key)
+        key = query.question[-4:] + mark_of(query)
+        prepared = self.kept.get(query.name + key)
+        if isinstance(prepared, Made):
+            return _SAME_FOR_ALL, prepared
         if prepared is None:
-            prepared = self._begin(query, key)
+            prepared = self._begin(query)
         if prepared is None or prepared.walked:
             return None
         variant = prepared.everywhere or prepared.variants.get(client if prepared.by_network else client.site)
@@ -89,12 +95,14 @@ class Preparer:
         way = variant.ways[index]
         if not isinstance(way, Made):
             way = variant.ways[index] = _made(query, self._sign(query, way))
-        return prepared, variant, way
+            if variant is prepared.everywhere and len(variant.ways) == 1 and not prepared.logged:
+                self._plane.kept.keep(query.name, key, way, ())
+        return variant, way
 
     def walk(self, query: Query, client: Client) -> Resolution:
         return self._sign(query, self._plane.resolve(query.name, query.type, client))
 
-    def _begin(self, query: Query, key: bytes) -> Prepared | None:
+    def _begin(self, query: Query) -> Prepared | None:
         """Only for owners that exist, and types that are usual: what is kept is bounded by what the zones hold."""
         zone = self._plane.zone_for(query.name, query.type)
         if zone is None or query.name not in zone.groups or zone.cut_above(query.name, query.type) is not None:
@@ -115,7 +123,7 @@ class Preparer:
         if outcomes is None or any(found.additional for _, found in outcomes):
             prepared.walked = True
             return None
-        variant = _variant_of(outcomes)
+        variant = _variant_of(outcomes, prepared.logged)
         if not prepared.by_network and any(found.network_bits is not None for _, found in outcomes):
             prepared.by_network = True
             prepared.variants.clear()
@@ -133,15 +141,18 @@ class Preparer:
         return found
 
 
+_SAME_FOR_ALL = Variant([], _CERTAIN)
+
+
 def mark_of(query: Query) -> bytes:
     """Which of the answers to one question: plain, signed, signed with the rcode of RFC 9824 5.1."""
     return (b"C" if query.compact_ok else b"D") if query.dnssec_ok else b""
 
 
-def _variant_of(outcomes: Sequence[tuple[float, Resolution]]) -> Variant:
+def _variant_of(outcomes: Sequence[tuple[float, Resolution]], logged: str) -> Variant:
     first = outcomes[0][1]
     if len(outcomes) == 1 and not first.rotates:
-        return Variant([first], _CERTAIN, first.located, first.network_bits or 0)
+        return Variant([first], _CERTAIN, first.located, first.network_bits or 0, logged)
     shares: list[float] = []
     ways: list[Made | Resolution] = []
     for share, one in outcomes:
@@ -153,7 +164,7 @@ def _variant_of(outcomes: Sequence[tuple[float, Resolution]]) -> Variant:
     sums = list(accumulate(shares))
     sums[-1] = 1.0  # rounding must leave no gap at the end
     bits = max(one.network_bits or 0 for _, one in outcomes)
-    return Variant(ways, sums, any(one.located for _, one in outcomes), bits)
+    return Variant(ways, sums, any(one.located for _, one in outcomes), bits, logged)
 
 
 def _made(query: Query, found: Resolution) -> Made:

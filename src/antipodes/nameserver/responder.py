@@ -47,6 +47,7 @@ class _Asked:
     site_bits: int
     counts: bytes  # of the additional section
     mark: bytes  # which answers it gets, see prepared.mark_of
+    udp_bytes: int
     opts: dict[int, bytes] = field(default_factory=dict)  # by scope
 
     def opt(self, scope_bits: int) -> bytes:
@@ -85,7 +86,7 @@ class Responder:
         self._log = log
         self._preparer = Preparer(plane, signer, random, logs)
         self._kept = self._preparer.kept
-        plain = _Asked(Query(0, 0, b"\0", 0, 0, b""), None, 0, _NO_ADDITIONS, b"", {0: b""})
+        plain = _Asked(Query(0, 0, b"\0", 0, 0, b""), None, 0, _NO_ADDITIONS, b"", dns.PLAIN_UDP_BYTES, {0: b""})
         self._asked: dict[bytes, _Asked] = {}
         self._heads = _usual_heads({b"": plain}, self._asked)
         self._cookies: dict[tuple[bytes, str, int], bytes] = {}
@@ -95,42 +96,38 @@ class Responder:
         usual = self._heads.get(message[2:12])
         if usual is not None:
             end = message.find(b"\0", 12) + 5
-            types = self._kept.get(message[12 : end - 4].lower())
             asked = usual[1].get(message[end:])
-            if types is not None and asked is not None:
-                prepared = types.get(asked.mark + message[end - 4 : end])
-                if prepared is not None and not prepared.logged:
-                    answered = self._prepared(message, end, prepared, asked, usual[0], client_ip, over_tcp)
-                    if answered is not None:
+            if asked is not None:
+                found = self._kept.get(message[12 : end - 4].lower() + message[end - 4 : end] + asked.mark)
+                scope_bits = 0
+                if type(found) is Prepared:
+                    found, scope_bits = self._chosen(found, asked, client_ip)
+                if type(found) is Made:
+                    opt = asked.opts.get(scope_bits)
+                    if opt is None:
+                        opt = asked.opt(scope_bits)
+                    answered = b"".join(
+                        (message[:2], found.heads[usual[0]], asked.counts, message[12:end], found.body, opt)
+                    )
+                    if len(answered) <= (dns.MAX_TCP_BYTES if over_tcp else asked.udp_bytes):
                         return answered
         return self._parsed(message, client_ip, over_tcp)
 
-    def _prepared(
-        self, message: bytes, end: int, prepared: Prepared, asked: _Asked, flags: int, client_ip: str, over_tcp: bool
-    ) -> bytes | None:
+    def _chosen(self, prepared: Prepared, asked: _Asked, client_ip: str) -> tuple[Made | None, int]:
+        """What is prepared for this asker, and the scope of it; None: nothing is yet."""
         variant, scope_bits = prepared.everywhere, 0
+        if prepared.logged:
+            return None, 0
         if variant is None:
             client = asked.client or self._client_of(client_ip)
             variant = prepared.variants.get(client if prepared.by_network else client.site)
             if variant is None:
-                return None
+                return None, 0
             if asked.client is not None:
                 scope_bits = max(asked.site_bits if variant.located else 0, variant.network_bits)
-        index = 0 if len(variant.ways) == 1 else bisect_right(variant.sums, self._random())
-        made = variant.ways[index]
-        if not isinstance(made, Made):
-            return None
-        answered = b"".join(
-            (
-                message[:2],
-                made.heads[flags],
-                asked.counts,
-                message[12:end],
-                made.body,
-                asked.opts.get(scope_bits) or asked.opt(scope_bits),
-            )
-        )
-        return answered if len(answered) <= (dns.MAX_TCP_BYTES if over_tcp else asked.query.udp_bytes) else None
+        ways = variant.ways
+        made = ways[0 if len(ways) == 1 else bisect_right(variant.sums, self._random())]
+        return (made, scope_bits) if type(made) is Made else (None, 0)
 
     # ---------------------------------------------------------------- the long way
 
@@ -153,9 +150,9 @@ class Responder:
         site_bits = SITE_BITS[subnet.family] if subnet else 0
         ready = self._preparer.find(query, client)
         if ready is not None:
-            prepared, variant, made = ready
-            if prepared.logged:
-                self._log(prepared.logged, query, made.rcode, over_tcp, client_ip)
+            variant, made = ready
+            if variant.logged:
+                self._log(variant.logged, query, made.rcode, over_tcp, client_ip)
             scope_bits = max(site_bits if variant.located else 0, variant.network_bits) if subnet else 0
             return _assembled(message, query, made, dns.opt_record(query, made.rcode, scope_bits, more), limit_bytes)
         found = self._preparer.walk(query, client)
@@ -198,7 +195,7 @@ class Responder:
             if len(self._asked) >= MAX_ASKED:
                 self._asked.clear()
             site_bits = SITE_BITS[query.subnet.family] if query.subnet else 0
-            self._asked[rest] = _Asked(query, client, site_bits, _OPT_ONLY, mark_of(query))
+            self._asked[rest] = _Asked(query, client, site_bits, _OPT_ONLY, mark_of(query), query.udp_bytes)
 
 
 def _assembled(message: bytes, query: Query, made: Made, opt: bytes, limit_bytes: int) -> bytes:

@@ -15,29 +15,37 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Answers by owner and by a key of the caller's (type, class, DNSSEC or not)."""
+    """Answers by owner and a key of the caller's (type, class, DNSSEC or not)."""
 
     def __init__(self) -> None:
-        self.by_name: dict[bytes, dict[bytes, T]] = {}  # read by the hot path
+        self.answers: dict[bytes, T] = {}  # by owner and key, joined: read by the hot path
+        self.keys: dict[bytes, list[bytes]] = {}  # by owner
         self._leaning: dict[bytes, dict[bytes, None]] = {}  # a name: the owners of answers that lean on it
 
     def keep(self, name: bytes, key: bytes, answer: T, leans_on: Iterable[bytes]) -> None:
-        self.by_name.setdefault(name, {})[key] = answer
+        if name + key not in self.answers:
+            self.keys.setdefault(name, []).append(key)
+        self.answers[name + key] = answer
         for other in leans_on:
             if other != name:
                 self._leaning.setdefault(other, {})[name] = None
 
     def drop(self, name: bytes) -> None:
         """A name's records or their health changed, or the name began or ceased to exist."""
-        self.by_name.pop(name, None)
+        self._drop(name)
         for other in self._leaning.pop(name, ()):
-            self.by_name.pop(other, None)
+            self._drop(other)
+
+    def _drop(self, name: bytes) -> None:
+        for key in self.keys.pop(name, ()):
+            del self.answers[name + key]
 
     def drop_below(self, suffix: bytes) -> None:
         """Which zone answers for these names changed, or whether it does."""
-        for name in [name for name in (*self.by_name, *self._leaning) if name.endswith(suffix)]:
+        for name in [name for name in (*self.keys, *self._leaning) if name.endswith(suffix)]:
             self.drop(name)
 
     def drop_all(self) -> None:
-        self.by_name.clear()
+        self.answers.clear()
+        self.keys.clear()
         self._leaning.clear()
