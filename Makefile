@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 BUILD := hatch_build.py $(shell find src -name '_*.c')
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench soak clean
 
 demo: $(VENV)/.run
 	$(BIN)/antipodes demo $(ARGS)
@@ -22,6 +22,9 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/antipodes soak $(ARGS)
 
 $(VENV)/.run: pyproject.toml constraints.txt $(BUILD)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -20,6 +20,7 @@ from antipodes.cli import (
     prove,
     region,
     simulate,
+    soak,
     status,
     tables,
     up,
@@ -54,6 +55,7 @@ def options(
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("prove")(prove.prove)
+app.command("soak")(soak.soak)
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("tables")(tables.tables)

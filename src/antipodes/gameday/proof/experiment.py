@@ -29,7 +29,9 @@ from antipodes.world.world import HERE, NetworkError
 # Near and far pairs, and an order by name (the tie-break) that is not that of place.
 PLACES = ("us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1", "sa-east-1", "ap-southeast-2")
 REGIONS = 3
-CALM_S = 90.0  # how long replicas may take to become equal after everything was mended
+LASTS_S = 10.0
+PAUSE_S, REAL_PAUSE_S = 0.25, 0.01
+CALM_S = 45.0  # how long replicas may take to become equal after everything was mended
 PAGE = 1000
 
 
@@ -40,8 +42,8 @@ class Experiment(msgspec.Struct, frozen=True):
     workload: str
     regions: tuple[str, ...]
     strikes: tuple[Strike, ...]
-    lasts_s: float = 10.0
-    pause_s: float = 0.25  # between the requests of one writer, on average
+    lasts_s: float = LASTS_S
+    pause_s: float = PAUSE_S  # between the requests of one writer, on average
     log_entries: int = 0  # how much of a log is kept for peers that are away; 0: all
 
 
@@ -72,8 +74,11 @@ class Ground(Protocol):
         ...
 
 
-def drawn(seed: int, workload: str | None = None) -> Experiment:
-    """The experiment that a seed means. Raises ValueError: no such workload."""
+def drawn(seed: int, workload: str | None = None, *, lasts_s: float = LASTS_S, real: bool = False) -> Experiment:
+    """The experiment that a seed means. Raises ValueError: no such workload.
+
+    real: on a planet of processes, where a request takes its time, and logs are kept.
+    """
     names = tuple(WORKLOADS)
     if workload is not None and workload not in WORKLOADS:
         raise ValueError(f"unknown workload {workload!r}; known: {', '.join(names)}")
@@ -83,8 +88,10 @@ def drawn(seed: int, workload: str | None = None) -> Experiment:
         seed=seed,
         workload=workload or names[int(draw(seed, "workload") * len(names))],
         regions=regions,
-        strikes=drawn_strikes(seed, regions, 10.0),
-        log_entries=12 if draw(seed, "short log") < 0.25 else 0,
+        strikes=drawn_strikes(seed, regions, lasts_s),
+        lasts_s=lasts_s,
+        pause_s=REAL_PAUSE_S if real else PAUSE_S,
+        log_entries=12 if draw(seed, "short log") < 0.25 and not real else 0,
     )
 
 
