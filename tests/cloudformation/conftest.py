@@ -11,6 +11,7 @@ from antipodes.services.cloudformation.service import CloudFormation
 from antipodes.services.contract import Service, Settings, Surroundings
 from antipodes.services.iam.service import IAM
 from antipodes.services.logs.service import Logs
+from antipodes.services.route53.service import Route53
 from antipodes.services.s3.service import S3
 from antipodes.store.store import Store
 from antipodes.wire.errors import AwsError, NotSupported
@@ -32,7 +33,7 @@ class Desk:
         """Starts the services on what the disk holds."""
         self.store = Store.open(self.world, "region")
         around = Surroundings(REGION, self.world, self.store, self._call, Settings(regions=(REGION, "eu-west-1")))
-        made: list[Service] = [CloudFormation(around), S3(around), IAM(around), Logs(around)]
+        made: list[Service] = [CloudFormation(around), S3(around), IAM(around), Logs(around), Route53(around)]
         self.services = {one.name: one for one in made}
         for one in made:
             await one.start()

@@ -17,6 +17,38 @@ from antipodes.wire.dns import TYPES
 SOA = "ns-1.awsdns-00.com. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"
 
 
+WORDS = (
+    "@",
+    "a",
+    "\n",
+    "\n",
+    "IN",
+    "A",
+    "NS",
+    "TXT",
+    "MX",
+    "10",
+    "192.0.2.1",
+    "$TTL",
+    "$ORIGIN",
+    "$GENERATE",
+    "1-3",
+    "(",
+    ")",
+    '"',
+    ";",
+    "\\",
+    "\\300",
+    "example.com.",
+    "; route53 {}",
+    "TYPE65280",
+    "\\# 2 abcd",
+    "SOA",
+    "$INCLUDE",
+    "/",
+)
+
+
 def plain(name: str, kind: str, *values: str, ttl: int = 60) -> dict[str, Any]:
     return {"Name": name, "Type": kind, "TTL": ttl, "ResourceRecords": [{"Value": value} for value in values]}
 
@@ -115,3 +147,11 @@ def test_any_text_survives(data: bytes) -> None:
     text = masterfile.write("Z1", "example.com.", [plain("t.example.com.", "TXT", value)])
     (shape,) = masterfile.read(text, "example.com.").record_sets
     assert rdata.encode(TYPES["TXT"], shape["ResourceRecords"][0]["Value"]) == bytes((len(data),)) + data
+
+
+@given(st.text(max_size=200) | st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    try:
+        masterfile.read(text, "example.com.")
+    except masterfile.BadFile as error:
+        assert str(error)
