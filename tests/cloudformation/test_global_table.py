@@ -1,4 +1,5 @@
-"""AWS::DynamoDB::GlobalTable over Regions of DynamoDB: every property where it belongs, and changes of them."""
+"""AWS::DynamoDB::GlobalTable, and Table beside it, over Regions of DynamoDB: every property where it belongs, and
+changes of them."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from typing import Any, cast
 import pytest
 
 from antipodes.services.cloudformation.handler import Job
+from antipodes.services.cloudformation.resources import dynamodb_table
 from antipodes.services.cloudformation.resources.dynamodb_globaltable import HANDLERS
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.wire.errors import AwsError, NotSupported
 from antipodes.world.world import World
-from tests.dynamodb.conftest import Planet, ask, run, until
+from tests.dynamodb.conftest import Planet, ask, make_table, run, until
 from tests.dynamodb.test_replicas import EAST, EUROPE, NAME, WEST
 
 __all__ = ["run"]  # a fixture
@@ -218,5 +220,63 @@ def test_provisioned_capacity_of_table_indexes_and_replicas(run: Run) -> None:
         without = {key: value for key, value in properties.items() if key != "WriteProvisionedThroughputSettings"}
         with pytest.raises(AwsError, match="when BillingMode is Provisioned"):
             await updated(planet, changed, without)
+
+    run(story)
+
+
+def test_a_table_has_the_same_things_for_itself(run: Run) -> None:
+    properties = {
+        **{key: value for key, value in SIMPLE.items() if key not in {"Replicas", "StreamSpecification"}},
+        "OnDemandThroughput": {"MaxReadRequestUnits": "10", "MaxWriteRequestUnits": "20"},
+        "SSESpecification": {"SSEEnabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": "true"},
+        "TimeToLiveSpecification": {"AttributeName": "t", "Enabled": True},
+        "Tags": [TAG],
+    }
+    (plain,) = dynamodb_table.HANDLERS
+
+    async def recovery(service: DynamoDB) -> str:
+        found = (await ask(service, "DescribeContinuousBackups", NAME))["ContinuousBackupsDescription"]
+        status: str = found["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+        return status
+
+    async def story(planet: Planet) -> None:
+        east, *_ = await planet_of(planet)
+        await plain.create(job(planet, properties))
+        found = await table(east)
+        assert found["OnDemandThroughput"] == {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 20}
+        assert found["SSEDescription"]["SSEType"] == "KMS"
+        assert await recovery(east) == "ENABLED"
+        changed = {
+            **{key: properties[key] for key in ("TableName", "AttributeDefinitions", "KeySchema", "BillingMode")},
+            "OnDemandThroughput": {"MaxReadRequestUnits": 11, "MaxWriteRequestUnits": 20},
+            "Tags": [{"Key": "c", "Value": "d"}],
+        }
+        assert plain.update is not None
+        await plain.update(job(planet, changed, properties))
+        found = await table(east)
+        assert found["OnDemandThroughput"]["MaxReadRequestUnits"] == 11
+        assert "SSEDescription" not in found
+        assert await recovery(east) == "DISABLED"
+        tags = (await ask(east, "ListTagsOfResource", {"ResourceArn": arn_of(east)}))["Tags"]
+        assert tags == [{"Key": "c", "Value": "d"}]
+        ttl = (await ask(east, "DescribeTimeToLive", NAME))["TimeToLiveDescription"]
+        assert ttl["TimeToLiveStatus"] == "DISABLED"
+
+    run(story)
+
+
+def test_a_table_of_another_stack_is_in_the_way_of_a_replica(run: Run) -> None:
+    (plain,) = dynamodb_table.HANDLERS
+
+    async def story(planet: Planet) -> None:
+        east, west, _ = await planet_of(planet)
+        await make_table(west)
+        with pytest.raises(AwsError, match="one or more replicas already existed as tables"):
+            await HANDLER.create(job(planet, SIMPLE))
+        alone = {key: value for key, value in SIMPLE.items() if key not in {"Replicas", "StreamSpecification"}}
+        with pytest.raises(AwsError, match="Table already exists"):
+            await plain.create(job(planet, alone))
+        assert (east.table_sizes(), west.table_sizes()) == ({"Things": 0}, {"Things": 0})
 
     run(story)

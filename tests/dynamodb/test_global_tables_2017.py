@@ -244,6 +244,10 @@ def test_a_strict_planet_refuses_it_in_awss_words(caplog: pytest.LogCaptureFixtu
             east = await planet.start(EAST)
             await make_table(east, **STREAM)
             if options:
+                units = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
+                await make_table(east, "Slow", BillingMode="PROVISIONED", ProvisionedThroughput=units)
+                message = "Table write capacity should either be Pay-Per-Request or AutoScaled."
+                assert (await refused(east, "UpdateTable", {**creating(WEST), "TableName": "Slow"}))[1] == message
                 return await refused(east, "CreateGlobalTable", of(EAST))
             await ask(east, "CreateGlobalTable", of(EAST))
             return "", ""

@@ -43,7 +43,11 @@ Throttling = Annotated[
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Refuse what AWS refuses today: global tables of version 2017.11.29."),
+    typer.Option(
+        "--strict",
+        help="Refuse what AWS refuses today: global tables of version 2017.11.29, and replicas of tables whose "
+        "provisioned writes are not auto-scaled.",
+    ),
 ]
 Credentials = Annotated[
     list[str] | None,

@@ -34,6 +34,7 @@ SEEDED = (
 PROTECTED = (
     "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first."
 )
+NOT_SCALED = "Table write capacity should either be Pay-Per-Request or AutoScaled."  # seen on AWS
 ACTIONS = ("Create", "Update", "Delete")
 
 Action = tuple[str, Mapping[str, Any]]

@@ -29,6 +29,7 @@ from antipodes.services.dynamodb.database import LEFT, Database, Table, topic_of
 from antipodes.services.dynamodb.joining import Joining
 from antipodes.services.dynamodb.membership import (
     ALREADY_TABLES,
+    NOT_SCALED,
     PROTECTED,
     SEED_S,
     Action,
@@ -72,6 +73,7 @@ class Replicas:
         self.on_change = on_change
         self.joining = Joining(database, missing, self._progressed)
         self._others = tuple(one for one in database.surroundings.settings.regions if one != database.region)
+        self._strict = database.surroundings.settings.options.get("dynamodb.strict") == "on"
         self._seed_s = float(database.surroundings.settings.options.get("dynamodb.seed_s", SEED_S))
         self._news = News(database, self._others, self.absorb, self._refused, on_change)
         self.strong = StrongTables(database, self._news.rows, self.changed, self._others)
@@ -135,6 +137,8 @@ class Replicas:
         for action in actions:
             check_action(shared, action, self._others, self.world.now(), self._seed_s)
             overridden(shared, action[1], shared.settings_version, "")
+        if self._strict and shared.settings.billing == "PROVISIONED" and any(kind == "Create" for kind, _ in actions):
+            raise ValidationException(NOT_SCALED)  # there is no auto scaling here
         self.check_keys(table, description, actions)
 
     def check_keys(self, table: Table, description: Description, actions: Sequence[Action]) -> None:

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from antipodes.services.cloudformation.handler import Handler, Job, Made, chosen, tags_of
+from antipodes.services.cloudformation.resources.dynamodb_own import set_own
 from antipodes.services.cloudformation.resources.dynamodb_replicas import (
     add_replicas,
     remove_replicas,
-    set_own,
     status_of,
     stream_everywhere,
     update_replica,

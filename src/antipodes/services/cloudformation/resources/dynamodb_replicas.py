@@ -1,5 +1,4 @@
-"""Replicas of a table, for AWS::DynamoDB::GlobalTable: added, changed and removed through UpdateTable, and what is each
-replica's own, set by calls to its Region."""
+"""Replicas of a table, for AWS::DynamoDB::GlobalTable: added, changed and removed through UpdateTable."""
 
 from __future__ import annotations
 
@@ -7,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import orjson
-
-from antipodes.services.cloudformation.handler import Job, tags_of
+from antipodes.services.cloudformation.handler import Job
 from antipodes.services.cloudformation.resources.dynamodb_table import describe, stream_of
 from antipodes.services.cloudformation.shapes import shaped
 from antipodes.wire.errors import AwsError, ClientFault
@@ -121,44 +118,3 @@ async def _await_absent(job: Job, name: str, region: str) -> None:
         return await status_of(job, name, region) is None
 
     await job.until(f"Removal of the replica of {name} in {region}", absent, every_s=0.2)
-
-
-async def set_own(job: Job, name: str, region: str, entry: Properties, before: Properties) -> None:
-    """What a replica has for itself: protection, recovery, tags, policy. before: the entry as it was carried out."""
-
-    async def ask(operation: str, **params: Any) -> None:
-        async def taken() -> bool:
-            try:
-                await job.call("dynamodb", operation, shaped("dynamodb", operation, params), region=region)
-            except AwsError as error:
-                if error.code != "ResourceInUseException":  # that Region may not know yet that all is ACTIVE
-                    raise
-                return False
-            return True
-
-        await job.until(f"{operation} of {name} in {region}", taken, every_s=0.2)
-
-    def changed(member: str) -> bool:
-        return entry.get(member) != before.get(member)
-
-    if region != job.region and changed("DeletionProtectionEnabled"):
-        protected = entry.get("DeletionProtectionEnabled", False)
-        await ask("UpdateTable", TableName=name, DeletionProtectionEnabled=protected)
-    if changed("PointInTimeRecoverySpecification"):
-        recovery = entry.get("PointInTimeRecoverySpecification") or {"PointInTimeRecoveryEnabled": False}
-        await ask("UpdateContinuousBackups", TableName=name, PointInTimeRecoverySpecification=recovery)
-    arn = f"arn:aws:dynamodb:{region}:{job.account}:table/{name}"
-    if changed("Tags"):
-        tags = tags_of(entry, job.tags)
-        gone = [one["Key"] for one in before.get("Tags") or () if one["Key"] not in [tag["Key"] for tag in tags]]
-        if gone:
-            await ask("UntagResource", ResourceArn=arn, TagKeys=gone)
-        if tags:
-            await ask("TagResource", ResourceArn=arn, Tags=tags)
-    if changed("ResourcePolicy"):
-        given = entry.get("ResourcePolicy")
-        if given:
-            policy = orjson.dumps(given["PolicyDocument"]).decode()
-            await ask("PutResourcePolicy", ResourceArn=arn, Policy=policy)
-        else:
-            await ask("DeleteResourcePolicy", ResourceArn=arn)

@@ -15,14 +15,20 @@ from antipodes.services.cloudformation.handler import (
     gone,
     tags_of,
 )
+from antipodes.services.cloudformation.resources.dynamodb_own import set_own
 from antipodes.services.cloudformation.shapes import shaped
 from antipodes.wire.errors import AwsError, ClientFault, NotSupported
 
 CREATE = (
     "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "LocalSecondaryIndexes",
-    "ProvisionedThroughput", "StreamSpecification", "TableClass", "DeletionProtectionEnabled",
+    "ProvisionedThroughput", "StreamSpecification", "TableClass", "DeletionProtectionEnabled", "OnDemandThroughput",
+    "WarmThroughput",
 )  # fmt: skip
-CHANGED_IN_PLACE = ("BillingMode", "ProvisionedThroughput", "TableClass", "DeletionProtectionEnabled")
+CHANGED_IN_PLACE = (
+    "BillingMode", "ProvisionedThroughput", "TableClass", "DeletionProtectionEnabled", "OnDemandThroughput",
+    "WarmThroughput",
+)  # fmt: skip
+OWN = ("PointInTimeRecoverySpecification", "ResourcePolicy", "Tags")
 
 
 async def describe(job: Job, name: str) -> Mapping[str, Any] | None:
@@ -115,6 +121,9 @@ def stream_of(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 async def put_time_to_live(job: Job, name: str) -> None:
     given = job.properties.get("TimeToLiveSpecification")
+    before = job.before.get("TimeToLiveSpecification")
+    if not given and before and str(before.get("Enabled")).lower() == "true":
+        given = {**before, "Enabled": False}  # the property was taken away
     if given and job.changed("TimeToLiveSpecification"):
         params = shaped(
             "dynamodb", "UpdateTimeToLive",
@@ -141,6 +150,20 @@ async def delete_table(job: Job, name: str) -> None:
     await job.until(f"Deletion of table {name}", absent, every_s=0.2)
 
 
+def encryption(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """SSESpecification as the API wants it; without the property it is off."""
+    given = properties.get("SSESpecification") or {}
+    if str(given.get("SSEEnabled")).lower() != "true":
+        return {"Enabled": False}
+    return {"Enabled": True, **chosen(given, "SSEType", "KMSMasterKeyId")}
+
+
+def check_insights(properties: Mapping[str, Any]) -> None:
+    given = properties.get("ContributorInsightsSpecification")
+    if given and str(given.get("Enabled")).lower() != "false":
+        raise NotSupported("property ContributorInsightsSpecification of resource type AWS::DynamoDB::Table")
+
+
 async def create(job: Job) -> Made:
     name = job.name("TableName", limit=255)
     params = chosen(job.properties, *CREATE)
@@ -149,22 +172,28 @@ async def create(job: Job) -> Made:
     tags = tags_of(job.properties, job.tags)
     if tags:
         params["Tags"] = tags
+    if "SSESpecification" in job.properties:
+        params["SSESpecification"] = encryption(job.properties)
+    check_insights(job.properties)
     await create_table(job, name, params)
+    await set_own(job, name, job.region, job.properties, {"Tags": job.properties.get("Tags")})
     await put_time_to_live(job, name)
     return await made(job, name)
 
 
 async def update(job: Job) -> Made:
     name = job.physical_id
-    if job.changed("Tags"):
-        raise NotSupported("changing the Tags of AWS::DynamoDB::Table")
+    check_insights(job.properties)
     if job.changed(*CHANGED_IN_PLACE):
         names = [one for one in CHANGED_IN_PLACE if job.changed(one)]
         if "ProvisionedThroughput" in names and "BillingMode" not in names:
             names.append("BillingMode")
         await update_table(job, name, chosen(job.properties, *names))
+    if job.changed("SSESpecification"):
+        await update_table(job, name, {"SSESpecification": encryption(job.properties)})
     await update_stream(job, name)
     await update_indexes(job, name)
+    await set_own(job, name, job.region, job.properties, job.before)
     await put_time_to_live(job, name)
     return await made(job, name)
 
@@ -176,7 +205,16 @@ async def delete(job: Job) -> None:
 HANDLERS = (
     Handler(
         "AWS::DynamoDB::Table",
-        frozenset({*CREATE, "TableName", "Tags", "TimeToLiveSpecification"}),
+        frozenset(
+            {
+                *CREATE,
+                *OWN,
+                "ContributorInsightsSpecification",
+                "SSESpecification",
+                "TableName",
+                "TimeToLiveSpecification",
+            }
+        ),
         create,
         delete,
         update,
