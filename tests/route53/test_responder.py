@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import dns.edns
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antipodes.nameserver.prepared import Answer, Prepared
 from antipodes.nameserver.responder import Responder
 from antipodes.services.contract import Settings
 from antipodes.services.route53.planet import Planet
@@ -221,12 +224,20 @@ def test_weights_hold_where_answers_are_prepared() -> None:
     assert 0.22 < told.count(IP) / len(told) < 0.28
 
 
+def plane_of(server: Responder) -> Mapping[bytes, Answer]:
+    """What the server has prepared."""
+    return server._kept
+
+
 def test_more_than_eight_values_are_sampled_anew_for_each_question() -> None:
     server = policies()
     message = question(codec.encode_name("many.example.com"), A)
     told = {ask(server, message).addresses() for _ in range(50)}
     assert {len(one) for one in told} == {8} and len(told) > 40
     assert len({value for one in told for value in one}) == 20
+    counts = Counter(value for _ in range(2000) for value in ask(server, message).addresses())
+    assert all(0.4 * 2000 * 0.9 < count < 0.4 * 2000 * 1.1 for count in counts.values())  # 8 of 20: 0.4 each
+    assert any(type(one) is Prepared and one.everywhere for one in plane_of(server).values())  # not walked
 
 
 def test_a_flip_rebuilds_what_it_touches_and_nothing_else() -> None:

@@ -2,8 +2,8 @@
 
 Rules. An answer is prepared when it is first asked for, for each site where place matters (for each client where its
 address does), and dropped by the data plane when what it leans on changes (services.route53.kept). Where policies draw,
-every way that the draws can fall is prepared with its probability, and one is drawn for each question. What samples, or
-has too many ways, or brings glue along, is walked for each question instead.
+every way that the draws can fall is prepared with its probability, and one is drawn for each question; where they
+sample, each record is. What has too many ways, or brings glue along, is walked for each question instead.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from antipodes.nameserver.signer import SYNTHETIC, Signer
 from antipodes.services.route53.policies import Client
+from antipodes.services.route53.policies.draws import Outcomes
 from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.wire import dns
 from antipodes.wire.dns import Query
@@ -47,6 +48,7 @@ class Variant:
     located: bool = False
     network_bits: int = 0
     logged: str = ""  # the zone's id if its questions are logged
+    sampled: int = 0  # above 0: `ways` are single records, of which so many are drawn
 
 
 @dataclass(slots=True)
@@ -91,6 +93,8 @@ class Preparer:
             variant = self._vary(query, key, prepared, client)
             if variant is None:
                 return None
+        if variant.sampled:
+            return variant, sample(variant, self._random)
         index = 0 if len(variant.ways) == 1 else bisect_right(variant.sums, self._random())
         way = variant.ways[index]
         if not isinstance(way, Made):
@@ -120,11 +124,11 @@ class Preparer:
 
         outcomes = self._plane.draws.outcomes(play, MAX_OUTCOMES)
         self._plane.kept.keep(query.name, key, prepared, touched)
-        if outcomes is None or any(found.additional for _, found in outcomes):
+        variant = None if outcomes is None else self._variant_of(query, outcomes, prepared.logged)
+        if outcomes is None or variant is None:
             prepared.walked = True
             return None
-        variant = _variant_of(outcomes, prepared.logged)
-        if not prepared.by_network and any(found.network_bits is not None for _, found in outcomes):
+        if not prepared.by_network and any(found.network_bits is not None for _, found in outcomes.ways):
             prepared.by_network = True
             prepared.variants.clear()
         if prepared.by_network or variant.located:
@@ -135,10 +139,35 @@ class Preparer:
             prepared.everywhere = variant
         return variant
 
+    def _variant_of(self, query: Query, outcomes: Outcomes[Resolution], logged: str) -> Variant | None:
+        if any(found.additional for _, found in outcomes.ways):
+            return None
+        if not outcomes.sampled:
+            return _variant_of(outcomes.ways, logged)
+        found = outcomes.ways[0][1]
+        alone = all(record.name == query.name for record in found.answers) and not found.authority
+        if not alone or self._sign(query, found).answers != found.answers:
+            return None  # a chain that ends in a sample; a signature for each sample
+        heads = _heads(found.rcode, found.authoritative, outcomes.sampled, 0)
+        records = [Made(heads, dns.sections(query.name, [record]), found.rcode) for record in found.answers]
+        bits = found.network_bits or 0
+        return Variant([*records], _CERTAIN, found.located, bits, logged, outcomes.sampled)
+
     def _sign(self, query: Query, found: Resolution) -> Resolution:
         if query.dnssec_ok or query.type in SYNTHETIC:
             return self._signer.sign(query, found)
         return found
+
+
+def sample(variant: Variant, random: Callable[[], float]) -> Made:
+    """Some of a variant's records, each set and order as likely as any."""
+    pool = variant.ways[:]
+    size = len(pool)
+    for at in range(variant.sampled):
+        other = at + int(random() * (size - at))
+        pool[at], pool[other] = pool[other], pool[at]
+    drawn = [way for way in pool[: variant.sampled] if isinstance(way, Made)]
+    return Made(drawn[0].heads, b"".join([way.body for way in drawn]), drawn[0].rcode)
 
 
 _SAME_FOR_ALL = Variant([], _CERTAIN)

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from antipodes.nameserver.prepared import CD, FLAGS, RD, Made, Prepared, Preparer, mark_of
+from antipodes.nameserver.prepared import CD, FLAGS, RD, Made, Prepared, Preparer, mark_of, sample
 from antipodes.nameserver.signer import Signer
 from antipodes.services.route53.policies import Client
 from antipodes.services.route53.zone import DataPlane
@@ -125,6 +125,8 @@ class Responder:
                 return None, 0
             if asked.client is not None:
                 scope_bits = max(asked.site_bits if variant.located else 0, variant.network_bits)
+        if variant.sampled:
+            return sample(variant, self._random), scope_bits
         ways = variant.ways
         made = ways[0 if len(ways) == 1 else bisect_right(variant.sums, self._random())]
         return (made, scope_bits) if type(made) is Made else (None, 0)

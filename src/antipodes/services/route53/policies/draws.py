@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -20,6 +20,13 @@ class Source(Protocol):
     def sample(self, population: Sequence[int], k: int) -> list[int]: ...
 
 
+class Outcomes(NamedTuple, Generic[T]):
+    """The ways that the draws of a play can fall."""
+
+    ways: list[tuple[float, T]]  # probability and result, which sum up to 1
+    sampled: int = 0  # above 0: there is one way, played with the whole population, of which so many are to be drawn
+
+
 class Draws:
     """Fulfils policies.Chance, and counts the draws that could have fallen otherwise."""
 
@@ -27,7 +34,7 @@ class Draws:
         self._source = source
         self._script: list[tuple[Sequence[int], int]] | None = None  # weights and index of each pick of this play
         self._at = 0
-        self._sampled = False
+        self._samples: list[int] = []  # the sizes of those of this play
         self.count = 0
 
     def pick(self, weights: Sequence[int]) -> int:
@@ -44,26 +51,31 @@ class Draws:
 
     def sample(self, population: Sequence[int], k: int) -> list[int]:
         self.count += 1
-        self._sampled = True
-        return self._source.sample(population, k)
+        if self._script is None:
+            return self._source.sample(population, k)
+        self._samples.append(k)
+        return list(population)
 
-    def outcomes(self, play: Callable[[], T], most: int) -> list[tuple[float, T]] | None:
-        """Calls `play` once for every way its picks can fall: probability and result of each, which sum up to 1.
-        None: it samples, or there are more than `most` ways."""
-        self._script, self._sampled = [], False
+    def outcomes(self, play: Callable[[], T], most: int) -> Outcomes[T] | None:
+        """Calls `play` once for every way its picks can fall. None: there are more than `most`, or it samples and does
+        other draws as well."""
+        self._script = []
         found: list[tuple[float, T]] = []
         try:
             while True:
-                self._at = 0
+                self._at, self._samples = 0, []
                 result = play()
                 share = 1.0
                 for weights, index in self._script:
                     share *= weights[index] / sum(weights)
                 found.append((share, result))
-                if self._sampled or len(found) > most:
+                if self._samples:
+                    alone = len(self._samples) == 1 and not self._script
+                    return Outcomes(found, self._samples[0]) if alone else None
+                if len(found) > most:
                     return None
                 if not _advance(self._script):
-                    return found
+                    return Outcomes(found)
         finally:
             self._script = None
 
