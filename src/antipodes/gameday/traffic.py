@@ -123,6 +123,10 @@ class Traffic:
             outcome = await request(caller, self._app, self._ledger, self._clock, kind, item, self._load.timeout_s)
         finally:
             self.outstanding -= 1
+        said = outcome.status or outcome.error
+        self._globe.world(caller.city).trace(
+            "user", does=kind, item=item, said=said, region=outcome.region, ms=round(outcome.latency_ms, 3)
+        )
         self.outcomes.append(outcome)
         self._on_outcome(outcome)
 

@@ -92,15 +92,18 @@ class Simulation:
         try:
             result: T = self._loop.run_until_complete(main)
         finally:
-            self._digest = self._trace.digest(self.steps, self.elapsed_s)
+            self._digest = self._fingerprint()
             main.close()
             self._loop.close()
         return result
 
     @property
     def trace_digest(self) -> str:
-        """SHA-256 over all notes, the number of callbacks and the virtual time so far: what a seed must repeat."""
-        return self._digest if self._loop.is_closed() else self._trace.digest(self.steps, self.elapsed_s)
+        """SHA-256 over all notes and the loop's whole course so far, moment by moment: what a seed must repeat."""
+        return self._digest if self._loop.is_closed() else self._fingerprint()
+
+    def _fingerprint(self) -> str:
+        return self._trace.digest(self._loop.course, self.steps, self.elapsed_s)
 
     @property
     def steps(self) -> int:

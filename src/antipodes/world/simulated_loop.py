@@ -96,6 +96,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._raise: BaseException | None = None
         self._report: Callable[[str, BaseException | None], None] = lambda message, error: None
         self.steps = 0  # callbacks run
+        self.course = 0  # a hash of when what ran: each moment, the callbacks before it, the timers that came due
 
     # What asyncio calls on every step
 
@@ -211,6 +212,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 if not _unwanted(call):
                     ready.append(call)
         self._now_s = max(self._now_s, moment_s)
+        self.course = hash((self.course, moment_s, self.steps, len(ready)))  # of numbers alone: the same everywhere
 
     def _deadlock(self, main: asyncio.Future[Any]) -> NoReturn:
         waiting = [describe_task(task) for task in self.live_tasks()]
