@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from typing import Annotated
 
@@ -81,6 +82,8 @@ app.command("region", hidden=True)(region.region)
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["simulate"]:
+        simulate.fix_hashes()
     app()
 
 

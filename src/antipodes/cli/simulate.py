@@ -6,6 +6,7 @@ Exit code 1 if any verdict does not hold or any run broke, 2 if the call was wro
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 import time
 import traceback
@@ -57,6 +58,14 @@ def simulate(
     else:
         ok = tell_many(folder, range(first, first + seeds), wanted, jobs, as_json)
     raise typer.Exit(0 if ok else 1)
+
+
+def fix_hashes() -> None:
+    """Begins the process again with a fixed PYTHONHASHSEED, unless it has it. Our own code does not depend on hashes;
+    handlers are other people's, and a set of texts that one of them iterates must come in the same order again."""
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 (our own interpreter, as it was)
 
 
 class NotDeployed(Exception):
