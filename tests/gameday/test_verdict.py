@@ -93,6 +93,17 @@ def test_rto_is_first_to_last_failed_request_and_has_parts() -> None:
     assert (city.after.p50_ms, city.after.p99_ms) == (40, 40)
 
 
+def test_a_check_of_another_region_that_flips_meanwhile_has_found_nothing() -> None:
+    run = run_with()
+    elsewhere = Flip(1011, "other", f"https://x.execute-api.{EAST}.amazonaws.com:443/health", False, "slow")
+    there = replace(run.flips[0], target=f"https://x.execute-api.{WEST}.amazonaws.com:443/health")
+    same_again = DnsChange(1011, "San Francisco", ("127.44.4.1",), ("127.44.4.1", "127.44.4.1"), WEST)
+    changed = replace(run, flips=[elsewhere, there], dns_changes=[same_again, *run.dns_changes])
+    city = judge(changed).cities[0]
+    assert city.detection_s == pytest.approx(4)
+    assert city.propagation_s == pytest.approx(0.5)
+
+
 def test_a_city_without_failures_has_no_rto() -> None:
     verdict = judge(run_with())
     assert (verdict.cities[1].rto_s, verdict.cities[1].detection_s) == (None, None)

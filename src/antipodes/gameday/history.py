@@ -48,6 +48,15 @@ class Flip:
     healthy: bool
     reason: str = ""
 
+    @property
+    def host(self) -> str:
+        return self.target.partition("://")[2].partition(":")[0].partition("/")[0] or self.target
+
+    @property
+    def region(self) -> str | None:
+        """The Region in an AWS host name (`x.execute-api.us-west-2.amazonaws.com`); None: it cannot be told."""
+        return next((label for label in self.host.split(".") if label.count("-") == 2 and label[-1:].isdigit()), None)
+
 
 @dataclass(frozen=True, slots=True)
 class DnsChange:

@@ -78,8 +78,7 @@ def caught_up(disaster: Disaster, scans: Sequence[Snapshot], done: bool) -> str:
 def change(seen: Flip | DnsChange) -> tuple[str, Tone]:
     """(text, tone) of a health flip or a changed DNS answer."""
     if isinstance(seen, Flip):
-        host = seen.target.partition("://")[2].partition(":")[0].partition("/")[0] or seen.target
-        short = region_in(host) or host
+        short = seen.region or seen.host
         return (
             (f"health check of {short}: healthy", "good")
             if seen.healthy
@@ -89,12 +88,6 @@ def change(seen: Flip | DnsChange) -> tuple[str, Tone]:
             )
         )
     return f"DNS for {seen.city}: {seen.region or 'no answer'}", "plain"
-
-
-def region_in(host: str) -> str | None:
-    """The Region in an AWS host name (`x.execute-api.us-west-2.amazonaws.com`)."""
-    labels = host.split(".")
-    return next((label for label in labels if label.count("-") == 2 and label[-1:].isdigit()), None)
 
 
 def stranded_back(stranded: Sequence[Stranded], disaster: Disaster) -> str:

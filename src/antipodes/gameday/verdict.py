@@ -6,8 +6,9 @@ Definitions (all pure; times come in as seconds on the observer's clock, go out 
 rounded, so that the same simulated run gives the same bytes):
 - A city's **RTO** runs from the start of its first failed request to the end of its last one, among requests that
   ended after the disaster and began before it was mended. Failures that began later are counted beside it.
-- Its parts: **detection**, disaster to the first health check turned unhealthy; **propagation**, from there until the
-  city's uncached DNS answer was seen changed; **cached**, from there to the end of its last failed request.
+- Its parts: **detection**, disaster to the first health check of what was broken turned unhealthy; **propagation**,
+  from there until the city's uncached DNS answer was seen changed; **cached**, from there to the end of its last failed
+  request.
 - **Phases**: before the disaster, during it, after mending. The region of a phase is the one that served most of
   its last requests; so it tells where users were in the end, not on the way. Its latencies are of what this Region
   served.
@@ -242,15 +243,19 @@ def _settled_region(served: Sequence[Outcome]) -> str | None:
 
 
 def _down_flip(run: Run) -> float | None:
-    return min((one.at for one in run.flips if not one.healthy and run.broken <= one.at < run.mended), default=None)
+    """When what was broken was first found unhealthy. Another Region's check that flips meanwhile has not found it."""
+    broken = (None, run.disaster.region, run.disaster.other)
+    found = [one.at for one in run.flips if not one.healthy and one.region in broken]
+    return min((at for at in found if run.broken <= at < run.mended), default=None)
 
 
 def _first_change(run: Run, city: str, flip: float | None) -> float | None:
-    """When the city's answer was first seen changed during the outage. A poll may see the answer before the flip."""
+    """When the city's answer was first seen changed, away from a dead Region. A poll may see that before the flip."""
     if flip is None:
         return None
-    changes = [one.at for one in run.dns_changes if one.city == city and run.broken <= one.at < run.mended]
-    return min(changes, default=None)
+    dead = run.disaster.region if run.disaster.kills else None
+    changes = [one.at for one in run.dns_changes if one.city == city and (dead is None or one.region != dead)]
+    return min((at for at in changes if run.broken <= at < run.mended), default=None)
 
 
 def _depended(run: Run, city: str) -> bool:
