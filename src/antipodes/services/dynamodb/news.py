@@ -9,7 +9,8 @@ Region delivers them however long it takes. A Region that starts asks every othe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -103,15 +104,19 @@ class News:
         self.tell()  # what was heard may be news for others
 
     async def _ask(self, region: str) -> None:
-        """Asks a Region until it has answered once."""
+        """Asks a Region until it has answered once, and what it said is kept."""
         wait_s = FIRST_RETRY_S
         while True:
             try:
                 answer = await self._call("dynamodb", "ReplicaDescriptors", {"for": self._region}, region=region)
-                break
-            except AwsError:
+                await self._heard(answer)
+                return
+            except AwsError as fault:  # out of reach, busy, or our own disk refuses
+                self._world.trace("dynamodb.news", of=region, failed=fault.message)
                 await self._world.sleep(wait_s)
                 wait_s = min(wait_s * 2, LAST_RETRY_S)
+
+    async def _heard(self, answer: Mapping[str, Any]) -> None:
         for raw in answer["shared"]:
             try:
                 self._absorb(shared_from_json(raw))
