@@ -18,6 +18,9 @@ import boto3
 from botocore.config import Config
 
 from antipodes.globe.planet import Planet, read
+from antipodes.world import geography
+from antipodes.world.real import check_free
+from antipodes.world.world import PortInUse
 
 SUITE_KEY = "suite:it/has+a:secret"  # what the shared planet takes besides test:test
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "globaldb"
@@ -39,12 +42,17 @@ def antipodes(*arguments: str, timeout_s: float = 90) -> Done:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now, on any of the planet's addresses, with their backbone neighbours free too."""
+    """Ports that nothing listens on now on 127.0.0.1, with their backbone neighbours free too."""
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
+        while len(found) < count:
+            probe = stack.enter_context(socket.socket())
             probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+            port: int = probe.getsockname()[1]
+            with contextlib.suppress(PortInUse):
+                check_free("127.0.0.1", geography.backbone_port(port))
+                found.append(port)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
