@@ -101,7 +101,8 @@ def _candidate_lines(one: CandidateView, mark: str, indent: str) -> list[str]:
     label = f"{one.set_id} -> {one.target}" if one.set_id else one.target
     measure = f"   {one.measure}" if one.measure else ""
     lines = [f"{indent}{mark}{label}{measure}   {state}: {one.health}{f' ({one.check})' if one.check else ''}"]
-    if not one.chosen:  # what was chosen is walked in a step of its own
+    # What was chosen is walked in a step of its own; below what is healthy there is nothing to explain (JSON has it).
+    if not one.chosen and not one.healthy:
         for below in one.under:
             lines += _candidate_lines(below, "  ", indent + "    ")
     return lines
