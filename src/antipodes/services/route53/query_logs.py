@@ -79,7 +79,7 @@ class QueryLogs:
         params = request.params
         zone_id, token = params.get("HostedZoneId"), params.get("NextToken") or ""
         size = params.get("MaxResults") or str(MAX_PAGE)
-        if not str(size).isdigit() or int(size) < 1:
+        if not (str(size).isascii() and str(size).isdigit() and len(str(size)) < 9) or int(size) < 1:
             raise invalid(f"MaxResults {size} is not a number above 0.")
         if zone_id:
             self._desk.zone(zone_id)
