@@ -10,7 +10,7 @@ BUILD := hatch_build.py $(shell find src -name '_*.c')
 .PHONY: demo test check bench soak clean
 
 demo: $(VENV)/.run
-	$(BIN)/antipodes demo $(ARGS)
+	@$(BIN)/antipodes demo $(ARGS)
 
 test: $(VENV)/.test check
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
@@ -28,7 +28,8 @@ soak: $(VENV)/.test
 
 $(VENV)/.run: pyproject.toml constraints.txt $(BUILD)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e '.[fast]'
+	@echo "Installing into $(VENV), once ..." >&2
+	@$(PIP) -e '.[fast]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt $(BUILD)
