@@ -21,9 +21,10 @@ from antipodes.world.simulated import Simulation
 from antipodes.world.world import GLOBE, HERE, ConnectionLost, PortInUse, Stream
 from tests.route53.homes import Planet53
 from tests.route53.planes import Plane, alias, plain
+from tests.route53.responders import responder
 from tests.worlds import Worlds
 
-DIG = shutil.which("dig") or ""
+DIG, KDIG = shutil.which("dig") or "", shutil.which("kdig") or ""
 HTTP_FINE = HttpResponse(200, (), b"fine")
 TEXT = " ".join(f'"{letter * 255}"' for letter in "abcdefgh")
 
@@ -300,3 +301,30 @@ def test_an_asker_that_has_gone_does_not_keep_the_others_waiting() -> None:
     for end in ends[3:]:
         end.close()
     server.close()
+
+
+@pytest.mark.skipif(not KDIG, reason="kdig is not installed here (Debian: knot-dnsutils)")
+def test_kdig_is_content() -> None:
+    """Knot's client, several questions over one TCP connection, and over UDP with a subnet."""
+
+    async def story() -> None:
+        world = RealWorld(GLOBE, links=Links(), disk=MemoryDisk())
+        plane = Plane(plain("a.example.com", "192.0.2.1"), plain("big.example.com", TEXT, kind="TXT"))
+        server = await serve_dns(world, 0, responder(plane.plane).answer, raw_socket=True)
+        said = ""
+        for options in (("+tcp", "+keepopen"), ("+subnet=198.18.1.0/24", "+cookie", "+padding=64")):
+            process = await asyncio.create_subprocess_exec(
+                *(KDIG, "@127.0.0.1", "-p", str(server.port), "+retry=0", "+time=2", *options),
+                *("A.example.com", "A", "big.example.com", "TXT", "none.example.com", "A", "a.example.com", "TYPE1000"),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            said += (await process.communicate())[0].decode()
+        server.close()
+        await world.close()
+        assert said.count("\t60\tIN\tA\t192.0.2.1\n") == 2, said
+        assert said.count("status: NXDOMAIN") == 2 and said.count("status: NOERROR") == 6
+        assert said.count("aaaaaaaa") and "CLIENT-SUBNET: 198.18.1.0/24/0" in said and "COOKIE:" in said
+        assert "WARNING" not in said and "ERROR:" not in said.replace("NOERROR", "")
+
+    run_real(soon(story))

@@ -298,6 +298,19 @@ def test_what_cannot_be_answered_is_told(message: bytes, rcode: str) -> None:
     assert len(answer) <= len(message) + 300
 
 
+@pytest.mark.parametrize("flags", [0x2000, 0x2800, 0x7FB0])
+def test_another_opcode_gets_no_flags_back_but_an_opt_record(flags: int) -> None:
+    answer = dns.message.from_wire(policies().answer(question(API, A, flags=flags, opt=opt()), "127.0.0.1") or b"")
+    assert (answer.rcode(), answer.edns) == (dns.rcode.NOTIMP, 0)
+    assert answer.flags & 0x07F0 == 0
+
+
+def test_a_bad_option_is_refused_by_one_who_speaks_edns() -> None:
+    message = question(API, A, opt=opt(edns.option(8, b"\0\1")))
+    answer = dns.message.from_wire(policies().answer(message, "127.0.0.1") or b"")
+    assert (answer.rcode(), answer.edns) == (dns.rcode.FORMERR, 0)
+
+
 def test_badvers_says_which_version_is_spoken() -> None:
     answer = dns.message.from_wire(policies().answer(question(API, A, opt=opt(version=1)), "127.0.0.1") or b"")
     assert (answer.rcode(), answer.edns) == (dns.rcode.BADVERS, 0)

@@ -200,7 +200,7 @@ def parse_query(data: bytes) -> Query:
     if flags & _QR:
         raise Ignored
     if flags & 0x7800:
-        raise Refused(_bare(ident, flags, NOTIMP))
+        raise Refused(_bare(data, NOTIMP))
     try:
         if questions > 1 or answers or authorities or additions > 2:
             raise ValueError
@@ -217,7 +217,7 @@ def parse_query(data: bytes) -> Query:
             raise ValueError
         return query
     except (ValueError, IndexError, struct.error):
-        raise Refused(_bare(ident, flags, FORMERR)) from None
+        raise Refused(_bare(data, FORMERR)) from None
 
 
 def _question_end(data: bytes) -> int:
@@ -268,8 +268,29 @@ def _skip_name(data: bytes, at: int) -> int:
     return at + 1
 
 
-def _bare(ident: int, flags: int, rcode: int) -> bytes:
-    return _HEADER.pack(ident, _QR | (flags & 0x7800) | (flags & _RD) | rcode, 0, 0, 0, 0)
+def _bare(data: bytes, rcode: int) -> bytes:
+    """A header, and an OPT record if one came: its lack would say that EDNS is not spoken here (RFC 6891 7). Of flags
+    whose meaning is not known (another opcode) none comes back."""
+    ident, flags, questions, answers, authorities, additions = _HEADER.unpack_from(data)
+    opt = b""
+    if questions < 2 and not answers and not authorities and _has_opt(data, questions, additions):
+        opt = b"\0" + _RECORD.pack(OPT, MAX_UDP_BYTES, 0, 0)
+    kept = flags & 0x7800 or flags & _RD
+    return _HEADER.pack(ident, _QR | kept | rcode, 0, 0, 0, 1 if opt else 0) + opt
+
+
+def _has_opt(data: bytes, questions: int, additions: int) -> bool:
+    try:
+        at = _question_end(data) if questions else 12
+        for _ in range(min(additions, 2)):
+            at = _skip_name(data, at)
+            rtype, _, _, length = _RECORD.unpack_from(data, at)
+            if rtype == OPT:
+                return True
+            at += 10 + length
+    except (ValueError, IndexError, struct.error):
+        pass
+    return False
 
 
 # ---------------------------------------------------------------- answers
