@@ -325,6 +325,6 @@ def test_kdig_is_content() -> None:
         assert said.count("\t60\tIN\tA\t192.0.2.1\n") == 2, said
         assert said.count("status: NXDOMAIN") == 2 and said.count("status: NOERROR") == 6
         assert said.count("aaaaaaaa") and "CLIENT-SUBNET: 198.18.1.0/24/0" in said and "COOKIE:" in said
-        assert "WARNING" not in said and "ERROR:" not in said.replace("NOERROR", "")
+        assert said.count("WARNING") == said.count("truncated reply") == 1 and "malformed" not in said
 
     run_real(soon(story))
