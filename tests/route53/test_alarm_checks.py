@@ -126,7 +126,13 @@ def test_what_a_data_stream_says(values: list[float | None], wanted: bool | None
 def test_health_is_recorded_in_cloudwatch() -> None:
     async def story(planet: Planet53) -> None:
         await planet.boot_target("us-west-2")
-        endpoint = {"Type": "HTTP", "IPAddress": "127.44.4.1", "Port": 80, "RequestInterval": 10}
+        endpoint = {
+            "Type": "HTTP",
+            "IPAddress": "127.44.4.1",
+            "Port": 80,
+            "RequestInterval": 10,
+            "MeasureLatency": True,
+        }
         made = await planet.do("CreateHealthCheck", CallerReference="e", HealthCheckConfig=endpoint)
         await asyncio.sleep(70)
         planet.simulation.crash("us-west-2")
@@ -148,5 +154,7 @@ def test_health_is_recorded_in_cloudwatch() -> None:
             points = (await planet.watch("GetMetricStatistics", **asked))["Datapoints"]
             assert min(one["Minimum"] for one in points) == lowest
             assert max(one["Maximum"] for one in points) == highest
+        names = [one["MetricName"] for one in (await planet.watch("ListMetrics", Namespace="AWS/Route53"))["Metrics"]]
+        assert names == ["ConnectionTime", "HealthCheckPercentageHealthy", "HealthCheckStatus", "TimeToFirstByte"]
 
     on_planet(story)

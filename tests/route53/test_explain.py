@@ -50,6 +50,8 @@ def test_a_branch_that_is_kept_says_why() -> None:
         told = explain(planet)
         assert [answer.value for answer in told.answers] == [WEST] and told.zone.startswith("Z")
         assert [step.policy for step in told.steps] == ["latency", "weighted"]
+        assert told.timing is not None
+        assert (told.timing.detection_s, told.timing.cached_s) == (36, 60)
         eu, us = told.steps[0].candidates
         assert us.chosen and us.healthy and us.evaluate_target_health is False and "ms" in us.measure
         assert eu.healthy and not eu.chosen and eu.fate.startswith("not chosen: us-west-2 is nearest")

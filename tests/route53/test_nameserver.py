@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from antipodes.wire.errors import ClientFault
 from antipodes.wire.http import HttpResponse
 from tests.route53.homes import HOME, SETTINGS, Planet53, on_planet
 from tests.route53.planes import plain
@@ -213,6 +214,9 @@ def test_test_dns_answer_asks_the_data_plane() -> None:
         assert (answer["RecordData"], answer["ResponseCode"]) == ([WEST], "NOERROR")
         answer = await planet.do("TestDNSAnswer", **asked, ResolverIP=EUROPE)
         assert answer["RecordData"] == [EUROPE]
+        for bad in ({"ResolverIP": "x"}, {"EDNS0ClientSubnetIP": WEST, "EDNS0ClientSubnetMask": "33"}):
+            with pytest.raises(ClientFault, match="InvalidInput"):
+                await planet.do("TestDNSAnswer", **asked, **bad)
         assert (await planet.do("TestDNSAnswer", **(asked | {"RecordName": "x.other.test"})))[
             "ResponseCode"
         ] == "REFUSED"

@@ -91,6 +91,13 @@ def lines_of(told: Explanation) -> list[str]:
         lines += ["", "health checks"]
         for check in told.checks:
             lines += _check_lines(check)
+    if told.timing is not None:
+        detection_s, cached_s = told.timing.detection_s, told.timing.cached_s
+        lines += [
+            "",
+            f"failover away from here takes users at most {told.timing.total_s:g} s: detection {detection_s:g} s "
+            f"(interval x threshold + timeout), then what they have cached, {cached_s} s",
+        ]
     if told.notes:
         lines += ["", "notes", *(f"  - {note}" for note in told.notes)]
     return lines

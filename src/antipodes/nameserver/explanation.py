@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from antipodes.services.route53.prober import HTTP_CONNECT_S, STATUS_S, TCP_CONNECT_S
 from antipodes.services.route53.selection import Shown, Step
 from antipodes.wire.dns import TYPE_NAMES, Record, decode_name
 from antipodes.wire.rdata import decode as decode_rdata
@@ -78,6 +79,17 @@ class AnswerView(msgspec.Struct, frozen=True):
     value: str
 
 
+class Timing(msgspec.Struct, frozen=True):
+    """How long a failover of this answer takes at most, in seconds, as users see it: the sum of the parts."""
+
+    detection_s: float  # of the slowest check that the answer hangs on: interval x threshold + the probe's timeout
+    cached_s: int  # the answer's TTL: users who asked just before the change keep it so long
+
+    @property
+    def total_s(self) -> float:
+        return self.detection_s + self.cached_s
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """The answer to one question from one place, and how it came about."""
 
@@ -93,6 +105,24 @@ class Explanation(msgspec.Struct, frozen=True):
     steps: tuple[StepView, ...] = ()
     checks: tuple[CheckView, ...] = ()
     notes: tuple[str, ...] = ()
+    timing: Timing | None = None  # None: no health check that calls an endpoint stands behind the answer
+
+
+def timing_of(
+    steps: Sequence[StepView], checks: Mapping[str, CheckView], answers: Sequence[AnswerView]
+) -> Timing | None:
+    """The arithmetic of a failover away from what was chosen. Propagation, the part between, is immediate here and
+    "seconds" on AWS."""
+    behind = [check for check in checks_in(steps, chosen=True) if check in checks]
+    behind += [child for check in behind for child in checks[check].children if child in checks]
+    worst = [
+        one.interval_s * one.threshold + (TCP_CONNECT_S if one.type == "TCP" else HTTP_CONNECT_S + STATUS_S)
+        for one in (checks[check] for check in behind)
+        if one.interval_s is not None and one.threshold is not None
+    ]
+    if not worst or not answers:
+        return None
+    return Timing(max(worst), max(answer.ttl for answer in answers))
 
 
 def answer_view(record: Record) -> AnswerView:
@@ -129,12 +159,12 @@ def _candidate(shown: Shown, why: str, opened: bool) -> CandidateView:
     )
 
 
-def checks_in(steps: Sequence[StepView]) -> list[str]:
-    """The health checks that the steps mention, each once, in order."""
+def checks_in(steps: Sequence[StepView], *, chosen: bool = False) -> list[str]:
+    """The health checks that the steps mention (or those of what was chosen), each once, in order."""
     found: dict[str, None] = {}
     for step in steps:
-        for one in _all(step.candidates):
-            if one.check:
+        for one in step.candidates if chosen else _all(step.candidates):
+            if one.check and (one.chosen or not chosen):
                 found[one.check] = None
     return list(found)
 

@@ -17,7 +17,15 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from antipodes.nameserver.explanation import CheckView, Explanation, answer_view, checks_in, notes_of, step_view
+from antipodes.nameserver.explanation import (
+    CheckView,
+    Explanation,
+    answer_view,
+    checks_in,
+    notes_of,
+    step_view,
+    timing_of,
+)
 from antipodes.nameserver.places import DEFAULT_SITE, Places, client_of_site
 from antipodes.nameserver.querylog import QueryLog, Write
 from antipodes.nameserver.responder import Responder
@@ -30,6 +38,7 @@ from antipodes.replica.replicator import Replicator
 from antipodes.services.contract import Settings
 from antipodes.services.route53.keys import Signing
 from antipodes.services.route53.ledger import CHECKS, CIDRS, DNSSEC, QUERY_LOGS, ZONES, Ledger, home_of
+from antipodes.services.route53.networks import network_of
 from antipodes.services.route53.planet import Planet
 from antipodes.services.route53.query_logs import QueryLogConfig
 from antipodes.services.route53.records import Check, Collection, RecordSet, Zone, unpack
@@ -171,6 +180,7 @@ class NameServer:
         found = self._plane.resolve(wire, number, client, trail)
         steps = tuple(step_view(step) for step in trail)
         checks = self._checks_behind(checks_in(steps))
+        answers = tuple(answer_view(record) for record in found.answers)
         return Explanation(
             name=dns.decode_name(wire),
             type=record_type.upper(),
@@ -180,10 +190,11 @@ class NameServer:
             subdivision=client.subdivision,
             zone=found.zone.zone.id if found.zone else "",
             rcode=dns.RCODES.get(found.rcode, str(found.rcode)),
-            answers=tuple(answer_view(record) for record in found.answers),
+            answers=answers,
             steps=steps,
             checks=tuple(checks.values()),
             notes=notes_of(steps, checks),
+            timing=timing_of(steps, checks, answers),
         )
 
     def _checks_behind(self, check_ids: Sequence[str]) -> dict[str, CheckView]:
@@ -305,7 +316,10 @@ class NameServer:
             name, kind = dns.encode_name(params["RecordName"]), rdata.type_number(params["RecordType"])
         except (dns.BadName, KeyError) as error:
             raise ClientFault("InvalidInput", f"Not a record that can be asked for: {error}") from None
-        found = self._plane.resolve(name, kind, self._places.of_ip(params["ClientIP"]), zone_id=params["ZoneId"])
+        client = self._places.of_ip(params["ClientIP"])
+        if params.get("ClientBits") is not None:
+            client = client._replace(network=network_of(params["ClientIP"], params["ClientBits"]))
+        found = self._plane.resolve(name, kind, client, zone_id=params["ZoneId"])
         data = [rdata.decode(record.type, record.rdata) for record in found.answers]
         return {
             "Nameserver": params["Nameserver"],

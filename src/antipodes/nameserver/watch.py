@@ -7,6 +7,7 @@ measured anew when it starts, and a check is healthy until there is data. Who ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from antipodes.nameserver.explanation import CheckerView, CheckView
 from antipodes.nameserver.streams import Streams
 from antipodes.replica.calls import CallClient
 from antipodes.services.contract import Settings
-from antipodes.services.route53.health import STALE_INTERVALS, CheckState, Observation, stream_health
+from antipodes.services.route53.health import STALE_INTERVALS, Checker, CheckState, Observation, stream_health
 from antipodes.services.route53.prober import Fleet, Resolve
 from antipodes.services.route53.records import Check
 from antipodes.world import geography
@@ -211,6 +212,8 @@ class Watch:
             if state.check.type == "CALCULATED":
                 healthy = sum(self.is_healthy(child) for child in state.check.children)
                 values.append(("ChildHealthCheckHealthyCount", float(healthy), "Count"))
+            if state.check.measure_latency:
+                values += _latencies(counted)
             dimensions = [{"Name": "HealthCheckId", "Value": check_id}]
             data += [
                 {"MetricName": name, "Value": value, "Unit": unit, "Dimensions": dimensions, "Timestamp": now_s}
@@ -222,9 +225,8 @@ class Watch:
         if not state.decide(self._world.now(), self.is_healthy):
             return False
         self._flipped(state.check.id)
-        status = self._status(state)
         word = "healthy" if state.healthy else "unhealthy"
-        detail = f"{status.target} is {word}: {status.checkers_healthy} of {status.checkers} checkers say healthy"
+        detail = f"{state.check.target} is {word}: {state.verdict(self._world.now(), self.is_healthy)}"
         self._world.trace("route53.health", check=state.check.id, healthy=state.healthy)
         if self._on_event is not None:
             self._on_event("health", state.check.id, detail)
@@ -235,3 +237,16 @@ class Watch:
         for check_id in sorted(self._checks):
             if self._checks[check_id].check.type == "CALCULATED":
                 self._decide(self._checks[check_id])
+
+
+def _latencies(checkers: Sequence[Checker]) -> list[tuple[str, float, str]]:
+    """Means over the checkers' last calls. SSLHandshakeTime is not told apart from ConnectionTime."""
+    seen = [one.last for one in checkers if one.last is not None]
+    found: list[tuple[str, float, str]] = []
+    for name, times in (
+        ("ConnectionTime", [one.connect_ms for one in seen if one.connect_ms is not None]),
+        ("TimeToFirstByte", [one.first_byte_ms for one in seen if one.first_byte_ms is not None]),
+    ):
+        if times:
+            found.append((name, math.fsum(times) / len(times), "Milliseconds"))
+    return found

@@ -39,6 +39,8 @@ class Observation:
     ok: bool
     status: str  # "Success: ..." or "Failure: ..."
     ip: str = ""  # the address that was probed
+    connect_ms: float | None = None  # to be connected (with TLS: and to have shaken hands)
+    first_byte_ms: float | None = None  # from then to the first byte of the answer
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import httptools
@@ -45,7 +46,8 @@ class _Failed(Exception):
 class _Reader:
     """Collects an answer as far as a checker needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_byte: Callable[[], None]) -> None:
+        self._first_byte = first_byte
         self.parser = httptools.HttpResponseParser(self)
         self.head_done = self.done = False
         self.head_bytes = 0
@@ -69,6 +71,8 @@ class _Reader:
         self.done = True
 
     def feed(self, data: bytes) -> None:
+        if not self.head_bytes:
+            self._first_byte()
         if not self.head_done:
             self.head_bytes += len(data)
         try:
@@ -93,7 +97,15 @@ class _Reader:
             return b""
 
 
-async def probe(world: World, check: Check, address: str, settings: Settings) -> str:
+@dataclass(slots=True)
+class Timed:
+    """How long the steps of one call took, as far as it came."""
+
+    connect_ms: float | None = None
+    first_byte_ms: float | None = None
+
+
+async def probe(world: World, check: Check, address: str, settings: Settings, timed: Timed) -> str:
     """One call; the success text. Raises _Failed, SiteDown."""
     assert check.port is not None
     port = check.port
@@ -102,11 +114,18 @@ async def probe(world: World, check: Check, address: str, settings: Settings) ->
     secure = check.type.startswith("HTTPS")
     # Without SNI the TLS name is the address, which is not sent in the handshake.
     tls_name = (check.fqdn if check.sni and check.fqdn else address) if secure else None
+    began_s = world.monotonic()
     stream = await _connect(world, address, port, tls_name, TCP_CONNECT_S if check.type == "TCP" else HTTP_CONNECT_S)
+    connected_s = world.monotonic()
+    timed.connect_ms = (connected_s - began_s) * 1000
+
+    def first_byte() -> None:
+        timed.first_byte_ms = (world.monotonic() - connected_s) * 1000
+
     try:
         if check.type == "TCP":
             return "Success: The connection was established."
-        return await _ask(stream, check, address)
+        return await _ask(stream, check, address, first_byte)
     except (ConnectionLost, TimeoutError) as error:
         lost = isinstance(error, ConnectionLost)
         raise _Failed("The connection broke." if lost else "The endpoint did not respond in time.") from None
@@ -125,8 +144,8 @@ async def _connect(world: World, address: str, port: int, tls_name: str | None, 
         raise _Failed(TIMED_OUT.removeprefix("Failure: ")) from None
 
 
-async def _ask(stream: Stream, check: Check, address: str) -> str:
-    reader = _Reader()
+async def _ask(stream: Stream, check: Check, address: str, first_byte: Callable[[], None]) -> str:
+    reader = _Reader(first_byte)
     async with asyncio.timeout(STATUS_S):
         stream.write(_request(check, address))
         await _read(stream, reader, lambda: reader.head_done)
@@ -218,10 +237,11 @@ class Fleet:
             failure = f"Failure: DNS resolution failed: DNS response error code {rcode}"
             return Observation(self._world.now(), False, failure)
         resolved = "" if check.ip else f". Resolved IP: {address}"
+        timed = Timed()
         try:
-            status = await probe(world, check, address, self._settings)
+            status, ok = await probe(world, check, address, self._settings, timed), True
         except _Failed as failed:
-            return Observation(self._world.now(), False, f"Failure: {str(failed).rstrip('.')}{resolved}", address)
+            status, ok = f"Failure: {str(failed).rstrip('.')}", False
         except SiteDown:
             return None
-        return Observation(self._world.now(), True, f"{status}{resolved}", address)
+        return Observation(self._world.now(), ok, f"{status}{resolved}", address, timed.connect_ms, timed.first_byte_ms)

@@ -6,6 +6,7 @@ health, and for answers) follows it. With the home Region down, changes stop; an
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -160,8 +161,12 @@ class Route53:
         params = request.params
         zone = self._desk.zone(params["HostedZoneId"])
         subnet = params.get("EDNS0ClientSubnetIP")
-        if params.get("EDNS0ClientSubnetMask") and not subnet:
+        mask = params.get("EDNS0ClientSubnetMask")
+        if mask and not subnet:
             raise invalid("EDNS0ClientSubnetMask needs EDNS0ClientSubnetIP.")
+        for address in (subnet, params.get("ResolverIP")):
+            if address:
+                _check_address(address, mask if address is subnet else None)
         return await self._desk.ask_name_server(
             "DataPlaneAnswer",
             {
@@ -170,6 +175,7 @@ class Route53:
                 "RecordName": params["RecordName"],
                 "RecordType": params["RecordType"],
                 "ClientIP": subnet or params.get("ResolverIP") or "",
+                "ClientBits": (int(mask) if mask else 64 if ":" in subnet else 24) if subnet else None,
             },
         )
 
@@ -188,3 +194,13 @@ def _checked(name: str, operation: Operation) -> Operation:
         return await operation(msgspec.structs.replace(request, params=params))
 
     return run
+
+
+def _check_address(text: str, mask: str | None) -> None:
+    """Raises InvalidInput: no IP address, or a mask that is none."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise invalid(f"{text} is not a valid IP address.") from None
+    if mask and not (mask.isascii() and mask.isdigit() and int(mask) <= address.max_prefixlen):
+        raise invalid(f"EDNS0ClientSubnetMask must be between 0 and {address.max_prefixlen}.")
