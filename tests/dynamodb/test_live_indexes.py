@@ -366,3 +366,29 @@ def test_a_disk_that_refuses_only_delays(run: Run, monkeypatch: pytest.MonkeyPat
         check(east, east.database.tables["Things"])
 
     run(story)
+
+
+def test_throughput_of_an_index_is_kept_and_told(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start(EAST)
+        await make_table(service)
+        bounds: dict[str, Any] = {
+            "OnDemandThroughput": {"MaxReadRequestUnits": 10},
+            "WarmThroughput": {"ReadUnitsPerSecond": 13000, "WriteUnitsPerSecond": 4000},
+        }
+        await ask(service, "UpdateTable", create(**bounds))
+        await active(service)
+        (index,) = (await described(service))["GlobalSecondaryIndexes"]
+        assert index["OnDemandThroughput"] == {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": -1}
+        assert index["WarmThroughput"] == {**bounds["WarmThroughput"], "Status": "ACTIVE"}
+        change = {"IndexName": "byColour", "OnDemandThroughput": {"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": 7}}
+        update = {"TableName": "Things", "GlobalSecondaryIndexUpdates": [{"Update": change}]}
+        await ask(service, "UpdateTable", update)
+        await active(service)
+        (index,) = (await described(service))["GlobalSecondaryIndexes"]
+        assert index["OnDemandThroughput"] == {"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": 7}
+        colder = {"IndexName": "byColour", "WarmThroughput": {"ReadUnitsPerSecond": 1}}
+        update = {"TableName": "Things", "GlobalSecondaryIndexUpdates": [{"Update": colder}]}
+        assert (await refused(service, "UpdateTable", update))[0] == "ValidationException"
+
+    run(story)

@@ -194,3 +194,36 @@ def test_nothing_is_refused_unless_it_is_asked_for_nor_on_demand() -> None:
             await ask(service, "PutItem", {**put(number), "TableName": "OnDemand"})
 
     told(story)
+
+
+def test_an_on_demand_maximum_is_a_limit_with_a_name_of_its_own() -> None:
+    async def story(planet: Planet) -> None:
+        index = {
+            "IndexName": "by-g",
+            "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+            "OnDemandThroughput": {"MaxWriteRequestUnits": 1},
+        }
+        service = await limited(
+            planet,
+            BillingMode="PAY_PER_REQUEST",
+            ProvisionedThroughput=None,
+            OnDemandThroughput={"MaxReadRequestUnits": 1, "MaxWriteRequestUnits": 3},
+            attributes=[{"AttributeName": "g", "AttributeType": "S"}],
+            GlobalSecondaryIndexes=[index],
+        )
+        await ask(service, "PutItem", put(0))
+        await ask(service, "PutItem", put(1, g={"S": "x"}))
+        with pytest.raises(AwsError) as caught:
+            await ask(service, "PutItem", put(2, g={"S": "x"}))
+        assert caught.value.code == "ThrottlingException"
+        assert caught.value.extra["throttlingReasons"][0]["reason"] == "IndexWriteMaxOnDemandThroughputExceeded"
+        await ask(service, "PutItem", put(2))
+        assert (await refused(service, "PutItem", put(3)))[0] == "ThrottlingException"
+        key = {"TableName": "Things", "Key": {"pk": {"S": "k0"}}, "ConsistentRead": True}
+        await ask(service, "GetItem", key)
+        with pytest.raises(AwsError) as caught:
+            await ask(service, "GetItem", key)
+        assert caught.value.extra["throttlingReasons"][0]["reason"] == "TableReadMaxOnDemandThroughputExceeded"
+
+    told(story)

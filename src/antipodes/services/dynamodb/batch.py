@@ -26,7 +26,7 @@ from antipodes.services.dynamodb.parameters import (
     terms_of,
 )
 from antipodes.services.dynamodb.schema import KEY_MISMATCH
-from antipodes.services.dynamodb.throughput import CODE as THROTTLED
+from antipodes.services.dynamodb.throughput import THROTTLED
 from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, Item, measure_item
 from antipodes.wire.errors import ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
@@ -124,7 +124,7 @@ async def batch_write_item(database: Database, request: Request) -> Payload:
             try:
                 write, raw = _planned(database, table, one, size)
             except ClientFault as fault:
-                if fault.code != THROTTLED:
+                if fault.code not in THROTTLED:
                     raise
                 left.setdefault(name, []).append(one)
                 refused = fault

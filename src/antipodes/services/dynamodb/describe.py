@@ -12,7 +12,7 @@ from typing import Any
 from antipodes.services.dynamodb.orders import Order, place_of
 from antipodes.services.dynamodb.overrides import held, seen_in
 from antipodes.services.dynamodb.schema import Description, Index, KeyPart, Member, Restored, Settings, Shared
-from antipodes.services.dynamodb.table_changes import ON_DEMAND_WARM, warm_base
+from antipodes.services.dynamodb.table_parameters import warm_base
 
 GLOBAL_TABLE_VERSION = "2019.11.21"
 # Whether the Region that is asked appears in its own Replicas: evidence conflicts (facts 1.6); most of it says no.
@@ -100,12 +100,9 @@ def table_description(
     if description.kms_key:
         found["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": description.kms_key}
     if shared.settings.most_reads or shared.settings.most_writes:
-        found["OnDemandThroughput"] = {
-            "MaxReadRequestUnits": shared.settings.most_reads or -1,
-            "MaxWriteRequestUnits": shared.settings.most_writes or -1,
-        }
+        found["OnDemandThroughput"] = most(shared.settings)
     if not fresh:
-        found["WarmThroughput"] = warm(*warm_base(shared.settings))
+        found["WarmThroughput"] = warm(*warm_base(shared.settings, shared.settings.billing))
     found |= _as_global(description, region, account, touched, fresh)
     return found
 
@@ -173,6 +170,10 @@ def warm(reads: int, writes: int) -> dict[str, Any]:
     return {"ReadUnitsPerSecond": reads, "WriteUnitsPerSecond": writes, "Status": "ACTIVE"}
 
 
+def most(of: Settings | Index) -> dict[str, int]:
+    return {"MaxReadRequestUnits": of.most_reads or -1, "MaxWriteRequestUnits": of.most_writes or -1}
+
+
 def billing(settings: Settings, fresh: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"BillingMode": settings.billing}
     if not fresh and settings.billing_since:
@@ -203,9 +204,9 @@ def index_description(
             found["Backfilling"] = order is not None and order.filling
         found["ProvisionedThroughput"] = throughput(index.read_units, index.write_units)
         if not fresh:
-            on_demand = description.shared.settings.billing == "PAY_PER_REQUEST"
-            base = (index.read_units, index.write_units)
-            found["WarmThroughput"] = warm(*(ON_DEMAND_WARM if on_demand else base))
+            found["WarmThroughput"] = warm(*warm_base(index, description.shared.settings.billing))
+        if index.most_reads or index.most_writes:
+            found["OnDemandThroughput"] = most(index)
     return found
 
 
@@ -251,7 +252,7 @@ def replica_description(
     if own is not None and own.table_class:
         found["ReplicaTableClassSummary"] = {"TableClass": own.table_class}
     if not fresh:
-        found["WarmThroughput"] = warm(*warm_base(seen_in(shared, name).settings))
+        found["WarmThroughput"] = warm(*warm_base(seen_in(shared, name).settings, shared.settings.billing))
     indexes = [one for one in shared.indexes if one.is_global]
     if indexes:
         reads = own.index_reads if own is not None else {}

@@ -19,9 +19,10 @@ from antipodes.services.dynamodb.table_parameters import (
     check_schema,
     check_throughput,
     global_index,
+    with_bounds,
 )
 from antipodes.services.dynamodb.values import INVALID
-from antipodes.wire.errors import ClientFault, NotSupported, ValidationException
+from antipodes.wire.errors import ClientFault, ValidationException
 
 _KINDS = ("Create", "Update", "Delete")
 ONE_AT_A_TIME = "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
@@ -46,7 +47,7 @@ def check_index_updates(constraints: Constraints, params: Params) -> None:
 
 def updated_indexes(shared: Shared, params: Params) -> Shared:
     """The table with its indexes changed. Raises ValidationException, LimitExceededException,
-    ResourceNotFoundException; NotSupported for settings of an index that antipodes does not have."""
+    ResourceNotFoundException."""
     updates = [_only(update) for update in params["GlobalSecondaryIndexUpdates"]]
     if sum(kind != "Update" for kind, _ in updates) > 1:
         raise ClientFault("LimitExceededException", ONE_AT_A_TIME)
@@ -84,9 +85,6 @@ def _only(update: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         raise ValidationException(
             INVALID + "Exactly one of Create, Update, Delete must be specified in each GlobalSecondaryIndexUpdate"
         )
-    for setting in ("OnDemandThroughput", "WarmThroughput"):
-        if found[0][1].get(setting) is not None:
-            raise NotSupported(f"{setting} of an index")
     return found[0]
 
 
@@ -135,9 +133,13 @@ def _found(shared: Shared, name: str) -> Index:
 
 def _throughput(shared: Shared, index: Index, detail: Mapping[str, Any], params: Params) -> Index:
     throughput = detail.get("ProvisionedThroughput")
+    on_demand = (params.get("BillingMode") or shared.settings.billing) == "PAY_PER_REQUEST"
+    bounded = detail.get("OnDemandThroughput") is not None or detail.get("WarmThroughput") is not None
+    if throughput is None and bounded:
+        return with_bounds(index, detail, on_demand)
     if throughput is None:
         raise ValidationException(INVALID + f"ProvisionedThroughput must be specified for index: {index.name}")
-    if (params.get("BillingMode") or shared.settings.billing) == "PAY_PER_REQUEST":
+    if on_demand:
         raise ValidationException(
             INVALID + f"ProvisionedThroughput should not be specified for index: {index.name} "
             "when BillingMode is PAY_PER_REQUEST"
@@ -151,7 +153,7 @@ def _throughput(shared: Shared, index: Index, detail: Mapping[str, Any], params:
             f"WriteCapacityUnits: {writes}. "
             "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
         )
-    return msgspec.structs.replace(index, read_units=reads, write_units=writes)
+    return with_bounds(msgspec.structs.replace(index, read_units=reads, write_units=writes), detail, on_demand)
 
 
 def _with(shared: Shared, indexes: tuple[Index, ...]) -> Shared:

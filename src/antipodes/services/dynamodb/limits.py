@@ -1,6 +1,7 @@
 """Throughput enforced on one table: requests are let in while their buckets have something left (throughput.py).
 
-Switched on for a planet by the option `dynamodb.throttling` = on. A write takes its units when it is let in, because
+Switched on for a planet by the option `dynamodb.throttling` = on; on-demand tables are limited by the maximum
+throughput that they have set, if any. A write takes its units when it is let in, because
 what it will be is known then; a read takes them when it is done. A write also needs the global indexes in which the
 item is or will be: AWS refuses the write when an index cannot take it up.
 """
@@ -14,7 +15,7 @@ from antipodes.services.dynamodb.metering import Usage
 from antipodes.services.dynamodb.orders import index_write_units, orders_of
 from antipodes.services.dynamodb.parameters import write_units
 from antipodes.services.dynamodb.schema import Description, Index
-from antipodes.services.dynamodb.throughput import Buckets, Place, exceeded
+from antipodes.services.dynamodb.throughput import Buckets, Place, above_maximum, exceeded
 from antipodes.services.dynamodb.values import Item
 
 OPTION = "dynamodb.throttling"
@@ -41,8 +42,6 @@ class Limited(Usage):
 
     def admit_write(self, old: bytes | None, size: int, item: Item | None) -> None:
         description = self._describe()
-        if description.shared.settings.billing != "PROVISIONED":
-            return
         now = self._now()
         old_size = rows.size_of(old) if old is not None else 0
         costs = {"": write_units(old_size, size)}
@@ -71,7 +70,8 @@ class Limited(Usage):
         place = Place(description.space, index, side)
         if rate and not self._buckets.admits(place, rate, now):
             self.throttled[side, index] = self.throttled.get((side, index), 0) + 1
-            raise exceeded(place, self._arn)
+            on_demand = description.shared.settings.billing == "PAY_PER_REQUEST"
+            raise above_maximum(place, self._arn) if on_demand else exceeded(place, self._arn)
 
     def _take(self, side: str, index: str, units: float, now: float) -> None:
         description = self._describe()
@@ -81,12 +81,12 @@ class Limited(Usage):
 
 
 def _rate(description: Description, side: str, index: str) -> float:
-    """Provisioned units a second; 0: no limit."""
+    """Units a second: those provisioned, or an on-demand maximum; 0: no limit."""
     shared = description.shared
-    if shared.settings.billing != "PROVISIONED":
-        return 0.0
     holder: Index | None = next((one for one in shared.indexes if one.name == index), None)
     units = holder if holder is not None else shared.settings
+    if shared.settings.billing == "PAY_PER_REQUEST":
+        return float(units.most_reads if side == "Read" else units.most_writes)
     return float(units.read_units if side == "Read" else units.write_units)
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from antipodes.services.contract import Call, Lags
-from antipodes.services.dynamodb.throughput import CODE as THROTTLED
+from antipodes.services.dynamodb.throughput import THROTTLED
 from antipodes.services.dynamodb.values import Item
 from antipodes.wire.errors import AwsError
 from antipodes.wire.operation import Operation, Request, Result
@@ -273,7 +273,7 @@ class Meter:
                 found = self._tables.get(self._table_name(table))
                 if found is not None:
                     found.usage.refused += 1
-        elif fault.code == THROTTLED:
+        elif fault.code in THROTTLED:
             self._count("ThrottledRequests", name, tables)
         else:
             self._count("UserErrors", name, ())

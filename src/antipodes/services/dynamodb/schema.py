@@ -46,6 +46,10 @@ class Index(msgspec.Struct, frozen=True):
     reads_set: int = 0  # as Settings.reads_set
     more_hash: tuple[KeyPart, ...] = ()  # of a multi-attribute key: what follows its first attribute
     more_range: tuple[KeyPart, ...] = ()
+    most_reads: int = 0  # these four as in Settings
+    most_writes: int = 0
+    warm_reads: int = 0
+    warm_writes: int = 0
 
     @property
     def hashes(self) -> tuple[KeyPart, ...]:

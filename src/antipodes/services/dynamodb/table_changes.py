@@ -6,11 +6,10 @@ import msgspec
 
 from antipodes.services.dynamodb.parameters import Params
 from antipodes.services.dynamodb.schema import Settings, Shared
-from antipodes.services.dynamodb.table_parameters import check_bounds, most_of, stream_of, warm_of
+from antipodes.services.dynamodb.table_parameters import check_bounds, most_of, stream_of, warm_base, warm_of
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import ValidationException
 
-ON_DEMAND_WARM = (12000, 4000)  # read and write units a second of a new on-demand table
 NOTHING = (
     "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates "
     "or SSESpecification or ReplicaUpdates is required"
@@ -66,15 +65,9 @@ def new_settings(shared: Shared, params: Params, now: float) -> Settings:
     reads, writes = most_of(params, on_demand, settings.most_reads, settings.most_writes)
     settings = msgspec.structs.replace(settings, most_reads=reads, most_writes=writes)
     if params.get("WarmThroughput"):
-        reads, writes = warm_of(params, *warm_base(settings))
+        reads, writes = warm_of(params, *warm_base(settings, settings.billing))
         settings = msgspec.structs.replace(settings, warm_reads=reads, warm_writes=writes)
     return settings
-
-
-def warm_base(settings: Settings) -> tuple[int, int]:
-    """The (read, write) units a second that a table is warm for as it stands."""
-    least = ON_DEMAND_WARM if settings.billing == "PAY_PER_REQUEST" else (settings.read_units, settings.write_units)
-    return max(least[0], settings.warm_reads), max(least[1], settings.warm_writes)
 
 
 def _billing(settings: Settings, params: Params, now: float) -> Settings:

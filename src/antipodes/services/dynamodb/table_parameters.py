@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from antipodes.services.dynamodb.parameters import TABLE_NAME, Constraints, Params
-from antipodes.services.dynamodb.schema import MAX_INDEX_KEYS, MAX_KEY_ATTRIBUTES, Index, KeyPart
+from antipodes.services.dynamodb.schema import MAX_INDEX_KEYS, MAX_KEY_ATTRIBUTES, Index, KeyPart, Settings
 from antipodes.services.dynamodb.values import INVALID
 from antipodes.wire.errors import NotSupported, ValidationException
 
@@ -21,7 +23,7 @@ MAX_INCLUDED_HERE = 20  # NonKeyAttributes of one index
 MAX_INCLUDED = 100  # and of all indexes of a table (Developer Guide, "Quotas")
 # Parameters whose effect antipodes does not have yet.
 _UNSUPPORTED = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
-_UNSUPPORTED_OF_INDEXES = ("OnDemandThroughput", "WarmThroughput")
+ON_DEMAND_WARM = (12000, 4000)  # read and write units a second of a new on-demand table
 MAX_UNITS = 1_000_000_000_000
 
 
@@ -96,9 +98,6 @@ def check_index(constraints: Constraints, one: Mapping[str, Any], place: str) ->
             "Member must have length greater than or equal to 1]",
         )
     check_throughput(constraints, one.get("ProvisionedThroughput"), f"{place}.provisionedThroughput")
-    for parameter in _UNSUPPORTED_OF_INDEXES:
-        if one.get(parameter) is not None:
-            raise NotSupported(f"{parameter} of an index")
 
 
 def check_schema(constraints: Constraints, schema: Any, member: str, most: int) -> None:
@@ -173,6 +172,12 @@ def most_of(params: Params, on_demand: bool, reads: int, writes: int, *, creatin
             )
         found.append(max(value, 0))
     return found[0], found[1]
+
+
+def warm_base(of: Settings | Index, billing: str) -> tuple[int, int]:
+    """The (read, write) units a second that a table or an index is warm for as it stands."""
+    least = ON_DEMAND_WARM if billing == "PAY_PER_REQUEST" else (of.read_units, of.write_units)
+    return max(least[0], of.warm_reads), max(least[1], of.warm_writes)
 
 
 def warm_of(params: Params, reads: int, writes: int) -> tuple[int, int]:
@@ -383,9 +388,21 @@ def global_index(one: Mapping[str, Any], defined: tuple[KeyPart, ...], on_demand
         raise ValidationException(INVALID + f"ProvisionedThroughput must be specified for index: {name}")
     reads, writes = (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) if throughput else (0, 0)
     first = ranges[0] if ranges else None
-    return Index(
+    index = Index(
         name, hashes[0], first, projection, included, True, reads, writes, more_hash=hashes[1:], more_range=ranges[1:]
     )
+    return with_bounds(index, one, on_demand, creating=True)
+
+
+def with_bounds(index: Index, detail: Mapping[str, Any], on_demand: bool, *, creating: bool = False) -> Index:
+    """The index with its OnDemandThroughput and WarmThroughput as asked for. Raises ValidationException."""
+    reads, writes = most_of(detail, on_demand, index.most_reads, index.most_writes, creating=creating)
+    index = msgspec.structs.replace(index, most_reads=reads, most_writes=writes)
+    if detail.get("WarmThroughput"):
+        base = warm_base(index, "PAY_PER_REQUEST" if on_demand else "PROVISIONED")
+        reads, writes = warm_of(detail, *base)
+        index = msgspec.structs.replace(index, warm_reads=reads, warm_writes=writes)
+    return index
 
 
 def _projection(one: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -21,7 +21,7 @@ from antipodes.services.dynamodb.parameters import Constraints, Params, table_na
 from antipodes.services.dynamodb.policies import policy_of
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.schema import Description, Overrides, Settings, Shared
-from antipodes.services.dynamodb.table_changes import check_alone, check_asks, new_settings, warm_base
+from antipodes.services.dynamodb.table_changes import check_alone, check_asks, new_settings
 from antipodes.services.dynamodb.table_parameters import (
     BILLING_MODES,
     TABLE_CLASSES,
@@ -32,6 +32,7 @@ from antipodes.services.dynamodb.table_parameters import (
     most_of,
     schema_of,
     stream_of,
+    warm_base,
     warm_of,
 )
 from antipodes.services.dynamodb.tags import tags_of
@@ -65,7 +66,9 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
         table_class=params.get("TableClass") or "",
     )
     most_reads, most_writes = most_of(params, billing == "PAY_PER_REQUEST", 0, 0, creating=True)
-    warm_reads, warm_writes = warm_of(params, *warm_base(settings)) if params.get("WarmThroughput") else (0, 0)
+    warm_reads, warm_writes = (
+        warm_of(params, *warm_base(settings, settings.billing)) if params.get("WarmThroughput") else (0, 0)
+    )
     settings = msgspec.structs.replace(
         settings, most_reads=most_reads, most_writes=most_writes, warm_reads=warm_reads, warm_writes=warm_writes
     )

@@ -6,7 +6,8 @@ bucket is above zero and then takes all its units: a large item may leave a debt
 rate over time is the provisioned one, and no item is too large ever to be written.
 
 A new bucket, and one whose rate was changed, begins with one second's worth: AWS does not say with what it begins.
-Whether throughput is enforced at all is an option of the planet (`dynamodb.throttling`); on-demand tables never are.
+Whether throughput is enforced at all is an option of the planet (`dynamodb.throttling`); on-demand tables have the
+maximum throughput that was set for them, in the same kind of bucket (that they have one is a guess), or no limit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ INDEX_EXCEEDED = (
     "exceeded. Consider increasing your provisioning level for the under-provisioned global secondary indexes with "
     "the UpdateTable API"
 )
+MAXIMUM_EXCEEDED = (
+    "Throughput exceeds the maximum OnDemandThroughput configured on table or index. Verify that your workload needs "
+    "it, or raise the maximum."
+)
+MAXIMUM_CODE = "ThrottlingException"
 CODE = "ProvisionedThroughputExceededException"
+THROTTLED = (CODE, MAXIMUM_CODE)
 
 
 @dataclass(slots=True)
@@ -95,3 +102,12 @@ def exceeded(place: Place, arn: str) -> ClientFault:
     resource = f"{arn}/index/{place.index}" if place.index else arn
     reason = {"reason": f"{kind}{place.side}ProvisionedThroughputExceeded", "resource": resource}
     return ClientFault(CODE, INDEX_EXCEEDED if place.index else TABLE_EXCEEDED, ThrottlingReasons=[reason])
+
+
+def above_maximum(place: Place, arn: str) -> ClientFault:
+    """AWS's refusal where an on-demand maximum is reached (Developer Guide, "Diagnosing throttling"; wording of the
+    message from there)."""
+    kind = "Index" if place.index else "Table"
+    resource = f"{arn}/index/{place.index}" if place.index else arn
+    reason = {"reason": f"{kind}{place.side}MaxOnDemandThroughputExceeded", "resource": resource}
+    return ClientFault(MAXIMUM_CODE, MAXIMUM_EXCEEDED, throttlingReasons=[reason])

@@ -43,7 +43,7 @@ from antipodes.services.dynamodb.parameters import (
     terms_of,
 )
 from antipodes.services.dynamodb.schema import EmptyKey, key_from_item
-from antipodes.services.dynamodb.throughput import CODE as THROTTLED
+from antipodes.services.dynamodb.throughput import CODE, MAXIMUM_CODE
 from antipodes.services.dynamodb.values import MAX_ITEM_BYTES, Item, measure_item
 from antipodes.wire.errors import AwsError, ClientFault, ValidationException
 from antipodes.wire.operation import Payload, Request
@@ -54,7 +54,8 @@ TOKEN = b"dynamodb/token/"
 TOKEN_S = 600.0
 REASONS: Mapping[str, str] = {  # why a member cancels its transaction; else ValidationError
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
-    THROTTLED: "ProvisionedThroughputExceeded",
+    CODE: "ProvisionedThroughputExceeded",
+    MAXIMUM_CODE: "ThrottlingError",
 }
 _KINDS = ("ConditionCheck", "Put", "Delete", "Update")
 
