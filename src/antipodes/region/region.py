@@ -16,6 +16,7 @@ from antipodes.region.calls import Calls
 from antipodes.region.path import Path
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.journal.journals import Journals
+from antipodes.replica.journal.member import KEEP_MOST
 from antipodes.replica.replicator import KEEP_ENTRIES, Replicator
 from antipodes.services.acm.service import ACM
 from antipodes.services.apigateway.service import ApiGateway
@@ -95,7 +96,8 @@ class Region:
             keep_entries=int(settings.options.get("replica.log_entries", KEEP_ENTRIES)),
             keep_s=float(settings.options.get("dynamodb.stream_retention_s", STREAM_RETENTION_S)),
         )
-        self._journals = Journals(world, self.store, self._backbone, geography.address_of, port)
+        kept = int(settings.options.get("replica.journal_entries", KEEP_MOST))
+        self._journals = Journals(world, self.store, self._backbone, geography.address_of, port, kept)
         self._dynamodb.join(self._journals)
         self._dynamodb.holders_changed = self.replicator.refresh
         self._dynamodb.missing = self.replicator.missing

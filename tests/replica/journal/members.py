@@ -162,7 +162,7 @@ class Table:
         self.ask(site)
         if core.copying is not None:
             self.copy(site)
-        core.compact(self.keep, self.now)
+        core.compact(self.keep, 2 * self.keep, self.now)
         out = core.take(self.now)
         for other, message in out.at_once:
             self.send(site, other, message)

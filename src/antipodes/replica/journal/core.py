@@ -86,6 +86,7 @@ class Core:
         self._votes: list[str] = []
         self._heard_at = now - 1e9  # the leader
         self._deadline = now + self._patience_s()
+        self._had = 0  # the leader says: all members have the entries up to this one
         self._out = Effects()
 
     @property
@@ -125,13 +126,11 @@ class Core:
         if self.lead is not None and site in self.others:
             self.lead.connected(site, now)
 
-    def compact(self, keep: int, now: float) -> None:
-        """Forgets old entries, but for the newest `keep`, and for what a member that copies needs."""
+    def compact(self, keep: int, most: int, now: float) -> None:
+        """Forgets old entries, but for the newest `keep`; those that a member lacks stay, up to `most` altogether."""
         memory = self.memory
-        upto = min(memory.applied, memory.durable, memory.last - keep)
-        needed = self.lead.needed(now) if self.lead is not None else None
-        if needed is not None:
-            upto = min(upto, needed)
+        had = self.lead.had(now) if self.lead is not None else self._had
+        upto = min(memory.applied, memory.durable, max(min(memory.last - keep, had), memory.last - most))
         if upto > memory.hard.base:
             memory.drop(upto)
 
@@ -296,6 +295,7 @@ class Core:
             self._take_entries(entries)
             upto = after + len(entries)
             memory.commit = max(memory.commit, min(append.commit, upto))
+            self._had = append.had
             self._answer(sender, append, ok=True, upto=upto)
 
     def _take_entries(self, entries: list[Entry]) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from antipodes.replica.backbone import Backbone, Channel
 from antipodes.replica.journal.journal import Journal
-from antipodes.replica.journal.member import KEEP_ENTRIES, Member
+from antipodes.replica.journal.member import KEEP_MOST, Member
 from antipodes.replica.journal.messages import PURPOSE, Parcel, Said, parcel_decoder
 from antipodes.services.contract import Isolated, Journaled
 from antipodes.store.store import Store
@@ -43,14 +43,14 @@ class Journals:
         backbone: Backbone,
         address_of: Callable[[str], str],
         port: int,
-        keep_entries: int = KEEP_ENTRIES,
+        keep_most: int = KEEP_MOST,
     ) -> None:
         self._world = world
         self._store = store
         self._backbone = backbone
         self._address_of = address_of
         self._port = port
-        self._keep_entries = keep_entries
+        self._keep_most = keep_most
         self._journals: dict[str, Journal] = {}
         self._lines: dict[str, _Line] = {}
         self._listening: dict[str, Channel] = {}  # the newest connection from each site
@@ -75,7 +75,7 @@ class Journals:
         def send(site: str, said: Said) -> bool:
             return self._send(site, Parcel(name, said))
 
-        member = Member(self._world, self._store, name, members, seat, founding, owner, send, self._keep_entries)
+        member = Member(self._world, self._store, name, members, seat, founding, owner, send, keep_most=self._keep_most)
         journal = self._journals[name] = Journal(member)
         member.start()
         for site in journal.others:

@@ -102,12 +102,11 @@ class Lead:
             if peer.told < self._memory.commit:
                 self._send(site, peer, [])
 
-    def needed(self, now: float) -> int | None:
-        """The entry from which on a member that copies the state needs them; None: nobody does."""
-        found = [
-            one.copying for one in self.peers.values() if one.copying >= 0 and now - one.installed_at < COPY_HOLDS_S
-        ]
-        return min(found, default=None)
+    def had(self, now: float) -> int:
+        """All members have the entries up to this one, or have the state that they make."""
+        return min(
+            max(one.match, one.copying if now - one.installed_at < COPY_HOLDS_S else 0) for one in self.peers.values()
+        )
 
     def hear(self, sender: str, appended: Appended, now: float) -> None:
         """A member's answer, of this term."""
@@ -175,7 +174,10 @@ class Lead:
         # A member that lacks what is gone here gets a sign of life only; `_install` says the rest.
         after = max(peer.next - 1, self._memory.hard.base)
         memory = self._memory
-        self.out.append((site, Append(self._term, after, memory.term_at(after), entries, memory.commit, self.round)))
+        had = min(one.match for one in self.peers.values())
+        self.out.append(
+            (site, Append(self._term, after, memory.term_at(after), entries, memory.commit, self.round, had))
+        )
         peer.told = memory.commit
         if entries:
             peer.flying += 1

@@ -25,7 +25,9 @@ from antipodes.store.store import Store
 from antipodes.world.world import World
 
 PREFIX = b"journal/"
-KEEP_ENTRIES = 4096  # for members that were away; beyond it they copy the state
+KEEP_ENTRIES = 4096  # though all members have them: the requests that they carried out may be asked again
+KEEP_MOST = 50_000  # kept for a member that is away; beyond it, or beyond so many bytes, it copies the state
+KEEP_BYTES = 64 << 20
 COMPACT_STEP = 512
 ALONE_S = 2.0  # without a word from any other member: who asks is refused at once
 DISK_RETRY_S = 0.2
@@ -54,6 +56,7 @@ class Member:
         owner: Journaled,
         send: Callable[[str, Said], bool],
         keep_entries: int = KEEP_ENTRIES,
+        keep_most: int = KEEP_MOST,
     ) -> None:
         self.name = name
         self.site = world.site
@@ -68,7 +71,9 @@ class Member:
         self.on_end: list[Callable[[], None]] = []  # this life is over: who waits waits in vain
         self._seat = seat
         self._founding = founding
-        self._keep = keep_entries
+        self._keep = min(keep_entries, keep_most)
+        self._most = keep_most
+        self._step = min(COMPACT_STEP, self._keep)
         self._prefix = PREFIX + name.encode() + b"/"
         self._inbox: deque[tuple[str, Message]] = deque()
         self._work: deque[Callable[[], None]] = deque()
@@ -167,7 +172,8 @@ class Member:
             call()
         while self._work:
             self._work.popleft()()
-        if core.memory.last - core.memory.hard.base > self._keep + COMPACT_STEP:
+        kept = core.memory.last - core.memory.hard.base
+        if kept > self._keep + self._step or core.memory.kept_bytes > KEEP_BYTES:
             self._compact(now)
         await self._do(core, now)
         self._apply()
@@ -211,7 +217,8 @@ class Member:
         memory = self.core.memory
         before = memory.hard.base
         ops = [entry.op for entry in memory.kept()[: memory.last - before]]
-        self.core.compact(self._keep, now)
+        most = self._most if memory.kept_bytes <= KEEP_BYTES else min(self._most, len(memory.kept()) // 2)
+        self.core.compact(min(self._keep, most), most, now)
         for op in ops[: memory.hard.base - before]:
             self.done.pop(op, None)
 

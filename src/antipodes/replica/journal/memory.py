@@ -39,6 +39,7 @@ class Memory:
         self.commit = max(applied, hard.base)  # entries up to here hold
         self.durable = hard.base + len(entries)
         self._log = list(entries)
+        self.kept_bytes = sum(map(_size_bytes, entries))
         self._fresh: list[Entry] = []
         self._cut_from: int | None = None
         self._drop_upto: int | None = None
@@ -71,7 +72,7 @@ class Memory:
         for place in range(index - self.hard.base - 1, len(self._log)):
             entry = self._log[place]
             found.append(entry)
-            size_bytes += 32 + len(entry.data) + len(entry.answer)
+            size_bytes += _size_bytes(entry)
             if size_bytes > limit_bytes:
                 break
         return found
@@ -79,12 +80,13 @@ class Memory:
     def add(self, entry: Entry) -> None:
         assert entry.index == self.last + 1, "a gap between entries"
         self._log.append(entry)
+        self.kept_bytes += _size_bytes(entry)
         self._fresh.append(entry)
 
     def cut(self, index: int) -> None:
         """Entries from `index` on never held: another leader's stand there."""
         assert index > self.commit, "an entry that held is contradicted"
-        del self._log[index - self.hard.base - 1 :]
+        self._forget(index - self.hard.base - 1, len(self._log))
         self._fresh = [one for one in self._fresh if one.index < index]
         self._cut_from = index if self._cut_from is None else min(self._cut_from, index)
         self.durable = min(self.durable, self.last)
@@ -94,24 +96,26 @@ class Memory:
         term = self.term_at(upto)
         assert term >= 0
         assert upto <= min(self.applied, self.durable)
-        del self._log[: upto - self.hard.base]
+        self._forget(0, upto - self.hard.base)
         self.change(base=upto, base_term=term)
         self._drop_upto = upto
 
     def begin_at(self, index: int, term: int) -> None:
         """The state as of an entry was copied: what comes after it follows. Keeps what is known to follow it."""
         known = self.term_at(index) == term
-        if known:
-            del self._log[: index - self.hard.base]
-        else:
+        if not known:
             self._cut_from = self.hard.base + 1
-            self._log.clear()
+        self._forget(0, index - self.hard.base if known else len(self._log))
         self._fresh = [one for one in self._fresh if known and one.index > index]
         self._drop_upto = index
         self.change(base=index, base_term=term, whole=True)
         self.applied = index
         self.commit = max(self.commit, index) if known else index
         self.durable = max(min(self.durable, self.last), index)
+
+    def _forget(self, start: int, end: int) -> None:
+        self.kept_bytes -= sum(map(_size_bytes, self._log[start:end]))
+        del self._log[start:end]
 
     def change(
         self,
@@ -140,3 +144,8 @@ class Memory:
         out.hard = self.hard if self._changed else None
         out.cut_from, out.drop_upto, out.entries = self._cut_from, self._drop_upto, self._fresh
         self._changed, self._cut_from, self._drop_upto, self._fresh = False, None, None, []
+
+
+def _size_bytes(entry: Entry) -> int:
+    """About what an entry takes."""
+    return 100 + len(entry.data) + len(entry.answer)

@@ -65,7 +65,8 @@ class Voted(msgspec.Struct, frozen=True, array_like=True, tag="voted"):
 
 
 class Append(msgspec.Struct, frozen=True, array_like=True, tag="append"):
-    """Entries that follow the one at `after`; without entries a sign of life. Everything up to `commit` holds."""
+    """Entries that follow the one at `after`; without entries a sign of life. Everything up to `commit` holds, and all
+    members have what comes up to `had`."""
 
     term: int
     after: int
@@ -73,6 +74,7 @@ class Append(msgspec.Struct, frozen=True, array_like=True, tag="append"):
     entries: list[Entry]
     commit: int
     round: int
+    had: int = 0
 
 
 class Appended(msgspec.Struct, frozen=True, array_like=True, tag="appended"):

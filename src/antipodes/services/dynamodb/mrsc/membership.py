@@ -67,7 +67,7 @@ class StrongTables:
         self._news = news
         self._changed = changed
         self._planet = planet  # the other Regions
-        self._hidden: dict[str, Table] = {}  # by group
+        self.hidden: dict[str, Table] = {}  # copies of which this Region is the witness, by group
         for _, raw in list(self._store.range(WITNESS, after_prefix(WITNESS))):
             self._hide(_decode(raw))
 
@@ -79,7 +79,7 @@ class StrongTables:
 
     def start(self) -> None:
         """Takes part again in what this Region took part in; ends what had ended."""
-        for table in (*self._database.tables.values(), *self._hidden.values()):
+        for table in (*self._database.tables.values(), *self.hidden.values()):
             charter = table.shared.charter
             if charter is None or charter.keeper:
                 continue
@@ -90,7 +90,7 @@ class StrongTables:
 
     def witnessed(self) -> list[Shared]:
         """What is known of tables that this Region is a witness of."""
-        return [self._hidden[group].shared for group in sorted(self._hidden)]
+        return [self.hidden[group].shared for group in sorted(self.hidden)]
 
     # What this Region is asked
 
@@ -215,7 +215,7 @@ class StrongTables:
         description = msgspec.structs.replace(made, seat=seat, joined=mine.joined, own_stream=mine.stream)
         if hidden:
             self._hide(msgspec.structs.replace(description, status="ACTIVE"))
-            self._keep(self._hidden[known.group], self._hidden[known.group].description)
+            self._keep(self.hidden[known.group], self.hidden[known.group].description)
         else:
             self._database.keep(description, self._news(known))
             become_active(self._database, known.name, description.space)
@@ -301,8 +301,8 @@ class StrongTables:
         shared = self._with(known, self._region, "gone", "")
         description = msgspec.structs.replace(table.description, shared=shared, status="DELETING")
         ended: Row = (ENDED + charter.journal.encode(), None)
-        if known.group in self._hidden:
-            del self._hidden[known.group]
+        if known.group in self.hidden:
+            del self.hidden[known.group]
             group, space = known.group.encode(), description.space.encode()
             table.description = description
             left: list[Row] = [(WITNESS + group, None), (GONE + space, b""), (LEFT + group, _encode(shared)), ended]
@@ -316,18 +316,18 @@ class StrongTables:
 
     def _copy(self, group: str, shared: Shared) -> Table | None:
         """This Region's copy, hidden or not."""
-        return self._hidden.get(group) or self._database.by_topic.get(topic_of(shared))
+        return self.hidden.get(group) or self._database.by_topic.get(topic_of(shared))
 
     def _hide(self, description: Description) -> None:
         """A witness's copy: no table of the account, no indexes, no stream; only its rows."""
         table = Table(description, self._region)
         table.orders, table.logged, table.streamed = (), False, False
-        self._hidden[description.shared.group] = table
+        self.hidden[description.shared.group] = table
 
     def _keep(self, table: Table, description: Description, *, tell: bool = True) -> None:
         """Writes a changed description, and the news of it."""
         news = self._news(description.shared) if tell else []
-        if description.shared.group in self._hidden:
+        if description.shared.group in self.hidden:
             self._store.write([(WITNESS + description.shared.group.encode(), _encode(description)), *news])
             self._hide(description)
         else:
