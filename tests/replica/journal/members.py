@@ -289,15 +289,15 @@ class Table:
         return [site for site, core in self.cores.items() if core.leads]
 
 
-def storm(table: Table, lasts_s: float = 20.0, *, faults: int = 8) -> None:
-    """Writes, reads and drawn faults; then all is healed, and in the end all members must agree."""
+def storm(table: Table, lasts_s: float = 20.0, *, faults: int = 8, kinds: tuple[float, float] = (0.0, 1.0)) -> None:
+    """Writes, reads and drawn faults; then all is healed, and in the end all members agree. kinds: see `_fault`."""
     chance = table.chance
     at = 0.0
     while at < lasts_s:
         at += chance.expovariate(40.0)
         table.later(at, "", table.write if chance.random() < 0.6 else table.read)
     for _ in range(faults):
-        _fault(table, chance.uniform(1.0, lasts_s))
+        _fault(table, chance.uniform(1.0, lasts_s), chance.uniform(*kinds))
     table.run(lasts_s + 6.0)
     table.aimed.clear()
     table.heal()
@@ -305,13 +305,13 @@ def storm(table: Table, lasts_s: float = 20.0, *, faults: int = 8) -> None:
         table.revive(site)
 
 
-def _fault(table: Table, when: float) -> None:
-    """At a drawn moment: a link parts, a member is cut off, one dies, perhaps with its disk, perhaps when a client was
-    just told, perhaps all at once."""
+def _fault(table: Table, when: float, kind: float) -> None:
+    """By kind: a member is cut off (under 0.25), a link parts (0.4), all die at once when a client was just told
+    (0.6), one does (0.75), and with its disk (0.85); or with its disk at any moment."""
     chance = table.chance
     site = chance.choice(SITES)
     other, third = chance.sample([one for one in SITES if one != site], 2)
-    lasts, kind = chance.uniform(0.05, 4.0), chance.random()
+    lasts = chance.uniform(0.05, 4.0)
     if kind < 0.4:
         table.later(when, "", lambda: table.part(site, other))
         if kind < 0.25:
