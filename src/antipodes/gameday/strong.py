@@ -6,11 +6,12 @@ of every item must be linearizable (linear.py): so no acknowledged write is gone
 condition was judged by an old state. Replicas must be equal, and streams must tell the same in the same order.
 
 What the table promises is that one Region at a time may fail, also for ever and with its disk. More than that must be
-safe but need not work: so at most one disk is lost in a storm, while faults may come together. Runs in both worlds.
+safe but need not work: so at most one disk is lost in a storm, while other faults come together. Runs in both worlds.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ TABLE = "strong"
 KINDS: tuple[Kind, ...] = ("read", "read", "put", "create", "swap", "add", "add", "delete")
 CONFLICT = "ReplicatedWriteConflictException"
 NEVER = "never written"
+AIM_S = 0.5  # how long a killer waits for an acknowledgement to kill after
 BACK_OFF_S = 0.4  # after a failure, as clients do: what is unknown makes a history hard to judge
 VIEW = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
@@ -70,6 +72,7 @@ class StrongStorm:
     history: list[Done] = field(default_factory=list)
     conflicts: int = 0
     blowing: bool = True
+    told: asyncio.Event = field(default_factory=asyncio.Event)  # a write was acknowledged
 
     async def run(self) -> Outcome:
         """Raises TimeoutError: it did not begin, or the table did not come back in time."""
@@ -123,6 +126,8 @@ class StrongStorm:
         try:
             result = await perform(self.globe, region, item, call, how)
             ended = world.monotonic()
+            if call.kind != "read":
+                self.told.set()
         except ClientFault as fault:
             if fault.code == CONFLICT:
                 self.conflicts += 1
@@ -150,19 +155,41 @@ class StrongStorm:
         others = [one for one in regions if one != victim]
         lasts_s = 0.1 + self._draw(f"how long {number}") * self.plan.lasts_s / 2
         kind = self._draw(f"kind {number}")
-        if kind < 0.5:
-            cut = others if kind < 0.25 else others[:1]
-            for other in cut:
+        if kind < 0.4:
+            for other in others if kind < 0.2 else others[:1]:
                 await self.globe.impose(Partition(victim, other))
             await world.sleep(lasts_s)
             await self.globe.heal()
             return
+        await self._next_acknowledgement(world)
+        if kind < 0.6:  # power fails everywhere at once, and comes back here and there
+            await self._die(world, regions[0], lasts_s / 4, together=regions[1:])
+        else:
+            await self._die(world, victim, lasts_s, destroy=number == 0 and kind > 0.7)
+
+    async def _die(
+        self, world: World, region: str, lasts_s: float, *, destroy: bool = False, together: Sequence[str] = ()
+    ) -> None:
+        """A Region dies, perhaps for ever with its disk, perhaps with others, and comes back."""
+        dead = []
+        for one in (region, *together):
+            try:
+                await self.globe.kill(one, destroy=destroy)
+                dead.append(one)
+            except ValueError:
+                pass  # already down
+        for one in dead:
+            await world.sleep(lasts_s)
+            await self.globe.restore(one)
+
+    async def _next_acknowledgement(self, world: World) -> None:
+        """Until somebody has just been told that a write is done: the worst moment to die, if too much was promised."""
+        self.told.clear()
         try:
-            await self.globe.kill(victim, destroy=number == 0 and kind > 0.6)
-        except ValueError:
-            return  # already down
-        await world.sleep(lasts_s)
-        await self.globe.restore(victim)
+            async with asyncio.timeout(AIM_S):
+                await self.told.wait()
+        except TimeoutError:
+            pass
 
     async def _calm(self, world: World, replicas: Sequence[str]) -> None:
         """Heals, restores, and reads every item in every replica, until all have answered."""
