@@ -11,7 +11,8 @@ of the runtime client and of boto3, is done here once; a fork is a few milliseco
 
 The child sees nothing of this: its environment, folder, arguments and descriptors are those of a new process. Only
 modules are there already, which is why a function that brings its own boto3 is not started here (`PRELOADED`, used by
-real_template). Ends when the socket's other end is closed: its children ask the kernel to be killed with it.
+real_template). What a child leaves running when it dies is handed to this process, which kills it. Ends when the
+socket's other end is closed: its children ask the kernel to be killed with it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ IMPORTS = (
 )  # fmt: skip
 MESSAGE_BYTES = 1 << 18
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def preload() -> None:
@@ -106,18 +108,36 @@ def start(
 
 
 def tell_ends(link: socket.socket, children: dict[int, str]) -> None:
-    while children:
-        pid, status = os.waitpid(-1, os.WNOHANG)
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
         if pid == 0:
             return
-        link.send(json.dumps({"id": children.pop(pid), "exit": os.waitstatus_to_exitcode(status)}).encode())
+        identity = children.pop(pid, None)
+        if identity is not None:
+            link.send(json.dumps({"id": identity, "exit": os.waitstatus_to_exitcode(status)}).encode())
+            end_orphans(children)
+
+
+def end_orphans(children: dict[int, str]) -> None:
+    """What a dead environment left running was handed to us: it ends too, and is reaped as a child nobody knows."""
+    own = os.getpid()
+    with contextlib.suppress(OSError), open(f"/proc/{own}/task/{own}/children") as listed:  # noqa: PTH123
+        for pid in map(int, listed.read().split()):
+            if pid not in children:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def become(asked: dict[str, Any], output: int, template: int) -> None:
     """In the child: takes on the environment and runs the runtime client; ends the process."""
     code = 1
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl = ctypes.CDLL(None).prctl
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if os.getppid() != template:  # it ended before we asked
             os._exit(1)
         signal.set_wakeup_fd(-1)
@@ -157,6 +177,7 @@ def run(handler: str) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the Region's affair
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     preload()
     with socket.socket(fileno=os.dup(0)) as link:
         serve(link)

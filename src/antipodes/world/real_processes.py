@@ -10,14 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+MB = 1 << 20
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def dies_with(parent: int) -> Callable[[], None]:
-    """To be run in the child between fork and exec (Linux): asks for SIGKILL when the parent ends."""
+    """To be run in the child between fork and exec (Linux): asks for SIGKILL when the parent ends, and to be handed its
+    orphaned descendants, so that they can be found."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def ask() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if os.getppid() != parent:  # it ended before we asked
             os._exit(1)
 
@@ -54,6 +59,23 @@ def peak_memory_mb(pid: int | None) -> int | None:
         return None
     match = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
     return -(-int(match[1]) // 1024) if match else None
+
+
+def memory_mb(pid: int | None) -> float | None:
+    """What a process and its descendants hold now (resident pages); None where /proc is not there."""
+    if pid is None:
+        return None
+    found = _resident_bytes(pid)
+    if found is None:
+        return None
+    return (found + sum(_resident_bytes(one) or 0 for one in _descendants(pid))) / MB
+
+
+def _resident_bytes(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def alive(pid: int) -> bool:

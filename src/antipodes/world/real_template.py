@@ -67,6 +67,9 @@ class ForkedWorker:
     def peak_memory_mb(self) -> int | None:
         return real_processes.peak_memory_mb(self.pid)
 
+    def memory_mb(self) -> float | None:
+        return real_processes.memory_mb(self.pid)
+
     # what the template says of it
 
     def began(self, pid: int, pidfd: int) -> None:

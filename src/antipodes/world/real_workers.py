@@ -86,6 +86,9 @@ class RealWorker:
     def peak_memory_mb(self) -> int | None:
         return real_processes.peak_memory_mb(self.pid)
 
+    def memory_mb(self) -> float | None:
+        return real_processes.memory_mb(self.pid)
+
 
 class _WorkerProtocol(asyncio.SubprocessProtocol):
     """Hands on the output; when process and pipe have ended, removes the folder."""

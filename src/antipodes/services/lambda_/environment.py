@@ -14,11 +14,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from antipodes.edge.http import Limits, serve_http
 from antipodes.services.lambda_ import outcome as outcomes
 from antipodes.services.lambda_.logs import LineSplitter, LogBook
+from antipodes.services.lambda_.memory import MemoryWatch
 from antipodes.services.lambda_.outcome import TAIL_BYTES, Outcome
 from antipodes.services.lambda_.pool_rules import billed_ms
 from antipodes.services.lambda_.records import Configuration
@@ -28,14 +28,6 @@ from antipodes.world.world import Server, Worker, WorkerFailed, WorkerSpec, Worl
 INIT_TIMEOUT_S = 10.0
 # A runtime keeps its connection while the handler works, and may send far too much: that is answered, not cut off.
 LIMITS = Limits(body_bytes=32 * 1024 * 1024, idle_s=1200.0)
-MEMORY_READ_INTERVAL_S = 1.0
-
-
-@runtime_checkable
-class MeasuresMemory(Protocol):
-    """A worker whose memory can be read."""
-
-    def peak_memory_mb(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +67,7 @@ class Environment:
         self._lines = LineSplitter()
         self._tail: list[str] | None = None
         self._report: Callable[[], None] | None = None
-        self._memory_mb: int | None = None
-        self._memory_read_s = -MEMORY_READ_INTERVAL_S
+        self._memory = MemoryWatch(world, plan.configuration.memory_mb, self._memory_exceeded)
 
     @property
     def busy(self) -> bool:
@@ -201,6 +192,7 @@ class Environment:
         invocation.deadline_ms = int((self._world.now() + timeout_s) * 1000)
         self._start_line()
         self._after(float(timeout_s), self._expired)
+        self._memory.begin(self._worker)
         self._api.deliver(invocation)
 
     def _start_line(self) -> None:
@@ -214,10 +206,17 @@ class Environment:
         if self._invocation is not None:
             self._finish(outcomes.timed_out(self._invocation.request_id, self.plan.configuration.timeout_s))
 
+    def _memory_exceeded(self) -> None:
+        """The function is killed, as on AWS."""
+        if self._invocation is not None:
+            self._finish(outcomes.exited(self._invocation.request_id, -9))
+        self._end()
+
     def _finish(self, outcome: Outcome) -> None:
         invocation = self._invocation
         assert invocation is not None
         self._cancel_timer()
+        self._memory.end()
         self._api.forget()
         self._invocation = None
         duration_ms = (self._world.monotonic() - self._began_s) * 1000
@@ -277,7 +276,7 @@ class Environment:
             f"Billed Duration: {billed_ms(duration_ms)} ms",
             f"Memory Size: {self.plan.configuration.memory_mb} MB",
         ]
-        memory_mb = self._peak_memory_mb()
+        memory_mb = self._memory.peak_mb(self._worker)
         if memory_mb is not None:
             parts.append(f"Max Memory Used: {memory_mb} MB")
         if init_ms is not None:
@@ -288,15 +287,6 @@ class Environment:
             parts.append(f"Error Type: {outcome.error_type}")
         self._write(f"END RequestId: {invocation.request_id}")
         self._write("\t".join(parts) + "\t")
-
-    def _peak_memory_mb(self) -> int | None:
-        """Read at most once a second: it costs a file in /proc."""
-        now_s = self._world.monotonic()
-        worker: object = self._worker
-        if now_s - self._memory_read_s >= MEMORY_READ_INTERVAL_S and isinstance(worker, MeasuresMemory):
-            self._memory_read_s = now_s
-            self._memory_mb = worker.peak_memory_mb() or self._memory_mb
-        return self._memory_mb
 
     # -- small ones ------------------------------------------------------------------------------------------------
 
