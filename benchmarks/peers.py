@@ -95,6 +95,14 @@ def dynalite(command: Path, data: Path | None) -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
+def floor(data: Path) -> Iterator[Peer]:
+    """Our own: what no server in Python can leave out (floor.py)."""
+    port = free_port()
+    with _running([sys.executable, "-m", "benchmarks.floor", str(port), str(data)], port) as peer:
+        yield peer
+
+
+@contextlib.contextmanager
 def ministack(command: Path) -> Iterator[Peer]:
     """Runs it in its default mode: all in memory."""
     port = free_port()
