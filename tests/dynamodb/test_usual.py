@@ -62,7 +62,7 @@ updates = st.builds(
     values,
 )
 queries = st.builds(
-    lambda text, pk, one, two, more: (
+    lambda text, pk, one, two, more, start: (
         "Query",
         {
             "TableName": "Things",
@@ -74,6 +74,7 @@ queries = st.builds(
             },
             **({"ExpressionAttributeNames": {"#p": "pk"}} if "#p" in text else {}),
             **more,
+            **start,
         },
     ),
     st.sampled_from(
@@ -93,6 +94,7 @@ queries = st.builds(
     places,
     places,
     st.sampled_from([{}, {"Limit": 1}, {"Limit": 0}, {"Limit": -1}, {"ScanIndexForward": False}, {"Select": "COUNT"}]),
+    st.one_of(st.just({}), keys.map(lambda key: {"ExclusiveStartKey": key})),
 )
 batches = st.builds(
     lambda found: ("BatchWriteItem", {"RequestItems": {"Things": [{"PutRequest": {"Item": one}} for one in found]}}),

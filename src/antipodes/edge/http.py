@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ QUEUE_LIMIT = 32  # requests waiting on one connection before reading pauses
 LINGER_S = 1.0  # how long input is thrown away after an error answer
 # What SDKs send, thousands of times: such a request is taken apart here, if it is whole, in half the parser's time.
 USUAL = b"POST / HTTP/1.1\r\n"
+DATE_LOOK_S = 0.05  # so much too old may a Date header be
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 KEEP, KEEP_OLD, CLOSE = "", "Connection: keep-alive\r\n", "Connection: close\r\n"  # KEEP_OLD: to HTTP/1.0
@@ -89,20 +91,24 @@ async def serve_http(
 
 
 class _DateClock:
-    """The Date header's line, made once a second."""
+    """The Date header's line, made once a second. The wall clock is asked for no more often than it matters."""
 
-    __slots__ = ("_line", "_second", "_world")
+    __slots__ = ("_line", "_look_at", "_second", "_world")
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._look_at = -math.inf
         self._second = -1
         self._line = ""
 
-    def line(self) -> str:
-        second = int(self._world.now())
-        if second != self._second:
-            self._second = second
-            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+    def line(self, at: float) -> str:
+        """at: the loop's time."""
+        if at >= self._look_at:
+            self._look_at = at + DATE_LOOK_S
+            second = int(self._world.now())
+            if second != self._second:
+                self._second = second
+                self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
         return self._line
 
 
@@ -364,12 +370,12 @@ class HttpConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
+        self._active_at = self._loop.time()
         try:
             transport.write(self._encode(response))
         except ValueError as bad:  # a header that would forge another one, a status that is none
             log.error("a handler's answer cannot be sent: %s", bad)
             transport.write(self._encode(HttpResponse(500)))
-        self._active_at = self._loop.time()
         if self._connection is CLOSE:
             self._ending = True
             transport.close()
@@ -377,7 +383,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _encode(self, response: HttpResponse) -> bytes:
         return encode_response(
-            response, date_line=self._clock.line(), head_only=self._head_only, connection=self._connection
+            response,
+            date_line=self._clock.line(self._active_at),
+            head_only=self._head_only,
+            connection=self._connection,
         )
 
     def _end_with(self, status: int) -> None:

@@ -32,7 +32,7 @@ from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.lambda_ import credentials
 from antipodes.wire import models, protocols, sigv4
 from antipodes.wire.errors import AccessDenied, AwsError, ClientFault, NotSupported, ServerFault
-from antipodes.wire.http import Answered, HttpRequest, HttpResponse
+from antipodes.wire.http import Answered, HttpRequest, HttpResponse, IndexedHeaders
 from antipodes.wire.operation import Request
 from antipodes.world import geography
 from antipodes.world.world import NetworkError, World
@@ -125,9 +125,12 @@ class Path:
     def respond_usual(self, request: HttpRequest, answered: Answered) -> bool:
         """The short way for what DynamoDB is mostly asked: the same steps without a task between them. False: this
         request is not of that kind, or not plainly right; `respond` judges it, from the beginning."""
-        target = request.header("x-amz-target")
-        operation = self._usual.get(target) if target is not None else None
-        if operation is None or request.target != "/" or self._gateway.owns_host(request.host):
+        headers = request.headers
+        if type(headers) is not IndexedHeaders or request.target != "/":
+            return False
+        target = headers.by_name.get("x-amz-target", "")
+        operation = self._usual.get(target)
+        if operation is None or self._gateway.owns_host(request.host):
             return False
         identity = sigv4.accepted(request, self._secret_for, self._world.now())
         if identity is None or identity.region != self._region:
@@ -137,7 +140,7 @@ class Path:
 
         def told(body: bytes | None, error: AwsError | None) -> None:
             if error is not None:
-                name = str(target).rpartition(".")[2]
+                name = target.rpartition(".")[2]
                 answered(protocols.serialize_error("dynamodb", name, error, request_id), None)
             elif body is not None:
                 answered(HttpResponse(200, (), body, b"%b%d\r\n" % (lines, crc32(body))), None)

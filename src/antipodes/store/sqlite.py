@@ -37,7 +37,7 @@ log = logging.getLogger("antipodes.store")
 
 PAGE_BYTES = 8192
 CACHE_KIB = 16 * 1024
-ROW_CACHE_BYTES = 16 << 20
+ROW_CACHE_BYTES = 32 << 20
 ROW_OVERHEAD_BYTES = 200  # of a key and a value in a dict
 REDO_BYTES = 4 << 20  # then the overlay is poured
 MAX_REDO_BYTES = 64 << 20  # so much more is taken while the table cannot be written

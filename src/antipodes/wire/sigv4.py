@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote_plus, unquote_to_bytes
 
@@ -196,21 +197,24 @@ def accepted(request: HttpRequest, secret_for: SecretFor, now: float) -> Identit
     before, _, signature = headers.get("authorization", "").rpartition("Signature=")
     usual = _usual(before)
     timestamp = headers.get("x-amz-date", "")
-    target = request.target
-    if usual is None or "x-amz-content-sha256" in headers or "X-Amz-Algorithm=" in target:
+    if usual is None or request.target != "/" or "x-amz-content-sha256" in headers:
         return None
     scope = usual.scope
     secret = secret_for(scope.access_key)
     if secret is None:
         return None
-    signed_at, inner, outer = _opened(secret, scope, timestamp)
-    if not -SKEW_S <= now - signed_at <= SKEW_S:
+    opened = _opened(secret, before, timestamp)
+    if not -SKEW_S <= now - opened.signed_at <= SKEW_S:
         return None
     payload = sha256(request.body).hexdigest() if request.body else EMPTY_HASH
-    canonical = _canonical(request, headers, usual.names, usual.signed_headers, scope.service, payload)
-    inner = inner.copy()
+    try:
+        # Values stand as they came: with white space to be trimmed they do not fit, and the request goes the full way.
+        canonical = opened.canonical % (request.method, *opened.values(headers), payload)
+    except KeyError:
+        return None
+    inner = opened.inner.copy()
     inner.update(sha256(canonical.encode()).hexdigest().encode())
-    outer = outer.copy()
+    outer = opened.outer.copy()
     outer.update(inner.digest())
     if not hmac.compare_digest(outer.hexdigest().encode(), signature.encode()):
         return None
@@ -218,16 +222,30 @@ def accepted(request: HttpRequest, secret_for: SecretFor, now: float) -> Identit
     return usual.identity if token is None else Identity(scope.access_key, scope.region, scope.service, token)
 
 
+class _Opened(NamedTuple):
+    """What the requests share that a client signs within a second."""
+
+    signed_at: float  # a time that does not fit the scope is before all times
+    inner: Hash  # the two halves of the HMAC after all of the string to sign but the request's own hash
+    outer: Hash
+    canonical: str  # the canonical request, its method, header values and body's hash left open
+    values: Callable[[dict[str, str]], tuple[str, ...]]  # the signed headers of a request; raises KeyError
+
+
 @lru_cache(maxsize=256)
-def _opened(secret: str, scope: Scope, timestamp: str) -> tuple[float, Hash, Hash]:
-    """(when it was signed, the two halves of the HMAC after all of the string to sign but the request's own hash): the
-    same for all requests that a client signs within a second. A time that does not fit the scope is before all times.
-    """
+def _opened(secret: str, before: str, timestamp: str) -> _Opened:
+    usual = _usual(before)
+    assert usual is not None
+    scope, names = usual.scope, usual.names
     signed_at = _epoch_of(timestamp) if timestamp[8:9] == "T" and timestamp[:8] == scope.date else None
     inner, outer = _keyed(secret, scope.date, scope.region, scope.service)
     inner = inner.copy()
     inner.update(_above_hash(scope, timestamp))
-    return (signed_at if signed_at is not None else -math.inf), inner, outer
+    lines = "".join(f"{name.replace('%', '%%')}:%s\n" for name in names)
+    canonical = f"%s\n/\n\n{lines}\n{usual.signed_headers.replace('%', '%%')}\n%s"
+    get = itemgetter(*names)
+    values = get if len(names) > 1 else lambda headers: (get(headers),)
+    return _Opened(signed_at if signed_at is not None else -math.inf, inner, outer, canonical, values)
 
 
 def _above_hash(scope: Scope, timestamp: str) -> bytes:

@@ -81,6 +81,7 @@ class _Query(_Asked, gc=False):
     limit: int | None = None
     scan_index_forward: bool = True
     consistent_read: bool = False
+    exclusive_start_key: msgspec.Raw | None = None
 
 
 class _PutRequest(_Asked, gc=False):
@@ -210,7 +211,7 @@ class Usual:
         return True
 
     def query(self, body: bytes, done: Told) -> bool:
-        """A KeyConditionExpression on the table itself, whole items: Limit and ScanIndexForward at most."""
+        """A KeyConditionExpression on the table itself, whole items: Limit, direction and start at most."""
         begun = self._now()
         try:
             asked = _query(body)
@@ -225,6 +226,11 @@ class Usual:
         if found is None:
             return False
         prefix, (start, end) = table.rows_prefix, found
+        if asked.exclusive_start_key is not None:
+            behind = _whole_key(table, asked.exclusive_start_key)
+            if behind is None or not start <= behind[0] < end:
+                return False
+            start, end = (behind[0] + b"\x00", end) if asked.scan_index_forward else (start, behind[0])
         pairs = self._database.store.range(prefix + start, prefix + end, reverse=not asked.scan_index_forward)
         bodies, size, at = rows.whole_items(pairs, limit, PAGE_BYTES)
         count = len(bodies)
