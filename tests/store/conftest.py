@@ -38,6 +38,7 @@ def pour_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "REDO_BYTES", 300)
     monkeypatch.setattr(sqlite, "POURED_PER_ROW", 1)
     monkeypatch.setattr(sqlite, "POURED_PER_SYNC", 1)
+    monkeypatch.setattr(sqlite, "POUR_LOT", 3)
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite that pours"])

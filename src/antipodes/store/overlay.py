@@ -5,7 +5,10 @@ One overlay is one generation of the redo log. Rows are found by key and, for ra
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
+from itertools import islice
+
+from sortedcontainers import SortedList
 
 from antipodes.store.redo import Batch
 
@@ -19,14 +22,14 @@ class Overlay:
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes | None] = {}
-        self._keys: list[bytes] = []  # of `rows`, in order
+        self._keys = SortedList()  # of `rows`: there may be a hundred thousand
         self.records: list[tuple[int, bytes]] = []  # positions rise
         self.meta: dict[str, str] = {}
         self.drop_upto = 0  # log records up to here are to go
 
     def put(self, key: bytes, value: bytes | None) -> None:
         if key not in self.rows:
-            insort(self._keys, key)
+            self._keys.add(key)
         self.rows[key] = value
 
     def add(self, batch: Batch) -> None:
@@ -45,19 +48,23 @@ class Overlay:
 
     def take(self, start: bytes, end: bytes) -> list[Row]:
         """Removes the rows with start <= key < end; in order."""
-        keys = self._keys
-        first = bisect_left(keys, start)
-        last = bisect_left(keys, end, first)
-        if first == last:
+        if not self.rows:
             return []
-        return self._cut(first, last)
+        keys = list(self._keys.irange(start, end, (True, False)))
+        for key in keys:
+            self._keys.remove(key)
+        rows = self.rows
+        return [(key, rows.pop(key)) for key in keys]
 
     def take_first(self, count: int) -> list[Row]:
         """Removes so many rows from the lower end; in order."""
-        return self._cut(0, min(count, len(self._keys)))
-
-    def _cut(self, first: int, last: int) -> list[Row]:
-        taken = self._keys[first:last]
-        del self._keys[first:last]
+        keys = list(islice(self._keys, count))
+        del self._keys[: len(keys)]
         rows = self.rows
-        return [(key, rows.pop(key)) for key in taken]
+        return [(key, rows.pop(key)) for key in keys]
+
+    def take_first_records(self, count: int) -> list[tuple[int, bytes]]:
+        """Removes so many log records, the oldest."""
+        taken = self.records[:count]
+        del self.records[:count]
+        return taken

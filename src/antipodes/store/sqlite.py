@@ -2,10 +2,11 @@
 
 How it works. `put` notes a batch in an overlay over the table; `sync` appends what is new to the redo log and flushes
 it: that is all that an acknowledged write waits for. When the redo log has grown to REDO_BYTES its overlay is frozen,
-a fresh one begins in the log's other file, and every later sync pours some frozen rows into the table and commits them,
-in key order, so that neighbours share pages and no single sync takes long. These commits are not flushed: until all is
-poured the redo log has it too, and pouring it twice does no harm. The last one is flushed, and carries the log records
-and the number of the next generation (redo.py): the frozen one's file is free.
+a fresh one begins in the log's other file, and the later syncs pour the frozen rows and log records into their tables
+and commit them, in lots and in key order, so that neighbours share pages and no single sync takes long. These commits
+are not flushed: until all is poured the redo log has it too, and pouring it twice does no harm. The last one is
+flushed, and carries the number of the next generation (redo.py): the frozen one's file is free. After a crash the
+overlays are read again from the redo log, and pouring goes on.
 
 Who reads asks the fresh overlay, the frozen one, a cache of rows, the table. A range read pours the rows of its range
 into the open transaction first, where the same connection sees them.
@@ -39,10 +40,11 @@ PAGE_BYTES = 8192
 CACHE_KIB = 16 * 1024
 ROW_CACHE_BYTES = 32 << 20
 ROW_OVERHEAD_BYTES = 200  # of a key and a value in a dict
-REDO_BYTES = 4 << 20  # then the overlay is poured
+REDO_BYTES = 16 << 20  # then the overlay is poured: what is written again until then is poured once
 MAX_REDO_BYTES = 64 << 20  # so much more is taken while the table cannot be written
 POURED_PER_ROW = 2  # rows poured for each row written: the frozen overlay is empty before the fresh one is full
 POURED_PER_SYNC = 16
+POUR_LOT = 256  # rows of one commit, at least: a commit has its own price, and neighbours share pages
 CHECKPOINT_PAGES = 4000  # 32 MiB of WAL, then its pages go to the main file
 JOURNAL_LIMIT_BYTES = 64 << 20
 FIRST_PAGE_ROWS = 16  # range reads fetch few rows first (most queries want few), then more
@@ -60,7 +62,7 @@ _RANGE_AFTER = "SELECT key, value FROM map WHERE key > ? AND key < ? ORDER BY ke
 _RANGE_REVERSE = "SELECT key, value FROM map WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
 _PUT = "INSERT INTO map(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM map WHERE key = ?"
-_LOG = "INSERT INTO log(position, record) VALUES(?, ?)"
+_LOG = "INSERT OR REPLACE INTO log(position, record) VALUES(?, ?)"
 _META = "INSERT INTO meta(name, value) VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"
 _MISSING = object()
 
@@ -76,6 +78,7 @@ class SqliteEngine:
         self._frozen: Overlay | None = None
         self._unsynced = Batch([], [], {}, 0)
         self._dirty = False
+        self._due = 0  # rows to pour with the next lot
         self._young: dict[bytes, bytes] = {}  # the row cache: what was read lately, and what before that
         self._old: dict[bytes, bytes] = {}
         self._young_bytes = 0
@@ -124,16 +127,25 @@ class SqliteEngine:
         return is_new
 
     def _recover(self) -> None:
-        """Pours what the last process left in the redo log."""
+        """Goes on with what the last process left in the redo log."""
         first = int(self._stored_meta("redo") or 0)
-        overlay = Overlay()
-        for generation in (first, first + 1):
+        frozen, self._fresh = self._read_again(first, first + 1)
+        frozen.drop(self._fresh.drop_upto)
+        if frozen.rows or frozen.records:
+            self._frozen = frozen
+        else:
+            self._begin()
+            self._commit(frozen, first + 1)
+
+    def _read_again(self, first: int, last: int) -> list[Overlay]:
+        """The overlays of these generations, as the redo log has them."""
+        overlays = []
+        for generation in range(first, last + 1):
+            overlay = Overlay()
             for batch in self._redo.read(generation):
                 overlay.add(batch)
-        self._begin()
-        self._pour(overlay.take_first(len(overlay.rows)))
-        self._commit(overlay, first + 2)
-        self._redo.begin(first + 2)
+            overlays.append(overlay)
+        return overlays
 
     def get(self, key: bytes) -> bytes | None:
         rows = self._fresh.rows
@@ -204,6 +216,8 @@ class SqliteEngine:
             raise StoreError(f"reading {self._path}: {error}") from error
         for overlay in overlays:
             kept = overlay.records
+            if found:
+                after = found[-1][0]  # a record may be here and there, after a failure
             if kept and len(found) < limit and kept[-1][0] > after:
                 first = bisect_left(kept, (after + 1,))
                 last = bisect_left(kept, (upto + 1,))
@@ -267,7 +281,10 @@ class SqliteEngine:
         # The batch is durable: what goes wrong from here on is not its failure.
         try:
             if self._frozen is not None:
-                self._pour_some(POURED_PER_ROW * len(batch.rows) + POURED_PER_SYNC)
+                self._due += POURED_PER_ROW * len(batch.rows) + POURED_PER_SYNC
+                if self._due >= POUR_LOT:
+                    self._pour_some(self._due)
+                    self._due = 0
             elif self._redo.size_bytes >= REDO_BYTES:
                 self._frozen, self._fresh = self._fresh, Overlay()
                 self._redo.begin(self._redo.generation + 1)
@@ -276,12 +293,13 @@ class SqliteEngine:
             self.abandon()
 
     def _pour_some(self, count: int) -> None:
-        """Some rows of the frozen overlay into the table; after the last of them, the commit."""
+        """So many rows and log records of the frozen overlay into their tables; after the last, the last commit."""
         frozen = self._frozen
         assert frozen is not None
         self._begin()
         self._pour(frozen.take_first(count))
-        if frozen.rows:
+        self._cursor.executemany(_LOG, frozen.take_first_records(count))
+        if frozen.rows or frozen.records:
             self._connection.execute("COMMIT")
         else:
             self._commit(frozen, self._redo.generation)
@@ -337,13 +355,7 @@ class SqliteEngine:
             pass  # SQLite has rolled back by itself; nothing is left to take back
         # What was synced and poured was rolled back too: the redo log has it.
         self._young, self._old, self._young_bytes = {}, {}, 0
-        last = self._redo.generation
-        overlays = []
-        for generation in range(int(self._stored_meta("redo") or 0), last + 1):
-            overlay = Overlay()
-            for batch in self._redo.read(generation):
-                overlay.add(batch)
-            overlays.append(overlay)
+        overlays = self._read_again(int(self._stored_meta("redo") or 0), self._redo.generation)
         assert 1 <= len(overlays) <= 2, "one generation is written, at most one is frozen"
         self._fresh = overlays[-1]
         self._frozen = overlays[0] if len(overlays) == 2 else None
@@ -354,7 +366,7 @@ class SqliteEngine:
         try:
             self._begin()
             if self._frozen is not None:
-                self._pour_some(len(self._frozen.rows))
+                self._pour_some(len(self._frozen.rows) + len(self._frozen.records))
                 self._begin()
             self._pour(self._fresh.take_first(len(self._fresh.rows)))
             self._commit(self._fresh, self._redo.generation + 1)
