@@ -162,44 +162,35 @@ static inline bool is_digit(uint8_t byte)
 /* The size of a canonical number; 0: it is not canonical. */
 static Py_ssize_t number_size(const Text *text)
 {
-    const uint8_t *at = text->start, *end = at + text->raw, *digits;
+    const uint8_t *at = text->start, *end = at + text->raw;
     bool negative = at < end && *at == '-';
     at += negative;
-    digits = at;
+    const uint8_t *digits = at;
     if (at >= end || end - at > MAX_DIGITS || !is_digit(*at))
         return 0;
     if (*at == '0') {
         at++;
-        if (at == end)
-            return negative ? 0 : 1; /* zero is never negative */
+        if (at == end && negative)
+            return 0; /* zero is never negative */
     } else {
         while (at < end && is_digit(*at))
             at++;
     }
+    Py_ssize_t whole = at - digits, fraction = 0;
     if (at < end) {
         if (*at != '.' || end[-1] == '0' || at + 1 == end)
             return 0;
-        for (at++; at < end; at++)
+        const uint8_t *behind = ++at;
+        for (; at < end; at++)
             if (!is_digit(*at))
                 return 0;
-    }
-    /* Digits before the point and behind it, without the zeros at both ends of the number: values.py, number_size. */
-    Py_ssize_t whole = 0, fraction = 0;
-    for (at = digits; at < end && *at != '.'; at++)
-        whole++;
-    if (at == end) {
-        while (end[-1] == '0') {
-            end--;
-            whole--;
-        }
+        fraction = end - behind;
+        if (*digits == '0') /* zeros before the first digit do not count, nor those behind the last */
+            for (whole = 0; *behind == '0'; behind++)
+                fraction--;
     } else {
-        at++;
-        if (whole == 1 && *digits == '0') {
-            whole = 0;
-            while (*at == '0')
-                at++;
-        }
-        fraction = end - at;
+        while (whole && digits[whole - 1] == '0')
+            whole--;
     }
     return (whole + 1) / 2 + (fraction + 1) / 2 + 1 + negative;
 }

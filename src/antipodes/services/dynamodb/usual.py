@@ -47,6 +47,7 @@ from antipodes.wire.operation import Told, UsualOperation
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MAX_WRITES = 25
 MAX_PLANS = 2000
+MAX_NAME_CHARS = 255  # DynamoDB has longer names, and more to say of them
 _HELD: Item = {}  # stands for an item that nobody needs decoded
 
 
@@ -398,11 +399,11 @@ def _plain_name(node: Operand, names: dict[str, str] | None, used: list[str]) ->
     """The attribute that a path of one step means."""
     if not isinstance(node, Path) or len(node.parts) != 1:
         return None
-    part = str(node.parts[0])
-    if not part.startswith("#"):
-        return part
-    used.append(part)
-    return (names or {}).get(part) or None
+    part = name = str(node.parts[0])
+    if part.startswith("#"):
+        used.append(part)
+        name = (names or {}).get(part, "")
+    return name if 0 < len(name) <= MAX_NAME_CHARS else None
 
 
 # Keys and values
