@@ -282,6 +282,8 @@ def test_a_flip_rebuilds_what_it_touches_and_nothing_else() -> None:
         (question(API, A, opt=opt(version=1)), "BADVERS"),
         (question(API, A, opt=opt(version=255, flags=0x8000)), "BADVERS"),
         (question(API, A, opt=opt() + opt()[:0])[:-1], "FORMERR"),
+        (question(API, A, opt=opt()) + b"more", "FORMERR"),
+        (question(API, A) + b"\0", "FORMERR"),
         (question(API, A, opt=opt(edns.option(10, b"short"))), "FORMERR"),
         (question(API, A, opt=opt(edns.option(8, b"\0\1\x18\x18\1\2\3"))), "FORMERR"),  # a scope in a question
         (question(API, A, opt=opt(edns.option(8, b"\0\1\x21\0\1\2\3\4\5"))), "FORMERR"),  # 33 bits

@@ -127,6 +127,8 @@ class Responder:
                 scope_bits = max(asked.site_bits if variant.located else 0, variant.network_bits)
         if variant.sampled:
             return sample(variant, self._random), scope_bits
+        if variant.missing:
+            return None, 0
         ways = variant.ways
         made = ways[0 if len(ways) == 1 else bisect_right(variant.sums, self._random())]
         return (made, scope_bits) if type(made) is Made else (None, 0)

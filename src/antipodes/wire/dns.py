@@ -209,7 +209,9 @@ def parse_query(data: bytes) -> Query:
         if questions:
             qtype, qclass = _QUESTION.unpack_from(data, end - 4)
             name = data[12 : end - 4].lower()
-        more, version = _additions(data, end, additions) if additions else (_NOTHING_MORE, 0)
+        more, version, at = _additions(data, end, additions) if additions else (_NOTHING_MORE, 0, end)
+        if at != len(data):
+            raise ValueError("bytes behind the message")
         query = Query(ident, flags, name, qtype, qclass, data[12:end], *more)
         if version:
             raise Refused(build_answer(query, BADVERS, (), authoritative=False))
@@ -235,8 +237,8 @@ _More = tuple[bool, int, bool, bool, Options, bool]  # the fields of Query from 
 _NOTHING_MORE: _More = (False, PLAIN_UDP_BYTES, False, False, NO_OPTIONS, False)
 
 
-def _additions(data: bytes, at: int, count: int) -> tuple[_More, int]:
-    """What the additional section says, and the EDNS version."""
+def _additions(data: bytes, at: int, count: int) -> tuple[_More, int, int]:
+    """What the additional section says, the EDNS version, and where the section ends."""
     has_opt, udp_bytes, flags, version, options, signed = False, PLAIN_UDP_BYTES, 0, 0, NO_OPTIONS, False
     for number in range(count):
         start = _skip_name(data, at)
@@ -255,7 +257,7 @@ def _additions(data: bytes, at: int, count: int) -> tuple[_More, int]:
                 raise ValueError  # RFC 8945 5.1: it is the last record
             signed = True
         at = start + 10 + length
-    return (has_opt, udp_bytes, bool(flags & _DO), bool(flags & _COMPACT_OK), options, signed), version
+    return (has_opt, udp_bytes, bool(flags & _DO), bool(flags & _COMPACT_OK), options, signed), version, at
 
 
 def _skip_name(data: bytes, at: int) -> int:

@@ -44,8 +44,3 @@ class Kept(Generic[T]):
         """Which zone answers for these names changed, or whether it does."""
         for name in [name for name in (*self.keys, *self._leaning) if name.endswith(suffix)]:
             self.drop(name)
-
-    def drop_all(self) -> None:
-        self.answers.clear()
-        self.keys.clear()
-        self._leaning.clear()

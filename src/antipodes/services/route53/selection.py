@@ -72,7 +72,6 @@ class Picked(NamedTuple):
     bare: tuple[Bare, ...]
     located: bool  # depends on where the client is
     network_bits: int | None  # as in policies.Choice: the client's address matters, up to this prefix length
-    drawn: bool  # may differ next time
 
 
 def group_of(number: int, records: Sequence[RecordSet]) -> Group:
@@ -96,7 +95,6 @@ class Selection:
         """What the group of that name answers; `trail` collects the decisions."""
         candidates = self._candidates(names, group)
         asked = eligible(candidates)
-        drawn_before = self._draws.count
         choice = group.policy.choose(asked, client, self._draws)
         if trail is not None:
             trail.append(self._step(names, name, group, client, choice))
@@ -116,7 +114,7 @@ class Selection:
                 network_bits = longest(network_bits, picked.network_bits)
             elif group.type == A and (address := self._planet.address_of(target)) is not None:
                 found.append((A, TTL_S, rdata.encode(A, address)))
-        return Picked(tuple(found), located, network_bits, self._draws.count > drawn_before)
+        return Picked(tuple(found), located, network_bits)
 
     def _candidates(self, names: Names, group: Group) -> tuple[Candidate, ...]:
         if group.epoch != self.epoch:

@@ -62,7 +62,6 @@ class Resolution(NamedTuple):
     authoritative: bool = True
     located: bool = False  # depends on the site of the client
     network_bits: int | None = None  # depends on the client's address: the same for all in its prefix of this length
-    drawn: bool = False  # may differ next time
     rotates: bool = False  # several values of one record set: order is random
     denial: Denial | None = None
     zone: ZoneNames | None = None  # the closest to the question; None: not ours
@@ -74,7 +73,7 @@ class _Walk:
     def __init__(self, zone: ZoneNames) -> None:
         self.zone = zone
         self.answers: list[Record] = []
-        self.located = self.drawn = False
+        self.located = False
         self.network_bits: int | None = None
 
     def end(
@@ -95,7 +94,6 @@ class _Walk:
             authoritative,
             self.located,
             self.network_bits,
-            self.drawn,
             rotates,
             denial,
             self.zone,
@@ -274,7 +272,7 @@ class DataPlane:
                 if touched is not None:
                     _touch_aliases(touched, home, group)
                 picked = self._selection.pick(home.groups, owner, group, client, trail)
-                walk.located, walk.drawn = walk.located or picked.located, walk.drawn or picked.drawn
+                walk.located = walk.located or picked.located
                 walk.network_bits = longest(walk.network_bits, picked.network_bits)
             if group is None or picked is None or not picked.bare:
                 # What is there for others, such as other places' CNAME, is not for this asker.

@@ -28,19 +28,17 @@ class Outcomes(NamedTuple, Generic[T]):
 
 
 class Draws:
-    """Fulfils policies.Chance, and counts the draws that could have fallen otherwise."""
+    """Fulfils policies.Chance."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._script: list[tuple[Sequence[int], int]] | None = None  # weights and index of each pick of this play
         self._at = 0
         self._samples: list[int] = []  # the sizes of those of this play
-        self.count = 0
 
     def pick(self, weights: Sequence[int]) -> int:
         if sum(1 for weight in weights if weight) == 1:
             return next(at for at, weight in enumerate(weights) if weight)
-        self.count += 1
         if self._script is None:
             sums = list(accumulate(weights))
             return bisect_right(sums, self._source.randrange(sums[-1]))
@@ -50,7 +48,6 @@ class Draws:
         return self._script[self._at - 1][1]
 
     def sample(self, population: Sequence[int], k: int) -> list[int]:
-        self.count += 1
         if self._script is None:
             return self._source.sample(population, k)
         self._samples.append(k)
