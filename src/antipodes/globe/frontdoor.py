@@ -11,6 +11,8 @@ Whoever comes in here is a tool on this machine: no distance is added.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from antipodes.edge.client import HttpClient
 from antipodes.globe.admin import PREFIX, Admin
 from antipodes.globe.globe import Globe
@@ -73,7 +75,7 @@ class FrontDoor:
         return region if region in self._planet.regions else None
 
     def _request_id(self) -> str:
-        return f"{self._world.chance.getrandbits(128):032x}"
+        return str(UUID(int=self._world.chance.getrandbits(128), version=4))
 
 
 def unavailable(request: HttpRequest, region: str, error: NetworkError, request_id: str) -> HttpResponse:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from uuid import UUID
 from zlib import crc32
 
 import orjson
@@ -89,7 +90,7 @@ class Path:
         if request.method == "GET" and request.target in HEALTH and request.header("authorization") is None:
             return HttpResponse(200, (), f"healthy: dynamodb.{self._region}.amazonaws.com ".encode())
         service = operation = spoken = None
-        request_id = f"{self._world.chance.getrandbits(128):032x}"
+        request_id = str(UUID(int=self._world.chance.getrandbits(128), version=4))
         try:
             scope = self._identify(request)
             service = self._service_of(request, scope)
