@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+TRIES = 300_000  # a history that an order explains needs about as many as it has operations
 Kind = Literal["read", "put", "create", "swap", "add", "delete"]
 
 
@@ -61,15 +62,17 @@ class Done:
 @dataclass(frozen=True, slots=True)
 class Wrong:
     """A history that no order explains. order: the longest that does for a part of it; stuck: what could come next, and
-    does not fit."""
+    does not fit. undecided: no order was found in TRIES tries, which is no proof that there is none."""
 
     item: str
     order: tuple[Done, ...]
     state: State
     stuck: tuple[Done, ...]
+    undecided: bool = False
 
     def __str__(self) -> str:
-        lines = [f"{self.item}: no order explains the history; the longest that explains a part of it:"]
+        found = "no order was found" if self.undecided else "no order explains the history"
+        lines = [f"{self.item}: {found}; the longest that explains a part of it:"]
         lines += [f"  {_shown(one)}" for one in self.order[-12:]]
         lines += [f"then the item is {self.state}, and none of these can be next:"]
         lines += [f"  {_shown(one)}" for one in self.stuck]
@@ -116,7 +119,9 @@ def check_item(history: Sequence[Done], state: State = None) -> Wrong | None:
     levels: list[tuple[int, State, list[int]]] = [(0, state, _candidates(ops, 0))]
     order: list[int] = []
     best: tuple[list[int], State, int] = ([], state, 0)
-    while levels:
+    tries = 0
+    while levels and tries < TRIES:
+        tries += 1
         placed, now, candidates = levels[-1]
         if placed & answered == answered:
             return None
@@ -142,7 +147,7 @@ def check_item(history: Sequence[Done], state: State = None) -> Wrong | None:
         if (key[0] & answered).bit_count() > (best[2] & answered).bit_count():
             best = (list(order), then, key[0])
     stuck = [ops[place] for place in _candidates(ops, best[2]) if ops[place].ended is not None]
-    return Wrong(ops[0].item, tuple(ops[place] for place in best[0]), best[1], tuple(stuck))
+    return Wrong(ops[0].item, tuple(ops[place] for place in best[0]), best[1], tuple(stuck), tries >= TRIES)
 
 
 def _candidates(ops: Sequence[Done], placed: int) -> list[int]:

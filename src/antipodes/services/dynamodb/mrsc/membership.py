@@ -322,6 +322,7 @@ class StrongTables:
         """A witness's copy: no table of the account, no indexes, no stream; only its rows."""
         table = Table(description, self._region)
         table.orders, table.logged, table.streamed = (), False, False
+        table.usage.read = table.usage.wrote = lambda units: None  # nobody asks what a witness took
         self.hidden[description.shared.group] = table
 
     def _keep(self, table: Table, description: Description, *, tell: bool = True) -> None:
