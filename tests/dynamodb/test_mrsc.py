@@ -10,7 +10,7 @@ import pytest
 from antipodes.gameday.strong import TABLE, told
 from antipodes.globe.simulated import SimulatedGlobe, simulate_globe
 from antipodes.wire.errors import AwsError
-from antipodes.world.rules import Partition
+from antipodes.world.rules import Full, Partition, Paused, Skewed
 from antipodes.world.world import HERE, NetworkError
 
 EAST, OHIO, WEST = REGIONS = ("us-east-1", "us-east-2", "us-west-2")
@@ -396,6 +396,47 @@ def test_one_isolated_region_never_stops_the_others_and_serves_eventual_reads(vi
         assert await tables.get(victim) == "1"
         await tables.put(victim, "2")
         assert await tables.get(others[0]) == "2"
+
+    tell(story)
+
+
+def test_a_region_whose_replication_is_paused_is_as_isolated() -> None:
+    """As FIS does: writes and strong reads fail with HTTP 500 there, eventually consistent reads are served."""
+
+    async def story(tables: Tables) -> None:
+        await tables.begin()
+        await tables.get(WEST)
+        await tables.globe.impose(Paused(WEST))
+        await tables.put(EAST, "1")
+        assert await tables.get(OHIO) == "1"
+        assert (await tables.refused(WEST, "PutItem", {**NAME, "Item": {"pk": {"S": "a"}}}))[0] == "InternalServerError"
+        assert (await tables.refused(WEST, "GetItem", STRONG))[0] == "InternalServerError"
+        assert await tables.get(WEST, KEY) == "0"
+        await tables.globe.heal()
+        await tables.world.sleep(1.5)
+        assert await tables.get(WEST) == "1"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("victim", REGIONS)
+def test_a_full_disk_or_a_skewed_clock_of_one_region_stops_nobody_else(victim: str) -> None:
+    async def story(tables: Tables) -> None:
+        await tables.begin()
+        others = [one for one in REGIONS if one != victim]
+        await tables.globe.impose(Skewed(victim, -600.0))
+        for number, region in enumerate(REGIONS * 2):
+            await tables.put(region, f"skewed {number}")
+            assert await tables.get(REGIONS[number % 3 - 1]) == f"skewed {number}"
+        await tables.globe.impose(Full(victim))
+        for number, region in enumerate(others * 2):
+            await tables.put(region, f"full {number}")
+            assert await tables.get(others[0]) == f"full {number}"
+        await tables.globe.heal()
+        await tables.world.sleep(2.0)
+        assert await tables.get(victim) == "full 3"
+        await tables.put(victim, "room again")
+        assert await tables.get(others[0]) == "room again"
 
     tell(story)
 

@@ -2,7 +2,8 @@
 
 Each site dials the others and speaks on the connection that it dialled; it listens on those that were dialled to it.
 Of a site's connections only the newest is listened to: what a former life of it had said, or what was said before a
-break, never comes after what was said later. What cannot be sent is lost: the core says it again.
+break, never comes after what was said later. What cannot be sent is lost: the core says it again. While replication of
+a site is paused (`World.lets_pass`) nothing is said to it, nor by it: it is as isolated.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Journals:
 
     def _send(self, site: str, parcel: Parcel) -> bool:
         line = self._lines.get(site)
-        if line is None or line.channel is None:
+        if line is None or line.channel is None or not self._world.lets_pass(site):
             return False
         try:
             line.channel.send(parcel)

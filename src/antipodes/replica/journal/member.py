@@ -110,7 +110,7 @@ class Member:
         kept = self.store.range(self._prefix + b"entry/", self._prefix + b"entry0")
         entries = [one for one in (entry_decoder.decode(value) for _, value in kept) if one.index > hard.base]
         applied = max(hard.base, int(self.store.get(self._prefix + b"applied") or 0))
-        self.done = {entry.op: entry.index for entry in entries if entry.op}
+        self.done = {entry.op: entry.index for entry in entries if entry.op and entry.index <= applied}
         now, draw = self.world.monotonic(), self.world.chance.random
         return Core(self.site, self.members, self._seat, hard, entries, applied, now, draw)
 
