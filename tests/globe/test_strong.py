@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from antipodes.cli.prove import play
 from antipodes.gameday.strong import TABLE, Outcome, Plan, StrongStorm
 from antipodes.globe.remote import RemoteGlobe
 from antipodes.globe.simulated import SimulatedGlobe, simulate_globe
@@ -92,6 +93,14 @@ def test_a_quorum_of_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted bugs that the core alone can have are in tests/replica/journal: this one as clients see it."""
     monkeypatch.setattr(lead, "QUORUM", 1)
     assert any(goes_wrong(seed) for seed in range(40))
+
+
+def test_antipodes_prove_plays_it_too() -> None:
+    outcome = play(3, "strong")
+    assert outcome.ok
+    assert outcome.proved is not None
+    assert outcome.proved.acknowledged > 20
+    assert outcome.proved == play(3, "strong").proved
 
 
 @pytest.mark.planet

@@ -22,6 +22,7 @@ from antipodes.cli.options import Json, fail
 if TYPE_CHECKING:
     from antipodes.cli.screen import Screen
     from antipodes.gameday.proof.campaign import Outcome
+    from antipodes.gameday.proof.experiment import Experiment
 
 SHOWN = 5  # breaches of one seed; more of them seldom say more
 CHUNK = 4  # seeds handed to a process at a time
@@ -39,16 +40,15 @@ def prove(
     """Proves that global tables converge: workloads and faults drawn from seeds, in simulated time.
 
     Afterwards the disks of all Regions are read: replicas are equal byte for byte, the last writer has won every item,
-    no acknowledged write is gone unless a later one is there, each stream replays to its table.
+    no acknowledged write is gone unless a later one is there, each stream replays to its table. With --workload strong
+    the table is of multi-Region strong consistency, and every history must be linearizable.
     """
-    from antipodes.gameday.proof.experiment import drawn
-
     if seed is not None and seeds is not None:
         raise fail("--seed plays one, --seeds many: which?", 2)
     if seeds is not None and trace is not None:
         raise fail("--trace writes one run's trace: use it with --seed", 2)
     try:
-        drawn(1, workload)
+        experiment_of(1, workload)
     except ValueError as error:
         raise fail(str(error), 2) from None
     if seeds is None:
@@ -64,9 +64,8 @@ def prove_one(seed: int, workload: str | None, as_json: bool, trace: Path | None
 
     from antipodes.cli.screen import Screen
     from antipodes.gameday.proof import campaign
-    from antipodes.gameday.proof.experiment import drawn
 
-    screen, experiment = Screen(sys.stderr if as_json else sys.stdout), drawn(seed, workload)
+    screen, experiment = Screen(sys.stderr if as_json else sys.stdout), experiment_of(seed, workload)
     screen.line(f"Seed {seed}: {experiment.workload} in {', '.join(experiment.regions)}")
     for strike in experiment.strikes:
         screen.line(str(strike), "quiet")
@@ -135,15 +134,25 @@ def complain(screen: Screen, outcome: Outcome, repeat: str) -> None:
     screen.line(repeat)
 
 
+def experiment_of(seed: int, workload: str | None) -> Experiment:
+    """Raises ValueError: no such workload."""
+    from antipodes.gameday.proof import strong
+    from antipodes.gameday.proof.experiment import drawn
+
+    return strong.experiment(seed) if workload == strong.WORKLOAD else drawn(seed, workload)
+
+
 def play(seed: int, workload: str | None, *, trace: TextIO | None = None) -> Outcome:
     """One whole run. Never raises for what happens inside: a run that broke says so."""
+    from antipodes.gameday.proof import strong
     from antipodes.gameday.proof.campaign import Outcome
-    from antipodes.gameday.proof.experiment import drawn
     from antipodes.gameday.proof.simulated import prove as prove_simulated
 
-    experiment = drawn(seed, workload)
+    experiment = experiment_of(seed, workload)
     sink = None if trace is None else partial(print, file=trace)
     try:
+        if workload == strong.WORKLOAD:
+            return Outcome(seed, experiment.workload, strong.prove(seed, sink=sink))
         return Outcome(seed, experiment.workload, prove_simulated(experiment, sink=sink))
     except Exception:
         return Outcome(seed, experiment.workload, None, traceback.format_exc())
