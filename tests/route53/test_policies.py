@@ -199,6 +199,25 @@ def test_aliases_that_run_in_a_circle_end() -> None:
     assert plane.ask("a.example.com").rcode == "NOERROR"
 
 
+def test_a_wide_web_of_aliases_is_judged_in_time() -> None:
+    """Forty names, each with aliases to all that follow, nothing healthy at the end: many paths, few groups."""
+    names = [f"n{number}.example.com" for number in range(40)]
+    web = [
+        alias(name, other, SetIdentifier=other, Weight=1) for at, name in enumerate(names) for other in names[at + 1 :]
+    ]
+    plane = Plane(
+        *web,
+        plain(names[-1], A2, SetIdentifier="end", Weight=1, HealthCheckId="sick"),
+        alias(API, names[30], SetIdentifier="p", Failover="PRIMARY"),
+        plain(API, A1, SetIdentifier="s", Failover="SECONDARY"),
+    )
+    plane.get_sick("sick")
+    assert plane.values(API) == [A1]
+    trail: list[Step] = []
+    plane.resolve(API, trail=trail)
+    assert len(trail) == 1 and not trail[0].candidates[0].healthy
+
+
 def test_the_walk_can_be_shown() -> None:
     plane = tree(evaluate=True)
     plane.get_sick("us0", "us1")

@@ -198,6 +198,7 @@ CNAME = json.dumps(
     "text",
     [
         "{",
+        "[" * 50_000,
         "[]",
         "{}",
         document("none", {"main": WEIGHTED}),

@@ -11,6 +11,7 @@ import ipaddress
 import struct
 
 import dns.exception
+import dns.name
 import dns.rdata
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
@@ -93,7 +94,12 @@ def _strings(text: str) -> bytes:
 
 def _rare(record_type: int, text: str) -> bytes:
     try:
-        return dns.rdata.from_text(RdataClass.IN, RdataType.make(record_type), text).to_wire() or b""
+        return (
+            dns.rdata.from_text(
+                RdataClass.IN, RdataType.make(record_type), text, origin=dns.name.root, relativize=False
+            ).to_wire()
+            or b""
+        )
     except (dns.exception.DNSException, ValueError) as error:
         raise BadValue(str(error) or type(error).__name__) from None
 

@@ -26,7 +26,7 @@ from antipodes.services.route53.records import (
     tidy,
     unpack,
 )
-from antipodes.services.route53.rules import shape_faults
+from antipodes.services.route53.rules import name_problem, shape_faults
 from antipodes.wire.dns import BadName
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.operation import Request
@@ -102,9 +102,9 @@ def _read(change: Mapping[str, Any]) -> tuple[str, RecordSet]:
     try:
         return change["Action"], record_of(shape)
     except BadName as error:
-        raise ClientFault(
-            "InvalidChangeBatch", f"[FATAL problem: DomainLabelInvalid ({error}) encountered with '{shape['Name']}']"
-        ) from None
+        problem = name_problem(shape["Name"], str(error))
+        text = f"[FATAL problem: {problem} encountered with '{shape['Name']}']"
+        raise ClientFault("InvalidChangeBatch", text) from None
 
 
 def _check_size(changes: Sequence[tuple[str, RecordSet]]) -> None:

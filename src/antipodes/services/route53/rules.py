@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from antipodes.services.route53.geolocations import is_known
@@ -22,6 +23,7 @@ _POLICY_FIELDS = (
 )
 SUBDIVIDED = ("US", "UA")  # the countries whose subdivisions Route 53 knows
 MAX_VALUES = 400
+MAX_LABEL = 63
 
 
 def shape_faults(action: str, shape: Mapping[str, Any]) -> str:
@@ -79,7 +81,7 @@ def _place_faults(shape: Mapping[str, Any], where: str) -> str:
 
 
 def value_faults(record: RecordSet) -> list[str]:
-    """What is wrong with the values of a record set, in AWS's manner; the problem's name is from memory."""
+    """What is wrong with the values of a record set, in AWS's manner."""
     if record.alias is not None:
         return []
     where = f"{record.type} record {record.name}"
@@ -97,11 +99,57 @@ def value_faults(record: RecordSet) -> list[str]:
         return [f"Duplicate Resource Record: the {where} holds a value twice"]
     faults = []
     for value in record.values:
-        try:
-            rdata.encode(number, value)
-        except rdata.BadValue as error:
-            faults.append(
-                f"Invalid Resource Record: 'FATAL problem: {record.type}RRDATAInvalid ({error}) "
-                f"encountered with '{value}''"
-            )
+        problem = _problem(record.type, number, value)
+        if problem:
+            faults.append(f"Invalid Resource Record: 'FATAL problem: {problem} encountered with '{value}''")
     return faults
+
+
+def name_problem(text: str, error: str) -> str:
+    """AWS's name and words for what is wrong with a domain name, as far as they are on record; else ours."""
+    labels = text.removesuffix(".").split(".")
+    if "" in labels:
+        return "DomainLabelEmpty (Domain label is empty)"
+    if max(map(len, labels)) > MAX_LABEL and "\\" not in text:
+        return "DomainLabelTooLong (Domain label is too long)"
+    return f"DomainLabelInvalid ({error})"
+
+
+def _problem(kind: str, number: int, value: str) -> str:
+    """The same for a value; "" if nothing is wrong. Seen in public issue threads: IllegalIPv4Address, NotSingleField,
+    NotFourFields, InvalidCharacterString, CharacterStringTooLong, DomainLabelEmpty. The others are from memory."""
+    if kind in ("TXT", "SPF") and not (len(value) > 1 and value.strip()[:1] == value.strip()[-1:] == '"'):
+        return "InvalidCharacterString (Value should be enclosed in quotation marks)"
+    try:
+        rdata.encode(number, value)
+    except rdata.BadValue as error:
+        said = str(error)
+    else:
+        return ""
+    fields = value.split()
+    if kind in ("TXT", "SPF"):
+        long = "longer than 255" in said
+        return "CharacterStringTooLong (Value is too long)" if long else f"InvalidCharacterString ({said})"
+    if kind in _FIELDS and len(fields) != _FIELDS[kind][0]:
+        return f"{kind}RRDATA{_FIELDS[kind][1]}"
+    if kind == "A":
+        return "ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)"
+    if kind == "AAAA":
+        return "AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)"
+    if kind in ("CNAME", "NS", "PTR"):
+        return name_problem(value, said)
+    return f"{kind}RRDATAInvalid ({said})"
+
+
+_ONE = (1, "NotSingleField (Value contains spaces)")
+_FIELDS = MappingProxyType(
+    {
+        "A": _ONE,
+        "AAAA": _ONE,
+        "CNAME": _ONE,
+        "NS": _ONE,
+        "PTR": _ONE,
+        "MX": (2, "NotTwoFields (MX record doesn't have 2 fields)"),
+        "SRV": (4, "NotFourFields (SRV record doesn't have 4 fields)"),
+    }
+)

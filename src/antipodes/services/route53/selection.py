@@ -23,6 +23,7 @@ from antipodes.wire import rdata
 from antipodes.wire.dns import A, decode_name, encode_name
 
 MAX_ALIAS_DEPTH = 10
+MAX_SHOWN = 2000  # records below the aliases of one step of an explanation
 
 Bare = tuple[int, int, bytes]  # type, TTL, rdata
 
@@ -63,6 +64,7 @@ class Group:
     epoch: int = -1
 
 
+Known = dict[tuple[bytes, int], bool]  # whether the group of a name and type has a healthy record
 Names = Mapping[bytes, Mapping[int, Group]]  # a zone's groups, by wire name and type
 
 
@@ -118,8 +120,9 @@ class Selection:
 
     def _candidates(self, names: Names, group: Group) -> tuple[Candidate, ...]:
         if group.epoch != self.epoch:
+            known: Known = {}
             group.candidates = tuple(
-                Candidate(record, self._healthy(names, record, 0), index, self._blocks(record))
+                Candidate(record, self._healthy(names, record, 0, known), index, self._blocks(record))
                 for index, record in enumerate(group.records)
             )
             group.epoch = self.epoch
@@ -130,25 +133,30 @@ class Selection:
             return None
         return self._collections.get(record.cidr.collection_id, {}).get(record.cidr.location)
 
-    def _healthy(self, names: Names, record: RecordSet, depth: int) -> bool:
+    def _healthy(self, names: Names, record: RecordSet, depth: int, known: Known) -> bool:
+        """`known`: groups that were looked at already; many aliases may lead to one group, and in circles."""
         if record.check_id and not self._check_healthy(record.check_id):
             return False
         alias = record.alias
         if alias is None or not alias.evaluate or depth >= MAX_ALIAS_DEPTH:
             return True
-        target = encode_name(alias.name)
-        inner = names.get(target, {}).get(rdata.type_number(record.type))
-        if inner is not None:
-            return any(self._healthy(names, one, depth + 1) for one in inner.records)
-        # AWS's own names are regarded as always healthy; a target that is gone has no healthy record.
-        return self._planet.address_of(target) is not None
+        target, number = encode_name(alias.name), rdata.type_number(record.type)
+        inner = names.get(target, {}).get(number)
+        if inner is None:
+            # AWS's own names are regarded as always healthy; a target that is gone has no healthy record.
+            return self._planet.address_of(target) is not None
+        if (target, number) not in known:
+            known[target, number] = True  # for a circle, which leads back to here
+            known[target, number] = any(self._healthy(names, one, depth + 1, known) for one in inner.records)
+        return known[target, number]
 
     # ---------------------------------------------------------------- explanations
 
     def _step(self, names: Names, name: bytes, group: Group, client: Client, choice: Choice) -> Step:
         candidates = self._candidates(names, group)
+        room, known = [MAX_SHOWN], Known()
         shown = tuple(
-            self._shown(names, one.record, 0)._replace(
+            self._shown(names, one.record, 0, known, room)._replace(
                 measure=group.policy.measure(one, client), chosen=one.position in choice.chosen
             )
             for one in candidates
@@ -158,17 +166,18 @@ class Selection:
             why = f"none is healthy, so all count as healthy; {why}"
         return Step(decode_name(name), group.type, group.records[0].policy, why, shown)
 
-    def _shown(self, names: Names, record: RecordSet, depth: int) -> Shown:
+    def _shown(self, names: Names, record: RecordSet, depth: int, known: Known, room: list[int]) -> Shown:
         alias = record.alias
         inner = names.get(encode_name(alias.name), {}).get(rdata.type_number(record.type)) if alias else None
         under: tuple[Shown, ...] = ()
-        if inner is not None and depth < MAX_ALIAS_DEPTH:
-            under = tuple(self._shown(names, one, depth + 1) for one in inner.records)
+        if inner is not None and depth < MAX_ALIAS_DEPTH and room[0] >= len(inner.records):
+            room[0] -= len(inner.records)
+            under = tuple(self._shown(names, one, depth + 1, known, room) for one in inner.records)
         return Shown(
             record.set_id,
             alias.name if alias else " ".join(record.values),
-            self._healthy(names, record, depth),
-            self._health(record, under),
+            self._healthy(names, record, depth, known),
+            self._health(record, inner, under),
             record.check_id,
             "",
             False,
@@ -176,7 +185,7 @@ class Selection:
             under,
         )
 
-    def _health(self, record: RecordSet, under: tuple[Shown, ...]) -> str:
+    def _health(self, record: RecordSet, inner: Group | None, under: tuple[Shown, ...]) -> str:
         said: list[str] = []
         if record.check_id:
             word = "healthy" if self._check_healthy(record.check_id) else "unhealthy"
@@ -186,6 +195,8 @@ class Selection:
             said.append("EvaluateTargetHealth is false: its target's health does not count")
         elif alias is not None and under:
             said.append(f"{sum(one.healthy for one in under)} of {len(under)} records of {alias.name} are healthy")
+        elif alias is not None and inner is not None:
+            said.append(f"{alias.name} has {len(inner.records)} records, too many to show")
         elif alias is not None:
             ours = self._planet.address_of(encode_name(alias.name)) is not None
             said.append(f"{alias.name} is AWS's own name: always healthy" if ours else f"{alias.name} leads nowhere")

@@ -76,7 +76,7 @@ def parse(text: str) -> Document:
     """Raises InvalidTrafficPolicyDocument, NotSupported."""
     try:
         whole = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise invalid_document(f"The traffic policy document is not valid JSON: {error}") from None
     whole = _mapping(whole, "The document")
     if whole.get("AWSPolicyFormatVersion") not in VERSIONS:
