@@ -50,8 +50,8 @@ items = st.builds(lambda key, more: {**key, **more}, keys, st.dictionaries(words
 
 
 def agree(raw: bytes, names: KeyNames) -> bool:
-    """Whether the reader in use accepts it; then its twin must say the same."""
-    found = raw_items.read_item(raw, names)
+    """Whether the compiled reader accepts it; then its twin must say the same."""
+    found = raw_items.read_item_in_one_pass(raw, names)
     assert found is None or found == read_item_by_decoding(raw, names)
     return found is not None
 
@@ -86,11 +86,11 @@ def test_what_clients_send_is_accepted() -> None:
         "flags": {"L": [{"BOOL": True}, {"NULL": True}, {"L": []}, {"M": {}}]},
         "tags": {"SS": ["a", "b"]},
         "blob": {"B": "QUI="},
-        "text": {"S": 'quoted "words"\n'},
+        "text": {"S": 'quoted "words"\n é€😀'},
     }
-    for raw in (orjson.dumps(item), json.dumps(item, ensure_ascii=False).encode()):
+    for raw in (orjson.dumps(item), json.dumps(item).encode(), json.dumps(item, ensure_ascii=False).encode()):
         assert agree(raw, BOTH)
-        found = raw_items.read_item(raw, BOTH)
+        found = raw_items.read_item_in_one_pass(raw, BOTH)
         assert found is not None
         assert found[0] == orjson.dumps(item)
         assert found[2:] == (6, "é", "-12.05")
@@ -106,7 +106,12 @@ def test_what_clients_send_is_accepted() -> None:
         '"a":{"N":"1.0"}',
         '"a":{"N":"-0"}',
         '"a":{"B":"QR=="}',
-        '"a":{"S":"\\u00e9"}',
+        '"a":{"S":"\\u000a"}',
+        '"a":{"S":"\\u0022"}',
+        '"a":{"S":"\\ud83d"}',
+        '"a":{"S":"\\ud83d\\u0041"}',
+        '"a":{"S":"\\ude00"}',
+        '"a":{"S":"\\u00g9"}',
         '"a":{"S":"1"} , ',
         '"":{"S":"1"}',
         '"a":{"NULL":false}',
@@ -114,7 +119,15 @@ def test_what_clients_send_is_accepted() -> None:
     ],
 )
 def test_what_is_not_plain_is_left_alone(member: str) -> None:
-    assert raw_items.read_item(f"{{{KEY},{member}}}".encode(), NAMES) is None
+    assert raw_items.read_item_in_one_pass(f"{{{KEY},{member}}}".encode(), NAMES) is None
+
+
+def test_what_the_compiled_reader_leaves_alone_is_decoded() -> None:
+    found = raw_items.read_item(f'{{{KEY},"a":{{"N":"1.50"}},"b":{{"NS":["2","1"]}}}}'.encode(), NAMES)
+    assert found is not None
+    assert found[0] == f'{{{KEY},"a":{{"N":"1.5"}},"b":{{"NS":["1","2"]}}}}'.encode()
+    assert raw_items.read_item(b'{"a":{"N":"1"}}', NAMES) is None
+    assert raw_items.read_item(b'{"pk":{"S":1}}', NAMES) is None
 
 
 @compiled
@@ -136,6 +149,6 @@ def test_maps_of_many_members_are_left_to_the_twin() -> None:
 @compiled
 def test_a_wrong_call_is_refused() -> None:
     with pytest.raises(TypeError):
-        raw_items.read_item(b"{}", None)  # type: ignore[arg-type]
+        raw_items.read_item_in_one_pass(b"{}", None)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        raw_items.read_item("{}", NAMES)  # type: ignore[arg-type]
+        raw_items.read_item_in_one_pass("{}", NAMES)  # type: ignore[arg-type]

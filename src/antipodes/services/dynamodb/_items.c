@@ -3,7 +3,8 @@
  *
  * Rules. It can only say yes. Whatever is wrong, seldom or not canonical ends the pass with None, and the twin, or the
  * full way of the operation, judges the item. So no error of AWS's is known here, and what is accepted is exactly:
- *   - UTF-8, strings without control characters, and of the escapes those that the writer of canonical JSON uses too;
+ *   - UTF-8, strings without control characters; of the escapes those that the writer of canonical JSON uses too, and
+ *     those that stand for a character that it writes as it is (many clients escape all that is not ASCII);
  *   - attribute values of one member, of kind S, N, B, BOOL, NULL (true), SS (in order), L, M;
  *   - numbers in canonical form (values.py), at most 38 digits; base64 padded, with no loose bits;
  *   - maps of at most MAX_MEMBERS members, no name twice, none empty; nesting as deep as DynamoDB allows.
@@ -28,8 +29,8 @@ typedef struct {
 } Pass;
 
 typedef struct {
-    const uint8_t *start; /* between the quotes */
-    Py_ssize_t raw;       /* bytes as they stand */
+    const uint8_t *start; /* between the quotes, in what is written */
+    Py_ssize_t raw;       /* bytes as they stand there */
     Py_ssize_t bytes;     /* bytes that they mean */
 } Text;
 
@@ -74,6 +75,11 @@ static inline bool comes(Pass *pass, uint8_t wanted)
     return pass->at < pass->end && *pass->at == wanted;
 }
 
+static inline bool is_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
 /* The length of the UTF-8 sequence of two to four bytes at `at`; 0: it is none (RFC 3629). */
 static int sequence(const uint8_t *at, const uint8_t *end)
 {
@@ -100,39 +106,96 @@ static int sequence(const uint8_t *at, const uint8_t *end)
     return length;
 }
 
+/* The four hexadecimal digits at `at`; -1: they are none. */
+static int hexadecimal(const uint8_t *at)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        uint8_t byte = (uint8_t)Py_TOLOWER(at[i]);
+        if (!is_digit(byte) && (byte < 'a' || byte > 'f'))
+            return -1;
+        value = value * 16 + (byte <= '9' ? byte - '0' : byte - 'a' + 10);
+    }
+    return value;
+}
+
+/* Writes the character behind \uXXXX (or a pair of them) as canonical JSON has it; how many bytes, 0: leave it alone. */
+static int unescape(const uint8_t **from, const uint8_t *end, uint8_t *out)
+{
+    const uint8_t *at = *from;
+    int code = end - at < 6 ? -1 : hexadecimal(at + 2);
+    if (code < 0x20 || code == '"' || code == '\\' || (code >= 0xDC00 && code <= 0xDFFF))
+        return 0;
+    *from = at + 6;
+    if (code < 0x80) {
+        out[0] = (uint8_t)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (uint8_t)(0xC0 | code >> 6);
+        out[1] = (uint8_t)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0xD800 || code > 0xDFFF) {
+        out[0] = (uint8_t)(0xE0 | code >> 12);
+        out[1] = (uint8_t)(0x80 | (code >> 6 & 0x3F));
+        out[2] = (uint8_t)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    if (end - at < 12 || at[6] != '\\' || at[7] != 'u')
+        return 0;
+    int low = hexadecimal(at + 8);
+    if (low < 0xDC00 || low > 0xDFFF)
+        return 0;
+    code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+    out[0] = (uint8_t)(0xF0 | code >> 18);
+    out[1] = (uint8_t)(0x80 | (code >> 12 & 0x3F));
+    out[2] = (uint8_t)(0x80 | (code >> 6 & 0x3F));
+    out[3] = (uint8_t)(0x80 | (code & 0x3F));
+    *from = at + 12;
+    return 4;
+}
+
+/* Reads a string; `text` is what was written of it. */
 static bool read_text(Pass *pass, Text *text)
 {
     if (!take(pass, '"'))
         return false;
     const uint8_t *at = pass->at, *end = pass->end;
+    uint8_t *out = pass->out;
     Py_ssize_t escapes = 0;
     for (;;) {
+        const uint8_t *plain = at;
         while (at < end && is_plain[*at])
             at++;
+        memcpy(out, plain, (size_t)(at - plain));
+        out += at - plain;
         if (at >= end)
             return false;
-        uint8_t byte = *at;
-        if (byte == '"')
+        if (*at == '"')
             break;
-        if (byte < 0x20)
-            return false;
-        if (byte == '\\') {
-            if (end - at < 2 || !at[1] || !strchr("\"\\bfnrt", at[1]))
-                return false;
-            escapes++;
-            at += 2;
-        } else {
-            int length = sequence(at, end);
-            if (!length)
-                return false;
+        int length;
+        if (*at != '\\') {
+            length = sequence(at, end);
+            memcpy(out, at, (size_t)length);
             at += length;
+        } else if (end - at >= 2 && at[1] == 'u') {
+            length = unescape(&at, end, out);
+        } else {
+            length = end - at >= 2 && at[1] && strchr("\"\\bfnrt", at[1]) ? 2 : 0;
+            memcpy(out, at, (size_t)length);
+            at += length;
+            escapes++;
         }
+        if (!length)
+            return false;
+        out += length;
     }
-    text->start = pass->at;
-    text->raw = at - pass->at;
+    text->start = pass->out;
+    text->raw = out - pass->out;
     text->bytes = text->raw - escapes;
-    memcpy(pass->out, pass->at, (size_t)text->raw + 1);
-    pass->out += text->raw + 1;
+    *out++ = '"';
+    pass->out = out;
     pass->at = at + 1;
     return true;
 }
@@ -152,11 +215,6 @@ static bool read_word(Pass *pass, const char *word)
 static inline bool is(const Text *text, const char *word)
 {
     return text->raw == (Py_ssize_t)strlen(word) && !memcmp(text->start, word, (size_t)text->raw);
-}
-
-static inline bool is_digit(uint8_t byte)
-{
-    return byte >= '0' && byte <= '9';
 }
 
 /* The size of a canonical number; 0: it is not canonical. */
