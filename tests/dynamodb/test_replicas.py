@@ -351,6 +351,42 @@ def test_the_replica_that_others_were_made_from_stays_for_a_day(run: Run) -> Non
     run(story)
 
 
+def test_a_replica_that_goes_sends_first_what_it_has(run: Run) -> None:
+    class Waits:
+        changes, since_s = 3, 0.0
+
+    async def story(planet: Planet) -> None:
+        east, west, europe = await everywhere(planet, EAST, WEST, EUROPE)
+        topic = next(iter(west.carried.topics()))
+        lacking = {EUROPE: {topic: Waits()}}
+
+        async def waiting(site: str) -> dict[str, Any]:
+            return dict(lacking.get(site, {}))
+
+        west.waiting = waiting
+        await ask(west, "PutItem", item("last"))
+        sent = west.carried.snapshot(topic, b"", 10)
+        await ask(east, "UpdateTable", deleting(WEST))
+        await until(lambda: west.database.tables["Things"].description.status == "DELETING")
+        assert (await refused(west, "PutItem", item("more")))[0] == "ResourceNotFoundException"
+        assert await replicas(east) == {EUROPE: "ACTIVE", WEST: "DELETING"}
+        for service in (east, west, europe):
+            assert WEST in service.carried.holders(topic), "its changes are still carried"
+        await planet.stop(WEST)
+        west = await planet.start(WEST)  # it goes on with it
+        west.waiting = waiting
+        await until(lambda: "Things" in west.database.tables)
+        for change in sent:
+            europe.carried.merge(topic, change)
+        lacking.clear()
+        await until(lambda: not west.table_sizes())
+        await active(europe)
+        assert (await ask(europe, "GetItem", KEY))["Item"]["v"] == {"S": "last"}
+        assert await replicas(europe) == {EAST: "ACTIVE"}
+
+    run(story)
+
+
 def test_a_protected_replica_is_not_removed(run: Run) -> None:
     async def story(planet: Planet) -> None:
         east, west = await everywhere(planet, EAST, WEST)
@@ -377,8 +413,8 @@ def test_a_copy_of_an_earlier_membership_is_not_taken_for_the_new_one(run: Run) 
         await ask(east, "UpdateTable", deleting(WEST))
         shared = east.database.tables["Things"].shared
         # As if another Region, which had heard that WEST is gone, invited it again before it knew of either.
-        gone = with_member(shared, WEST, "gone", east.database.store.stamp())
-        again = with_member(gone, WEST, "joining", east.database.store.stamp(), seed=EAST)
+        left = with_member(shared, WEST, "leaving", east.database.store.stamp())
+        again = with_member(left, WEST, "joining", east.database.store.stamp(), seed=EAST)
         east.replicas.absorb(again)
         await ask(east, "DeleteItem", KEY)
         space = west.database.tables["Things"].description.space

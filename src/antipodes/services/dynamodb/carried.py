@@ -22,9 +22,13 @@ class CarriedItems:
     def holders(self, topic: str) -> tuple[str, ...]:
         """The Regions that must hold the table; () if this Region has it no longer, or never had it."""
         table = self._database.by_topic.get(topic)
-        if table is None or table.description.status == "DELETING":
+        if table is None:
             return ()
-        return table.shared.holders or (self._database.region,)
+        shared = table.shared
+        if table.description.status == "DELETING":
+            mine = shared.members.get(self._database.region)
+            return shared.carriers if mine is not None and mine.state == "leaving" else ()
+        return shared.carriers or (self._database.region,)
 
     def topics(self) -> Iterable[str]:
         """Tables of which other Regions hold a copy."""

@@ -106,7 +106,8 @@ def resume(database: Database) -> None:
     for name in sorted(database.tables):
         description = database.tables[name].description
         mine = description.shared.members.get(database.region)
-        if mine is not None and mine.state == "joining":
+        going = {"joining", "leaving"} if description.shared.charter is None else {"joining"}
+        if mine is not None and mine.state in going:
             continue  # replicas.py goes on with it
         if description.status == "CREATING" and (description.restored is None or not description.restored.running):
             become_active(database, name, description.space)

@@ -110,7 +110,7 @@ class Table:
             *(shared.hash.name, shared.hash.kind),
             *((behind.name, behind.kind) if behind is not None else (None, None)),
         )
-        self.replicated = len(shared.holders) > 1
+        self.replicated = len(shared.carriers) > 1
         self.strong = shared.strong
         self.streamed = bool(description.stream_view)
         self.legacy = bool(shared.common)

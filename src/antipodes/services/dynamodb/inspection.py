@@ -10,33 +10,20 @@ them:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from antipodes.services.contract import Lags
 from antipodes.services.dynamodb import rows, tombstones
 from antipodes.services.dynamodb.database import Database, Table, not_found
+from antipodes.services.dynamodb.departing import Ask, Waiting
 from antipodes.services.dynamodb.describe import replica_status
 from antipodes.wire.operation import Request, Result
 
 LAGS_KEPT = 512
 PAGE = 1000
-
-
-class Waiting(Protocol):
-    """Changes of one topic that have not reached another Region."""
-
-    @property
-    def changes(self) -> int: ...
-
-    @property
-    def since_s(self) -> float: ...
-
-
-Ask = Callable[[str], Awaitable[Mapping[str, Waiting]]]
 
 
 class Inspection:

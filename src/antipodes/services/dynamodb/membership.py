@@ -103,8 +103,11 @@ def with_member(
     """The group with one member's state changed. seed: it joins anew, from that Region's copy."""
     old = shared.members.get(region)
     if seed is not None or old is None:
-        member = Member(state, version, joined=version.time if seed else 0, seed=seed or "")
+        left = old.left if old is not None else 0
+        member = Member(state, version, joined=version.time if seed else 0, seed=seed or "", left=left)
     else:
         member = msgspec.structs.replace(old, state=state, version=version, progress=progress)
+    if state == "leaving":
+        member = msgspec.structs.replace(member, left=version.time)
     members = {**shared.members, region: member}
     return msgspec.structs.replace(shared, members={name: members[name] for name in sorted(members)})

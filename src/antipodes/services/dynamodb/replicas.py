@@ -26,6 +26,7 @@ import msgspec
 
 from antipodes.services.dynamodb.copies import become_active, disappear, key_arn, key_here, new_copy, own_key_arn
 from antipodes.services.dynamodb.database import LEFT, Database, Table, topic_of
+from antipodes.services.dynamodb.departing import Ask, Departing
 from antipodes.services.dynamodb.joining import Joining
 from antipodes.services.dynamodb.membership import (
     ALREADY_TABLES,
@@ -60,10 +61,14 @@ _decode = msgspec.json.Decoder(Shared).decode
 
 class Replicas:
     """The memberships of one Region's tables. `on_change` is called after holders may have changed; missing: the
-    Regions from which the copy of a topic here is not complete."""
+    Regions from which the copy of a topic here is not complete; waiting: what a Region has not got of this one's."""
 
     def __init__(
-        self, database: Database, on_change: Callable[[], None], missing: Callable[[str], Sequence[str]]
+        self,
+        database: Database,
+        on_change: Callable[[], None],
+        missing: Callable[[str], Sequence[str]],
+        waiting: Ask,
     ) -> None:
         self.database = database
         self.region = database.region
@@ -72,6 +77,7 @@ class Replicas:
         self.call = database.surroundings.call
         self.on_change = on_change
         self.joining = Joining(database, missing, self._progressed)
+        self.departing = Departing(database, waiting, self._departed)
         self._others = tuple(one for one in database.surroundings.settings.regions if one != database.region)
         self._strict = database.surroundings.settings.options.get("dynamodb.strict") == "on"
         self._seed_s = float(database.surroundings.settings.options.get("dynamodb.seed_s", SEED_S))
@@ -224,11 +230,22 @@ class Replicas:
     def remove(self, table: Table) -> None:
         """Begins the end of this Region's copy: it is DELETING from now on."""
         shared = table.shared
-        if shared.members:
-            shared = self._with(shared, self.region, "gone")
-        description = msgspec.structs.replace(table.description, shared=shared, status="DELETING")
-        self.keep(description)
-        disappear(self.database, table.name, description.space)
+        if not shared.members or shared.charter is not None:
+            shared = self._with(shared, self.region, "gone") if shared.members else shared
+            self.keep(msgspec.structs.replace(table.description, shared=shared, status="DELETING"))
+            disappear(self.database, table.name, table.description.space)
+            return
+        if shared.members[self.region].state != "leaving":
+            shared = self._with(shared, self.region, "leaving")
+        self.keep(msgspec.structs.replace(table.description, shared=shared, status="DELETING"))
+        self.departing.begin(table.name, table.description.space)
+
+    def _departed(self, table: Table) -> None:
+        """The others have what was written here, or cannot be waited for any longer."""
+        shared = self._with(table.shared, self.region, "gone")
+        self.keep(msgspec.structs.replace(table.description, shared=shared))
+        self.changed()
+        disappear(self.database, table.name, table.description.space)
 
     # What this Region hears
 
@@ -258,7 +275,7 @@ class Replicas:
             return known
         if mine.state == "leaving":
             return self._part(table, known) if known.common else self._leave(table, known)
-        if mine.state == "joining" and mine.joined > table.description.joined:
+        if mine.state == "joining" and mine.left > table.description.joined:
             # It was told to leave while it was away, and to come again. What it holds is of the time before.
             self.database.keep(msgspec.structs.replace(table.description, status="DELETING"))
             disappear(self.database, table.name, table.description.space)
@@ -357,6 +374,9 @@ class Replicas:
             mine = table.shared.members.get(self.region)
             if mine is not None and mine.state == "joining" and table.description.status == "CREATING":
                 self.joining.begin(name, table.description.space)
+            going = table.shared.charter is None and table.description.status == "DELETING"
+            if mine is not None and mine.state == "leaving" and going:
+                self.departing.begin(name, table.description.space)
         self.strong.start()
         self.changed()
         self._news.ask()

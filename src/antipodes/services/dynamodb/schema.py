@@ -78,6 +78,7 @@ class Member(msgspec.Struct, frozen=True):
     joined: int = 0  # time of the Version with which it was last told to join: an older copy is not this one
     seed: str = ""  # the Region whose copy it was made from
     progress: int = 0  # while joining: percent of the seed's items that are there
+    left: int = 0  # time of the Version with which it was last told to leave: an older copy is no part of the table
     # Of a table of strong consistency (mrsc/membership.py):
     seat: str = ""  # the name of its memory of the journal
     stream: str = ""  # its own stream's view type, for the day when its disk is lost
@@ -166,6 +167,15 @@ class Shared(msgspec.Struct, frozen=True):
         if self.strong:
             return ()
         return tuple(sorted(name for name, one in self.members.items() if one.state in {"joining", "active"}))
+
+    @property
+    def carriers(self) -> tuple[str, ...]:
+        """The Regions between which changes travel: one that leaves still sends what it has."""
+        if self.charter is not None:
+            return self.holders
+        return tuple(
+            sorted(name for name, one in self.members.items() if one.state in {"joining", "active", "leaving"})
+        )
 
     @property
     def strong(self) -> bool:

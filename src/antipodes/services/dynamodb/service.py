@@ -28,7 +28,8 @@ from antipodes.services.dynamodb import (
 from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database, Table
-from antipodes.services.dynamodb.inspection import Ask, Inspection, Waiting
+from antipodes.services.dynamodb.departing import Ask, Waiting
+from antipodes.services.dynamodb.inspection import Inspection
 from antipodes.services.dynamodb.live_indexes import Indexer
 from antipodes.services.dynamodb.metering import Meter
 from antipodes.services.dynamodb.partiql.operations import PartiQL
@@ -114,7 +115,7 @@ class DynamoDB:
         self.database = Database(surroundings)
         # What the replicator knows; set by the Region.
         self.missing: Callable[[str], Sequence[str]] = lambda topic: ()
-        self.replicas = Replicas(self.database, self._holders_changed, self._missing)
+        self.replicas = Replicas(self.database, self._holders_changed, self._missing, self._waiting)
         self.waiting: Ask = nothing_waits
         self.settled: Callable[[str], int] = lambda topic: 0
         self.inspection = Inspection(self.database, self._waiting)

@@ -1,0 +1,64 @@
+"""A replica that goes sends what it has first: no acknowledged write goes with it.
+
+It is DELETING: clients are refused, and what they wrote before is carried to the others as before. When they have it
+all, or after DRAIN_S (one of them is out of reach, and then what it lacks comes from those who are not), it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from antipodes.services.dynamodb.database import Database, Table
+from antipodes.wire.errors import ServerFault
+
+DRAIN_S = 10.0
+LOOK_S = 0.1
+
+
+class Waiting(Protocol):
+    """Changes of one topic that have not reached another Region."""
+
+    @property
+    def changes(self) -> int: ...
+
+    @property
+    def since_s(self) -> float: ...
+
+
+Ask = Callable[[str], Awaitable[Mapping[str, Waiting]]]
+
+
+class Departing:
+    """The copies of one Region that are going. waiting: what a Region has not got, by topic; departed: is told that a
+    copy may go."""
+
+    def __init__(self, database: Database, waiting: Ask, departed: Callable[[Table], None]) -> None:
+        self._database = database
+        self._waiting = waiting
+        self._departed = departed
+
+    def begin(self, name: str, space: str) -> None:
+        """Lets a copy that is DELETING go when it may."""
+        self._database.spawn(self._drain(name, space), f"{name} goes")
+
+    async def _drain(self, name: str, space: str) -> None:
+        database = self._database
+        deadline = database.world.monotonic() + DRAIN_S
+        while (table := database.tables.get(name)) is not None and table.description.space == space:
+            if not await self._lacking(table) or database.world.monotonic() >= deadline:
+                self._departed(table)
+                try:
+                    await database.settle()
+                    return
+                except ServerFault:  # the disk refused: the table was read from it anew
+                    pass
+            await database.world.sleep(LOOK_S)
+
+    async def _lacking(self, table: Table) -> bool:
+        """Whether another replica has not got all that was written here."""
+        for region in table.shared.holders:
+            waiting = (await self._waiting(region)).get(table.topic)
+            if waiting is not None and waiting.changes:
+                return True
+        return False
