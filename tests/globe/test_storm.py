@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from antipodes.gameday.storm import Storm, StormPlan
 from antipodes.globe.remote import RemoteGlobe
 from antipodes.globe.simulated import SimulatedGlobe, simulate_globe
 from antipodes.services.dynamodb import rows
+from antipodes.store.engine import StoreError
 from antipodes.store.records import Version
 from antipodes.store.store import Store
 from tests.planet.planets import running
@@ -65,7 +67,11 @@ def found_wrong(seeds: range) -> int:
 def test_a_store_that_acknowledges_before_its_sync_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_: Store) -> None: ...
 
+    def told_at_once(_: Store, done: Callable[[StoreError | None], None]) -> None:
+        done(None)
+
     monkeypatch.setattr(Store, "durable", at_once)
+    monkeypatch.setattr(Store, "when_durable", told_at_once)
     assert found_wrong(range(12)) > 0
 
 
