@@ -355,6 +355,15 @@ def test_a_referral_brings_glue() -> None:
         assert answer.additional[0].to_text() == "ns1.sub.example.com. 60 IN A 192.0.2.1"
 
 
+def test_a_fault_of_ours_is_a_failure_and_not_silence(caplog: pytest.LogCaptureFixture) -> None:
+    plane = Plane(plain("api.example.com", IP)).plane
+    server = responder(plane)
+    plane.closest = lambda name: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+    answer = dns.message.from_wire(server.answer(question(API, A, opt=opt()), "127.0.0.1") or b"")
+    assert (answer.rcode(), answer.edns) == (dns.rcode.SERVFAIL, 0)
+    assert "ZeroDivisionError" in caplog.text
+
+
 # ---------------------------------------------------------------- cookies and other options
 
 

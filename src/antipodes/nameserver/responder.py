@@ -9,10 +9,12 @@ longer than the asker takes, never an answer to an answer.
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from antipodes.edge.dns import TCP_IDLE_S
 from antipodes.nameserver.prepared import CD, FLAGS, RD, Made, Prepared, Preparer, mark_of, sample
 from antipodes.nameserver.signer import Signer
 from antipodes.services.route53.policies import Client
@@ -20,10 +22,12 @@ from antipodes.services.route53.zone import DataPlane
 from antipodes.wire import cookies, dns, edns
 from antipodes.wire.dns import Query
 
+log = logging.getLogger(__name__)
+
 SITE_BITS = {0: 0, 1: 24, 2: 48}  # a site's prefix, by address family; which scope Route 53 returns is unverified
 MAX_ASKED = 65_536  # OPT records that are remembered, cookies that are
 COOKIE_STEP_S = 600
-KEEPALIVE = edns.option(edns.KEEPALIVE, (100).to_bytes(2, "big"))  # 10 s in units of 100 ms: edge.dns.TCP_IDLE_S
+KEEPALIVE = edns.option(edns.KEEPALIVE, int(TCP_IDLE_S * 10).to_bytes(2, "big"))  # in units of 100 ms
 IDENTITY = edns.option(edns.NSID, b"antipodes")
 
 _UNASKABLE = {0: dns.FORMERR, dns.OPT: dns.FORMERR, 128: dns.FORMERR, 249: dns.FORMERR, dns.TSIG: dns.FORMERR} | {
@@ -92,7 +96,14 @@ class Responder:
         self._cookies: dict[tuple[bytes, str, int], bytes] = {}
 
     def answer(self, message: bytes, client_ip: str, over_tcp: bool = False) -> bytes | None:
-        """The answer to a DNS message, or None if none is due."""
+        """The answer to a DNS message, or None if none is due. What goes wrong in here becomes SERVFAIL."""
+        try:
+            return self._answer(message, client_ip, over_tcp)
+        except Exception:
+            log.exception("a DNS question from %s could not be answered: %s", client_ip, message.hex())
+            return dns.bare_answer(message, dns.SERVFAIL)
+
+    def _answer(self, message: bytes, client_ip: str, over_tcp: bool) -> bytes | None:
         usual = self._heads.get(message[2:12])
         if usual is not None:
             end = message.find(b"\0", 12) + 5

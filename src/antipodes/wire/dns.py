@@ -200,7 +200,7 @@ def parse_query(data: bytes) -> Query:
     if flags & _QR:
         raise Ignored
     if flags & 0x7800:
-        raise Refused(_bare(data, NOTIMP))
+        raise Refused(bare_answer(data, NOTIMP))
     try:
         if questions > 1 or answers or authorities or additions > 2:
             raise ValueError
@@ -219,7 +219,7 @@ def parse_query(data: bytes) -> Query:
             raise ValueError
         return query
     except (ValueError, IndexError, struct.error):
-        raise Refused(_bare(data, FORMERR)) from None
+        raise Refused(bare_answer(data, FORMERR)) from None
 
 
 def _question_end(data: bytes) -> int:
@@ -270,7 +270,7 @@ def _skip_name(data: bytes, at: int) -> int:
     return at + 1
 
 
-def _bare(data: bytes, rcode: int) -> bytes:
+def bare_answer(data: bytes, rcode: int) -> bytes:
     """A header, and an OPT record if one came: its lack would say that EDNS is not spoken here (RFC 6891 7). Of flags
     whose meaning is not known (another opcode) none comes back."""
     ident, flags, questions, answers, authorities, additions = _HEADER.unpack_from(data)
