@@ -125,3 +125,13 @@ def test_wildcards_as_rfc_4592_has_them(name: str, kind: str, rcode: str, count:
         assert not answer.authoritative and answer.authority[0].type == "NS"
     elif not count:
         assert answer.authority[0].type == "SOA"
+
+
+def test_a_wildcard_that_is_an_empty_non_terminal_stands_for_names_without_data() -> None:
+    """RFC 4592 4.2.1 asks no data of a source of synthesis: it must exist, and does, by the name below it."""
+    plane = Plane(plain("sub.*.deep.example.com", "192.0.2.1"))
+    assert plane.ask("x.deep.example.com").rcode == "NOERROR"
+    assert plane.ask("x.y.deep.example.com").rcode == "NOERROR"
+    assert plane.ask("x.sub.*.deep.example.com").rcode == "NXDOMAIN"
+    plane.plane.set_group("ZTEST", "sub.\\052.deep.example.com.", "A", [])
+    assert plane.ask("x.deep.example.com").rcode == "NXDOMAIN"

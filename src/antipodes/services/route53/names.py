@@ -68,7 +68,8 @@ class ZoneNames:
             return {}
         for parent in parents(name)[1:]:
             if self.exists(parent):  # the closest encloser (RFC 4592 3.3.1): only its wildcard counts
-                return self.groups.get(WILDCARD + parent)
+                wildcard = WILDCARD + parent
+                return self.groups.get(wildcard) or ({} if wildcard in self.below else None)
             if len(parent) <= len(self.apex):
                 return None
         return None
