@@ -344,15 +344,19 @@ def test_the_questions_case_comes_back_and_flags_are_right() -> None:
 def test_a_referral_brings_glue() -> None:
     server = responder(
         Plane(
-            plain("sub.example.com", "ns1.sub.example.com.", "ns.elsewhere.test.", kind="NS"),
+            plain("sub.example.com", "ns1.sub.example.com.", "ns.elsewhere.test.", "beside.example.com.", kind="NS"),
             plain("ns1.sub.example.com", IP),
+            plain("beside.example.com", OTHER),
         ).plane
     )
     for name in ("sub.example.com", "x.y.sub.example.com", "ns1.sub.example.com"):
         answer = dns.message.from_wire(server.answer(question(codec.encode_name(name), A), "127.0.0.1") or b"")
         assert not answer.flags & dns.flags.AA and not answer.answer
         assert "sub.example.com. 60 IN NS ns1.sub.example.com." in answer.authority[0].to_text()
-        assert answer.additional[0].to_text() == "ns1.sub.example.com. 60 IN A 192.0.2.1"
+        assert [one.to_text() for one in answer.additional] == [
+            "ns1.sub.example.com. 60 IN A 192.0.2.1",
+            "beside.example.com. 60 IN A 192.0.2.2",
+        ]
 
 
 def test_a_fault_of_ours_is_a_failure_and_not_silence(caplog: pytest.LogCaptureFixture) -> None:

@@ -100,10 +100,11 @@ class ZoneNames:
         return tuple(Record(cut, *one) for one in self.groups[cut][NS].bare[0])
 
     def glue(self, servers: tuple[Record, ...]) -> tuple[Record, ...]:
-        """Addresses of name servers whose names lie below the cut (RFC 9471: a referral is of no use without them)."""
+        """Addresses of name servers that this zone knows: below the cut a referral is of no use without them, beside it
+        it may be (RFC 9471)."""
         found: list[Record] = []
         for server in servers:
-            there = self.groups.get(server.rdata, {}) if server.rdata.endswith(server.name) else {}
+            there = self.groups.get(server.rdata, {})
             for number in (A, AAAA):
                 if number in there:
                     found += [Record(server.rdata, *one) for one in there[number].bare[0]]
