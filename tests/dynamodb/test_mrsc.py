@@ -369,6 +369,75 @@ def test_global_indexes_are_kept_at_every_replica() -> None:
     tell(story)
 
 
+def test_settings_are_shared_and_each_replica_may_have_some_of_its_own() -> None:
+    async def story(tables: Tables) -> None:
+        await tables.begin(witness=True)
+        throughput = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6}
+        await tables.ask(
+            OHIO, "UpdateTable", {**NAME, "BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
+        )
+        await tables.world.sleep(1.0)
+        shown = (await tables.table(EAST))["ProvisionedThroughput"]
+        assert (shown["ReadCapacityUnits"], shown["WriteCapacityUnits"]) == (5, 6)
+        override = {"RegionName": OHIO, "TableClassOverride": "STANDARD_INFREQUENT_ACCESS"}
+        await tables.ask(EAST, "UpdateTable", {**NAME, "ReplicaUpdates": [{"Update": override}]})
+        await tables.active(EAST, OHIO)
+        await tables.world.sleep(1.0)
+        assert (await tables.table(OHIO))["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
+        assert "TableClassSummary" not in await tables.table(EAST)
+        index = {
+            "IndexName": "by-v",
+            "KeySchema": [{"AttributeName": "v", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+            "ProvisionedThroughput": throughput,
+        }
+        await tables.ask(
+            EAST,
+            "UpdateTable",
+            {
+                **NAME,
+                "AttributeDefinitions": [{"AttributeName": "v", "AttributeType": "S"}],
+                "GlobalSecondaryIndexUpdates": [{"Create": index}],
+            },
+        )
+        await tables.world.sleep(2.0)
+        await tables.active(EAST, OHIO)
+        await tables.put(OHIO, "found")
+        asked = {
+            **NAME,
+            "IndexName": "by-v",
+            "KeyConditionExpression": "v = :v",
+            "ExpressionAttributeValues": {":v": {"S": "found"}},
+        }
+        await tables.get(EAST)
+        assert [(await tables.ask(region, "Query", asked))["Count"] for region in (EAST, OHIO)] == [1, 1]
+        await tables.ask(OHIO, "UpdateTable", {**NAME, "DeletionProtectionEnabled": True})
+        await tables.active(OHIO)
+        assert (await tables.refused(EAST, "UpdateTable", deleting([OHIO], WEST)))[0] == "ValidationException"
+
+    tell(story)
+
+
+def test_backups_and_recovery_are_each_replicas_own() -> None:
+    async def story(tables: Tables) -> None:
+        await tables.begin(witness=True)
+        on = {"PointInTimeRecoveryEnabled": True}
+        await tables.ask(OHIO, "UpdateContinuousBackups", {**NAME, "PointInTimeRecoverySpecification": on})
+        await tables.put(EAST, "backed up")
+        await tables.get(OHIO)
+        arn = (await tables.ask(OHIO, "CreateBackup", {**NAME, "BackupName": "one"}))["BackupDetails"]["BackupArn"]
+        await tables.put(EAST, "later")
+        await tables.world.sleep(2.0)
+        await tables.ask(OHIO, "RestoreTableFromBackup", {"TargetTableName": "again", "BackupArn": arn})
+        await tables.world.sleep(3.0)
+        restored = await tables.ask(OHIO, "GetItem", {**KEY, "TableName": "again"})
+        assert restored["Item"]["v"] == {"S": "backed up"}
+        assert "MultiRegionConsistency" not in await tables.table(OHIO, "again")
+        assert await tables.get(OHIO) == "later"
+
+    tell(story)
+
+
 @pytest.mark.parametrize("victim", REGIONS)
 def test_one_isolated_region_never_stops_the_others_and_serves_eventual_reads(victim: str) -> None:
     async def story(tables: Tables) -> None:

@@ -70,7 +70,7 @@ def check_action(shared: Shared, action: Action, planet: Sequence[str], now: flo
     """Whether the action is possible as the group stands. planet: the other Regions there are."""
     kind, detail = action
     region = detail["RegionName"]
-    present = region in shared.holders
+    present = region in shared.replicas
     if region not in planet:
         raise ValidationException(f"Region {region} is not part of this planet")  # AWS: an unknown Region
     if kind == "Create" and present:

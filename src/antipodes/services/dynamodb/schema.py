@@ -164,9 +164,14 @@ class Shared(msgspec.Struct, frozen=True):
     def holders(self) -> tuple[str, ...]:
         """The Regions that replication must bring a copy to; () for a plain table, and for one of strong consistency,
         which a journal keeps equal."""
-        if self.strong:
-            return ()
-        return tuple(sorted(name for name, one in self.members.items() if one.state in {"joining", "active"}))
+        return () if self.strong else self.replicas
+
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """The Regions that have a replica, or are to have one; () for a plain table."""
+        witness = self.charter.witness if self.charter is not None else ""
+        present = [name for name, one in self.members.items() if one.state in {"joining", "active"}]
+        return tuple(sorted(name for name in present if name != witness))
 
     @property
     def carriers(self) -> tuple[str, ...]:

@@ -29,14 +29,14 @@ from antipodes.services.contract import Journals
 from antipodes.services.dynamodb.copies import become_active, disappear, drawn_id, key_here, new_copy
 from antipodes.services.dynamodb.database import GONE, LEFT, Database, Table, topic_of
 from antipodes.services.dynamodb.keys import after_prefix
-from antipodes.services.dynamodb.membership import ALREADY_TABLES, with_member
+from antipodes.services.dynamodb.membership import ALREADY_TABLES, PROTECTED, with_member
 from antipodes.services.dynamodb.mrsc.judging import Question
 from antipodes.services.dynamodb.mrsc.rules import Wish, check_creation, check_deletion, wish_of
 from antipodes.services.dynamodb.mrsc.serving import Serving
 from antipodes.services.dynamodb.mrsc.state import ENDED, TableState
 from antipodes.services.dynamodb.schema import Charter, Description, MemberState, Shared, merged
 from antipodes.store.engine import StoreError
-from antipodes.wire.errors import ClientFault, ServerFault, ValidationException
+from antipodes.wire.errors import AwsError, ClientFault, ServerFault, ValidationException
 
 WITNESS = b"dynamodb/witness/"  # + group: the Description of a hidden copy
 RETRY_S = 0.5
@@ -133,6 +133,17 @@ class StrongTables:
         if not witness:
             raise ValidationException(ALREADY_TABLES)
 
+    async def _check_unprotected(self, name: str, region: str) -> None:
+        """Refuses to delete a replica that is protected; one out of reach is deleted when it returns."""
+        try:
+            found = await self._database.surroundings.call(
+                "dynamodb", "DescribeTable", {"TableName": name}, region=region
+            )
+        except AwsError:
+            return
+        if found["Table"].get("DeletionProtectionEnabled"):
+            raise ValidationException(PROTECTED)
+
     def _begin(self, table: Table, wish: Wish) -> None:
         description, shared = table.description, table.shared
         seat = drawn_id(self._database)
@@ -152,6 +163,8 @@ class StrongTables:
         if charter is None:
             raise ValidationException("The table is no global table with multi-Region strong consistency")
         check_deletion(wish, table.shared, self._region)
+        for region in wish.replicas:
+            await self._check_unprotected(table.name, region)
         if not charter.seats:  # it never began
             self._part(table)
             await self._database.settle()
@@ -190,7 +203,11 @@ class StrongTables:
             told = self._with(told, self._region, "active", table.description.seat)
         told = self._founded(told, table.description.seat)
         if told != table.shared:
-            self._keep(table, msgspec.structs.replace(table.description, shared=told), tell=told != known)
+            changed = told.settings != table.shared.settings
+            key = key_here(self._database, told)
+            self._keep(table, msgspec.structs.replace(table.description, shared=told, kms_key=key), tell=told != known)
+            if changed and told.group not in self.hidden:
+                self._database.update_for_a_while(table)
         self._take_part(table)
         return table.shared
 

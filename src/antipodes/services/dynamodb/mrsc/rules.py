@@ -67,7 +67,8 @@ def concerns(params: Mapping[str, Any], shared: Shared) -> bool:
                 )
             return False
     if shared.strong:
-        return bool(updates or params.get("GlobalTableWitnessUpdates"))
+        own = all(one.get("Update") for one in updates)  # settings of single replicas: as of every global table
+        return bool((updates and not own) or params.get("GlobalTableWitnessUpdates"))
     if params.get("GlobalTableWitnessUpdates") and mode != "STRONG":
         raise ValidationException(INVALID + "A witness can only be specified when MultiRegionConsistency is STRONG")
     return mode == "STRONG"
