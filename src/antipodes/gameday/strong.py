@@ -27,6 +27,7 @@ TABLE = "strong"
 KINDS: tuple[Kind, ...] = ("read", "read", "put", "create", "swap", "add", "add", "delete")
 CONFLICT = "ReplicatedWriteConflictException"
 NEVER = "never written"
+KILL_S = 10.0
 AIM_S = 0.5  # how long a killer waits for an acknowledgement to kill after
 BACK_OFF_S = 0.4  # after a failure, as clients do: what is unknown makes a history hard to judge
 VIEW = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -174,10 +175,13 @@ class StrongStorm:
         dead = []
         for one in (region, *together):
             try:
-                await self.globe.kill(one, destroy=destroy)
-                dead.append(one)
+                async with asyncio.timeout(KILL_S):
+                    await self.globe.kill(one, destroy=destroy)
             except ValueError:
-                pass  # already down
+                continue  # already down
+            except TimeoutError:
+                pass  # it is dead; another one died before it had heard of the lost disk
+            dead.append(one)
         for one in dead:
             await world.sleep(lasts_s)
             await self.globe.restore(one)
