@@ -15,6 +15,7 @@ from antipodes.cli import (
     dig,
     down,
     env,
+    failover,
     faults,
     logs,
     operations,
@@ -74,6 +75,7 @@ app.command("skew")(faults.skew)
 app.command("fill")(faults.fill)
 app.command("heal")(faults.heal)
 app.command("dig")(dig.dig)
+app.command("failover")(failover.failover)
 app.command("curl")(curl.curl)
 app.command("logs")(logs.logs)
 app.add_typer(zone.app, name="zone")
