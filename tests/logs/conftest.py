@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
-from antipodes.services.contract import Settings, Surroundings
+from antipodes.services.contract import Surroundings
 from antipodes.services.logs.service import Logs
-from antipodes.store.store import Store
-from antipodes.wire.errors import AwsError, ServerFault
-from antipodes.wire.operation import Request
-from antipodes.world.world import World
-from tests.worlds import SimulatedWorlds
+from tests.desk import ServiceDesk, run
 
 SITE = "eu-west-1"
 
 
-class Desk:
-    """The service, and a way to ask it. `die` is a crash."""
+class Desk(ServiceDesk):
+    """What a test talks to."""
 
-    def __init__(self, worlds: SimulatedWorlds) -> None:
-        self.worlds = worlds
-        self.world: World = worlds.world(SITE)
-        self.here: World = worlds.world("here")
-        self.service: Logs
-        self.store: Store
+    site = SITE
 
-    async def boot(self) -> None:
-        async def call(
-            service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
-        ) -> Mapping[str, Any]:
-            raise ServerFault("RegionUnavailable", "alone")
-
-        async def program() -> None:
-            self.store = Store.open(self.world, "region")
-            self.service = Logs(Surroundings(SITE, self.world, self.store, call, Settings((SITE,))))
-            await self.service.start()
-
-        await self.worlds.simulation.boot(SITE, program)
-
-    async def die(self) -> None:
-        self.worlds.simulation.crash(SITE)
-        await self.boot()
+    def made(self, around: Surroundings) -> Logs:
+        return Logs(around)
 
     def now_ms(self) -> int:
         return int(self.world.now() * 1000)
-
-    async def ask(self, operation: str, **params: Any) -> dict[str, Any]:
-        result = await self.service.operations[operation](Request("logs", operation, params, SITE))
-        return cast("dict[str, Any]", result)
-
-    async def refused(self, operation: str, **params: Any) -> tuple[str, str]:
-        try:
-            await self.ask(operation, **params)
-        except AwsError as error:
-            return error.code, error.message
-        raise AssertionError(f"{operation} was not refused")
 
     async def stream(self, group: str = "g", *names: str) -> None:
         """A group with streams."""
@@ -83,17 +50,4 @@ class Desk:
 @pytest.fixture
 def tell() -> Callable[[Callable[[Desk], Awaitable[None]]], None]:
     """Runs a story on a fresh desk."""
-
-    def run(story: Callable[[Desk], Awaitable[None]]) -> None:
-        worlds = SimulatedWorlds()
-        desk = Desk(worlds)
-
-        async def whole() -> None:
-            await desk.boot()
-            await story(desk)
-            await desk.service.stop()
-            desk.store.close()
-
-        worlds.run(whole)
-
-    return run
+    return partial(run, Desk)
