@@ -1,5 +1,8 @@
 """A process to be killed: DynamoDB on a folder under 32 writers. Prints "key number" for each acknowledged write.
 
+Half of the writers add to counters that all share, the long way of a request; the others put items of their own, the
+short way (usual.py) where it takes them.
+
     python -m tests.dynamodb.writing_region FOLDER LIFE
 
 In every other life an index is made, in the others it is deleted: kills fall into backfills and clean-ups.
@@ -11,8 +14,11 @@ import asyncio
 import random
 import sys
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from antipodes.services.contract import Settings, Surroundings
 from antipodes.services.dynamodb import live_indexes
@@ -100,6 +106,32 @@ async def write_for_ever(service: DynamoDB, chance: random.Random) -> None:
         print(pk, answer["Attributes"]["n"]["N"], flush=True)
 
 
+async def put_for_ever(service: DynamoDB, chance: random.Random, writer: int, begin: int) -> None:
+    for number in count(begin):
+        pk = f"w{writer}-{chance.randrange(8)}"
+        item = {
+            "pk": {"S": pk},
+            "n": {"N": str(number)},
+            "colour": {"S": chance.choice(("red", "green", "blue"))},
+            "expires": {"N": str(2_000_000_000 + chance.randrange(100))},
+            "filler": {"S": "x" * chance.randrange(2000)},
+        }
+        request = {"TableName": "Things", "Item": item}
+        on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def told(body: bytes | None, error: AwsError | None, on_disk: asyncio.Future[None] = on_disk) -> None:
+            if error is not None:
+                on_disk.set_exception(error)
+            else:
+                on_disk.set_result(None)
+
+        if service.usual["PutItem"](orjson.dumps(request), told):
+            await on_disk
+        else:
+            await ask(service, "PutItem", request)
+        print(pk, number, flush=True)
+
+
 async def live(folder: Path, life: int) -> None:
     live_indexes.SLICE = 20  # so that filling takes many commits
     world = world_on(folder)
@@ -118,7 +150,10 @@ async def live(folder: Path, life: int) -> None:
             print("#", error, flush=True)
 
     chance = random.Random(life)
-    await asyncio.gather(change(), *(write_for_ever(service, chance) for _ in range(WRITERS)))
+    adding = [write_for_ever(service, chance) for _ in range(WRITERS // 2)]
+    begin = (life + 1) * 1_000_000
+    putting = [put_for_ever(service, chance, writer, begin) for writer in range(WRITERS - len(adding))]
+    await asyncio.gather(change(), *adding, *putting)
 
 
 if __name__ == "__main__":
