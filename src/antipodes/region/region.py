@@ -65,6 +65,7 @@ class Region:
         self._dynamodb = DynamoDB(around)
         self._lambda = Lambda(around)
         self._acm = ACM(around, authority)
+        gateway = ApiGateway(around)
         services: list[Service] = [
             CloudWatch(around),  # these two first: the others feed them until they have stopped
             Logs(around),
@@ -72,7 +73,8 @@ class Region:
             self._dynamodb.streams,
             self._lambda,
             self._acm,
-            ApiGateway(around),
+            gateway,
+            gateway.http_apis,
             CloudFormation(around),
             IAM(around),
             Route53(around),

@@ -45,13 +45,13 @@ class Catalogue:
     def load(self) -> None:
         """Reads everything from the store."""
         decode = msgspec.msgpack.decode
-        for api in (decode(value, type=Api) for value in self._values(records.API_PREFIX)):
+        for api in (decode(value, type=Api) for value in self.values(records.API_PREFIX)):
             self.apis[api.id] = api
-        for deployment in (decode(value, type=Deployment) for value in self._values(records.DEPLOYMENT_PREFIX)):
+        for deployment in (decode(value, type=Deployment) for value in self.values(records.DEPLOYMENT_PREFIX)):
             self.deployments[deployment.api_id, deployment.id] = deployment
-        for stage in (decode(value, type=Stage) for value in self._values(records.STAGE_PREFIX)):
+        for stage in (decode(value, type=Stage) for value in self.values(records.STAGE_PREFIX)):
             self.stages[stage.api_id, stage.name] = stage
-        for domain in (decode(value, type=Domain) for value in self._values(records.DOMAIN_PREFIX)):
+        for domain in (decode(value, type=Domain) for value in self.values(records.DOMAIN_PREFIX)):
             self.domains[domain.name] = domain
         account = self.surroundings.store.get(records.ACCOUNT_KEY)
         if account is not None:
@@ -187,7 +187,7 @@ class Catalogue:
         self._prepared.pop((stage.api_id, stage.name), None)
         return [(stage_key(stage.api_id, stage.name), msgspec.msgpack.encode(stage))]
 
-    def _values(self, prefix: bytes) -> list[bytes]:
+    def values(self, prefix: bytes) -> list[bytes]:
         return [value for _, value in self.surroundings.store.range(prefix, prefix + b"\xff")]
 
 

@@ -52,7 +52,7 @@ async def create_domain_name(catalogue: Catalogue, request: Request) -> Result:
     arn = params.get("regionalCertificateArn")
     if not arn:
         raise bad_request("Regional certificate ARN must be specified for a REGIONAL domain name.")
-    await _check_certificate(catalogue, arn, name)
+    await check_certificate(catalogue, arn, name)
     if name in catalogue.domains:  # ACM took its time
         raise conflict("The domain name you provided already exists.")
     domain = Domain(
@@ -96,7 +96,7 @@ async def create_base_path_mapping(catalogue: Catalogue, request: Request) -> Re
     stage = params.get("stage") or ""
     if stage and (api.id, stage) not in catalogue.stages:
         raise bad_request("Invalid stage identifier specified")
-    mapping = Mapping(base_path=base, api_id=api.id, stage=stage)
+    mapping = Mapping(base_path=base, api_id=api.id, stage=stage, id=catalogue.new_id(6))
     mappings = {**domain.mappings, base: mapping}
     await catalogue.save_domain(msgspec.structs.replace(domain, mappings=mappings))
     return _shown_mapping(mapping)
@@ -144,7 +144,7 @@ def covers(pattern: str, name: str) -> bool:
     return pattern == name or (pattern.startswith("*.") and name.partition(".")[2] == pattern[2:])
 
 
-async def _check_certificate(catalogue: Catalogue, arn: str, name: str) -> None:
+async def check_certificate(catalogue: Catalogue, arn: str, name: str) -> None:
     region = arn.split(":")[3] if arn.count(":") >= 5 else ""
     if region != catalogue.surroundings.region:
         raise bad_request(

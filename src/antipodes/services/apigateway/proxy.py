@@ -146,8 +146,11 @@ class Reply:
     body: bytes
 
 
-def reply_of(payload: bytes, accept: str, binary_types: tuple[str, ...]) -> Reply:
-    """The function's answer as an HTTP response. Raises Malformed."""
+def reply_of(
+    payload: bytes, accept: str, binary_types: tuple[str, ...], default_type: str = "application/json"
+) -> Reply:
+    """The function's answer as an HTTP response; `default_type` is its Content-Type if it names none. Raises
+    Malformed."""
     try:
         answer = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -167,7 +170,7 @@ def reply_of(payload: bytes, accept: str, binary_types: tuple[str, ...]) -> Repl
             data = base64.b64decode(data, validate=True)
         except ValueError as error:
             raise Malformed("the body is not base64, although isBase64Encoded says so") from error
-    return Reply(_status_of(answer.get("statusCode")), _headers_of(answer), data)
+    return Reply(_status_of(answer.get("statusCode")), _headers_of(answer, default_type), data)
 
 
 def is_binary(media_type: str, binary_types: tuple[str, ...]) -> bool:
@@ -191,7 +194,7 @@ def _status_of(given: Any) -> int:
     return status
 
 
-def _headers_of(answer: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _headers_of(answer: Mapping[str, Any], default_type: str) -> tuple[tuple[str, str], ...]:
     single, multi = answer.get("headers") or {}, answer.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multi, dict):
         raise Malformed("headers or multiValueHeaders is not an object")
@@ -204,7 +207,7 @@ def _headers_of(answer: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         for value in values if isinstance(values, list) else [values]:
             headers += _header(name, value)
     if not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", "application/json"))
+        headers.append(("Content-Type", default_type))
     return tuple(headers)
 
 

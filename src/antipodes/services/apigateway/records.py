@@ -119,9 +119,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):
     """Base path of a custom domain to a stage; stage "": the first part of the rest of the path names it."""
 
-    base_path: str
-    api_id: str
+    base_path: str  # of one part; API mappings may have several ("orders/v1")
+    api_id: str  # of a REST API or an HTTP API
     stage: str = ""
+    id: str = ""  # as the second API calls it
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):

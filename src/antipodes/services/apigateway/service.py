@@ -1,4 +1,7 @@
-"""Amazon API Gateway in one Region: the control plane's operations and the data plane over one catalogue."""
+"""Amazon API Gateway in one Region: the control plane's operations and the data plane over one catalogue.
+
+HTTP APIs are a service of their own to clients (`apigatewayv2`); behind the door they share hosts and domain names.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,14 @@ from functools import partial
 
 from antipodes.services.apigateway import apis, domains, resources, stages
 from antipodes.services.apigateway.catalogue import Catalogue
+from antipodes.services.apigateway.checking import checked_by_model
 from antipodes.services.apigateway.dataplane import DataPlane
-from antipodes.services.apigateway.records import bad_request
+from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
+from antipodes.services.apigateway.v2.dataplane import HttpDataPlane
+from antipodes.services.apigateway.v2.service import HttpApis
 from antipodes.services.contract import Carried, Surroundings
-from antipodes.wire.errors import ValidationException
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.wire.operation import Operation, Request, Result
-from antipodes.wire.validation import validate
-
-
-def _checked(operation: Operation) -> Operation:
-    """The operation, after the checks that the service model alone decides; API Gateway calls them BadRequest."""
-
-    async def checked(request: Request) -> Result:
-        try:
-            validate("apigateway", request.operation, request.params)
-        except ValidationException as error:
-            raise bad_request(error.message) from error
-        return await operation(request)
-
-    return checked
+from antipodes.wire.operation import Operation
 
 
 class ApiGateway:
@@ -37,6 +28,9 @@ class ApiGateway:
     def __init__(self, surroundings: Surroundings) -> None:
         self._catalogue = Catalogue(surroundings)
         self._data_plane = DataPlane(self._catalogue)
+        http = HttpCatalogue(self._catalogue)
+        self._http_plane = HttpDataPlane(http)
+        self.http_apis = HttpApis(http)
         families = {
             "CreateRestApi": apis.create_rest_api,
             "ImportRestApi": apis.import_rest_api,
@@ -79,7 +73,8 @@ class ApiGateway:
             "DeleteBasePathMapping": domains.delete_base_path_mapping,
         }
         self._operations: dict[str, Operation] = {
-            name: _checked(partial(operation, self._catalogue)) for name, operation in families.items()
+            name: checked_by_model(self.name, partial(operation, self._catalogue))
+            for name, operation in families.items()
         }
 
     @property
@@ -102,6 +97,9 @@ class ApiGateway:
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
         """Answers an API call. Never raises for what a client or a function can do."""
+        led = self._http_plane.led(request)
+        if led is not None:
+            return await self._http_plane.respond(request, led)
         return await self._data_plane.respond(request)
 
     def custom_domains(self) -> Mapping[str, str]:

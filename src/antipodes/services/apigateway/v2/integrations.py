@@ -1,0 +1,122 @@
+"""Integrations of HTTP APIs: Lambda functions by proxy, payload 1.0 or 2.0. What else AWS has is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from antipodes.services.apigateway.records import bad_request, conflict
+from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
+from antipodes.services.apigateway.v2.listing import page
+from antipodes.services.apigateway.v2.records import TIMEOUT_MS, HttpApi, Integration, missing
+from antipodes.services.apigateway.v2.routing import lambda_of
+from antipodes.wire.errors import NotSupported
+from antipodes.wire.operation import Request, Result
+
+REFUSED = (
+    "ConnectionId", "ContentHandlingStrategy", "CredentialsArn", "IntegrationSubtype", "PassthroughBehavior",
+    "RequestParameters", "RequestTemplates", "ResponseParameters", "TemplateSelectionExpression", "TlsConfig",
+)  # fmt: skip
+
+
+async def create_integration(catalogue: HttpCatalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["ApiId"])
+    integration = integration_of(request.params, catalogue.shared.new_id(7))
+    await _save(catalogue, api, integration)
+    return shown(integration)
+
+
+async def update_integration(catalogue: HttpCatalogue, request: Request) -> Result:
+    params = request.params
+    api, before = _found(catalogue, params)
+    given = {key: value for key, value in shown(before).items() if key not in {"IntegrationId", "ConnectionType"}}
+    changed = {key: value for key, value in params.items() if value is not None}
+    integration = integration_of({**given, **changed}, before.id)
+    await _save(catalogue, api, msgspec.structs.replace(integration, managed=before.managed))
+    return shown(integration)
+
+
+async def get_integration(catalogue: HttpCatalogue, request: Request) -> Result:
+    _, integration = _found(catalogue, request.params)
+    await catalogue.shared.settled()
+    return shown(integration)
+
+
+async def get_integrations(catalogue: HttpCatalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["ApiId"])
+    await catalogue.shared.settled()
+    return page([shown(api.integrations[key]) for key in sorted(api.integrations)], request.params)
+
+
+async def delete_integration(catalogue: HttpCatalogue, request: Request) -> Result:
+    api, integration = _found(catalogue, request.params)
+    used = [route.key for route in api.routes.values() if route.integration_id == integration.id]
+    if used:
+        raise conflict(f"Cannot delete Integration '{integration.id}' due to being referenced by route '{used[0]}'.")
+    kept = {key: one for key, one in api.integrations.items() if key != integration.id}
+    await catalogue.save_api(msgspec.structs.replace(api, integrations=kept))
+    return {}
+
+
+def integration_of(params: Mapping[str, Any], integration_id: str) -> Integration:
+    """From the parameters of CreateIntegration. Raises BadRequestException, UnsupportedOperation."""
+    kind = str(params.get("IntegrationType") or "")
+    for name in REFUSED:
+        if params.get(name):
+            raise NotSupported(f"{name} of integrations of HTTP APIs")
+    if params.get("ConnectionType") not in (None, "", "INTERNET"):
+        raise NotSupported(f"ConnectionType {params['ConnectionType']} of integrations of HTTP APIs")
+    if kind in {"AWS", "HTTP", "MOCK"}:
+        raise bad_request(f"IntegrationType {kind} is not supported for HTTP APIs")  # the words are a guess
+    if kind != "AWS_PROXY":
+        raise NotSupported(f"IntegrationType {kind} of HTTP APIs")
+    uri = str(params.get("IntegrationUri") or "")
+    if lambda_of(uri) is None:
+        raise NotSupported(f"AWS_PROXY to {uri or 'nothing'} in HTTP APIs; only Lambda functions")
+    payload = params.get("PayloadFormatVersion")
+    if payload not in {"1.0", "2.0"}:
+        raise bad_request("PayloadFormatVersion is a required parameter for AWS_PROXY integration: 1.0 or 2.0")
+    timeout_ms = int(params.get("TimeoutInMillis") or TIMEOUT_MS)
+    if not 50 <= timeout_ms <= TIMEOUT_MS:
+        raise bad_request("Timeout should be between 50 ms and 30000 ms")
+    return Integration(
+        id=integration_id,
+        kind=kind,
+        uri=uri,
+        method=str(params.get("IntegrationMethod") or "POST"),
+        payload=str(payload),
+        timeout_ms=timeout_ms,
+        description=str(params.get("Description") or ""),
+    )
+
+
+def shown(integration: Integration) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "ConnectionType": "INTERNET",
+        "IntegrationId": integration.id,
+        "IntegrationMethod": integration.method,
+        "IntegrationType": integration.kind,
+        "IntegrationUri": integration.uri,
+        "PayloadFormatVersion": integration.payload,
+        "TimeoutInMillis": integration.timeout_ms,
+    }
+    if integration.description:
+        answer["Description"] = integration.description
+    if integration.managed:
+        answer["ApiGatewayManaged"] = True
+    return answer
+
+
+async def _save(catalogue: HttpCatalogue, api: HttpApi, integration: Integration) -> None:
+    changed = {**api.integrations, integration.id: integration}
+    await catalogue.save_api(msgspec.structs.replace(api, integrations=changed))
+
+
+def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Integration]:
+    api = catalogue.api(params["ApiId"])
+    integration = api.integrations.get(params["IntegrationId"])
+    if integration is None:
+        raise missing("Integration", params["IntegrationId"])
+    return api, integration

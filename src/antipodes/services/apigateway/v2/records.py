@@ -1,0 +1,97 @@
+"""What is kept of HTTP APIs. Pure values.
+
+In the store: `apigateway/http-api/<id>` an HttpApi with its routes, integrations and authorizers as they are edited,
+`apigateway/http-deployment/<api>/<id>` an immutable snapshot of them, `apigateway/http-stage/<api>/<name>` a HttpStage
+that points at a snapshot.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from antipodes.wire.cors import Cors
+from antipodes.wire.errors import ClientFault
+
+FORMAT = 1  # of the records in the store
+API_PREFIX = b"apigateway/http-api/"
+DEPLOYMENT_PREFIX = b"apigateway/http-deployment/"
+STAGE_PREFIX = b"apigateway/http-stage/"
+
+DEFAULT = "$default"  # a stage without a place in the path; the route that takes what no other one does
+TIMEOUT_MS = 30_000  # facts 3.1: hard
+
+
+class Integration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What routes lead to."""
+
+    id: str
+    kind: str  # "AWS_PROXY" (a Lambda function)
+    uri: str
+    method: str = ""
+    payload: str = "1.0"
+    timeout_ms: int = TIMEOUT_MS
+    description: str = ""
+    managed: bool = False  # by quick create
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One route: "GET /items/{id}", "ANY /{proxy+}", "$default"."""
+
+    id: str
+    key: str
+    integration_id: str = ""  # "": none yet
+    operation_name: str = ""
+    managed: bool = False
+
+
+class HttpApi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An HTTP API as it is edited."""
+
+    format: int = FORMAT
+    id: str
+    name: str
+    created: float  # epoch seconds
+    description: str = ""
+    version: str = ""
+    cors: Cors | None = None
+    endpoint_disabled: bool = False  # DisableExecuteApiEndpoint
+    managed: bool = False
+    tags: dict[str, str] = {}
+    routes: dict[str, Route] = {}
+    integrations: dict[str, Integration] = {}
+
+
+class HttpDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An immutable snapshot: what a stage serves."""
+
+    format: int = FORMAT
+    id: str
+    api_id: str
+    created: float
+    description: str = ""
+    automatic: bool = False
+    cors: Cors | None = None
+    routes: tuple[Route, ...] = ()
+    integrations: dict[str, Integration] = {}
+
+
+class HttpStage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A name under which a deployment is served."""
+
+    format: int = FORMAT
+    api_id: str
+    name: str
+    created: float
+    updated: float
+    deployment_id: str = ""  # "": nothing yet
+    auto_deploy: bool = False
+    description: str = ""
+    variables: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    managed: bool = False
+
+
+def missing(what: str, name: str) -> ClientFault:
+    """`what`: "API", "Route", "Integration", "Stage", ... The words are from AWS's answers for an API; the others are
+    formed after them."""
+    return ClientFault("NotFoundException", f"Invalid {what} identifier specified {name}", status=404)

@@ -1,0 +1,114 @@
+"""Routes of HTTP APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from antipodes.services.apigateway.records import bad_request, conflict
+from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
+from antipodes.services.apigateway.v2.listing import page
+from antipodes.services.apigateway.v2.records import HttpApi, Route, missing
+from antipodes.services.apigateway.v2.routing import is_route_key
+from antipodes.wire.errors import NotSupported
+from antipodes.wire.operation import Request, Result
+
+REFUSED = (
+    "ApiKeyRequired", "AuthorizationScopes", "AuthorizerId", "ModelSelectionExpression", "RequestModels",
+    "RequestParameters", "RouteResponseSelectionExpression",
+)  # fmt: skip
+
+
+async def create_route(catalogue: HttpCatalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["ApiId"])
+    route = _changed(api, Route(id=catalogue.shared.new_id(7), key=""), request.params)
+    await catalogue.save_api(with_route(api, route))
+    return shown(route)
+
+
+async def update_route(catalogue: HttpCatalogue, request: Request) -> Result:
+    api, before = _found(catalogue, request.params)
+    route = _changed(api, before, request.params)
+    await catalogue.save_api(with_route(api, route))
+    return shown(route)
+
+
+async def get_route(catalogue: HttpCatalogue, request: Request) -> Result:
+    _, route = _found(catalogue, request.params)
+    await catalogue.shared.settled()
+    return shown(route)
+
+
+async def get_routes(catalogue: HttpCatalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["ApiId"])
+    await catalogue.shared.settled()
+    return page([shown(api.routes[key]) for key in sorted(api.routes)], request.params)
+
+
+async def delete_route(catalogue: HttpCatalogue, request: Request) -> Result:
+    api, route = _found(catalogue, request.params)
+    kept = {key: one for key, one in api.routes.items() if key != route.id}
+    await catalogue.save_api(msgspec.structs.replace(api, routes=kept))
+    return {}
+
+
+def with_route(api: HttpApi, route: Route) -> HttpApi:
+    return msgspec.structs.replace(api, routes={**api.routes, route.id: route})
+
+
+def check_key(key: str) -> None:
+    """Raises BadRequestException."""
+    if not is_route_key(key):
+        raise bad_request(
+            "The provided route key is not formatted properly for HTTP protocol. Format should be "
+            f'"<HTTP METHOD> /<RESOURCE PATH>" or "$default"; it is {key}'
+        )
+
+
+def shown(route: Route) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "ApiKeyRequired": False,
+        "AuthorizationType": "NONE",
+        "RouteId": route.id,
+        "RouteKey": route.key,
+    }
+    if route.integration_id:
+        answer["Target"] = f"integrations/{route.integration_id}"
+    if route.operation_name:
+        answer["OperationName"] = route.operation_name
+    if route.managed:
+        answer["ApiGatewayManaged"] = True
+    return answer
+
+
+def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
+    for name in REFUSED:
+        if params.get(name):
+            raise NotSupported(f"{name} of routes of HTTP APIs")
+    if params.get("AuthorizationType") not in (None, "", "NONE"):
+        raise NotSupported(f"AuthorizationType {params['AuthorizationType']} of routes of HTTP APIs")
+    key = params.get("RouteKey")
+    if key is not None:
+        check_key(key)
+        if any(other.key == key and other.id != route.id for other in api.routes.values()):
+            raise conflict(f"Route with key {key} already exists for this API")
+        route = msgspec.structs.replace(route, key=key)
+    target = params.get("Target")
+    if target is not None:
+        kind, _, integration_id = str(target).partition("/")
+        if kind != "integrations" or integration_id not in api.integrations:
+            raise bad_request(f"Invalid route target {target}: it names no integration of this API")
+        route = msgspec.structs.replace(route, integration_id=integration_id)
+    if params.get("OperationName") is not None:
+        route = msgspec.structs.replace(route, operation_name=params["OperationName"])
+    return route
+
+
+def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Route]:
+    api = catalogue.api(params["ApiId"])
+    route = api.routes.get(params["RouteId"])
+    if route is None:
+        raise missing("Route", params["RouteId"])
+    return api, route

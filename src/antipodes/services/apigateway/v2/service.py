@@ -1,0 +1,82 @@
+"""`apigatewayv2`: the operations on HTTP APIs, over a catalogue that shares its domain names with REST APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from antipodes.services.apigateway.checking import checked_by_model
+from antipodes.services.apigateway.v2 import apis, domains, integrations, routes, stages, tags
+from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
+from antipodes.services.contract import Carried
+from antipodes.wire.operation import Operation
+
+
+class HttpApis:
+    """The service (services.contract.Service)."""
+
+    name = "apigatewayv2"
+
+    def __init__(self, catalogue: HttpCatalogue) -> None:
+        self._catalogue = catalogue
+        families = {
+            "CreateApi": apis.create_api,
+            "UpdateApi": apis.update_api,
+            "ImportApi": apis.import_api,
+            "ReimportApi": apis.reimport_api,
+            "GetApi": apis.get_api,
+            "GetApis": apis.get_apis,
+            "DeleteApi": apis.delete_api,
+            "DeleteCorsConfiguration": apis.delete_cors_configuration,
+            "CreateIntegration": integrations.create_integration,
+            "UpdateIntegration": integrations.update_integration,
+            "GetIntegration": integrations.get_integration,
+            "GetIntegrations": integrations.get_integrations,
+            "DeleteIntegration": integrations.delete_integration,
+            "CreateRoute": routes.create_route,
+            "UpdateRoute": routes.update_route,
+            "GetRoute": routes.get_route,
+            "GetRoutes": routes.get_routes,
+            "DeleteRoute": routes.delete_route,
+            "CreateStage": stages.create_stage,
+            "UpdateStage": stages.update_stage,
+            "GetStage": stages.get_stage,
+            "GetStages": stages.get_stages,
+            "DeleteStage": stages.delete_stage,
+            "CreateDeployment": stages.create_deployment,
+            "UpdateDeployment": stages.update_deployment,
+            "GetDeployment": stages.get_deployment,
+            "GetDeployments": stages.get_deployments,
+            "DeleteDeployment": stages.delete_deployment,
+            "CreateDomainName": domains.create_domain_name,
+            "UpdateDomainName": domains.update_domain_name,
+            "GetDomainName": domains.get_domain_name,
+            "GetDomainNames": domains.get_domain_names,
+            "DeleteDomainName": domains.delete_domain_name,
+            "CreateApiMapping": domains.create_api_mapping,
+            "UpdateApiMapping": domains.update_api_mapping,
+            "GetApiMapping": domains.get_api_mapping,
+            "GetApiMappings": domains.get_api_mappings,
+            "DeleteApiMapping": domains.delete_api_mapping,
+            "GetTags": tags.get_tags,
+            "TagResource": tags.tag_resource,
+            "UntagResource": tags.untag_resource,
+        }
+        self._operations: dict[str, Operation] = {
+            name: checked_by_model(self.name, partial(operation, catalogue)) for name, operation in families.items()
+        }
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return self._operations
+
+    @property
+    def carried(self) -> Carried | None:
+        return None
+
+    async def start(self) -> None:
+        """The shared catalogue has been loaded by then: API Gateway stands before this in the Region's list."""
+        self._catalogue.load()
+
+    async def stop(self) -> None:
+        """Nothing runs here."""

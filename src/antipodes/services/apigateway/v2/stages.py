@@ -1,0 +1,169 @@
+"""Stages and deployments of HTTP APIs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from antipodes.services.apigateway.records import bad_request, conflict
+from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
+from antipodes.services.apigateway.v2.listing import page
+from antipodes.services.apigateway.v2.records import DEFAULT, HttpDeployment, HttpStage
+from antipodes.wire.errors import NotSupported
+from antipodes.wire.operation import Request, Result
+
+STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+REFUSED = ("AccessLogSettings", "ClientCertificateId", "DefaultRouteSettings", "RouteSettings")
+AUTOMATIC = "Deployment ID and auto-deploy cannot both be set"  # the words are a guess
+
+
+async def create_stage(catalogue: HttpCatalogue, request: Request) -> Result:
+    params = request.params
+    api = catalogue.api(params["ApiId"])
+    name = params["StageName"]
+    if name != DEFAULT and not STAGE_NAME.fullmatch(name):
+        raise bad_request("Stage name only allows a-zA-Z0-9_- and $default")
+    if (api.id, name) in catalogue.stages:
+        raise conflict("Stage already exists")
+    now = catalogue.surroundings.world.now()
+    tags = dict(params.get("Tags") or {})
+    stage = _changed(catalogue, HttpStage(api_id=api.id, name=name, created=now, updated=now, tags=tags), params)
+    await catalogue.save_stage(stage)
+    return shown(catalogue.stages[api.id, name])
+
+
+async def update_stage(catalogue: HttpCatalogue, request: Request) -> Result:
+    params = request.params
+    stage = _changed(catalogue, catalogue.stage(params["ApiId"], params["StageName"]), params)
+    await catalogue.save_stage(msgspec.structs.replace(stage, updated=catalogue.surroundings.world.now()))
+    return shown(catalogue.stages[stage.api_id, stage.name])
+
+
+async def get_stage(catalogue: HttpCatalogue, request: Request) -> Result:
+    stage = catalogue.stage(request.params["ApiId"], request.params["StageName"])
+    await catalogue.shared.settled()
+    return shown(stage)
+
+
+async def get_stages(catalogue: HttpCatalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["ApiId"])
+    await catalogue.shared.settled()
+    return page([shown(stage) for stage in catalogue.stages_of(api.id)], request.params)
+
+
+async def delete_stage(catalogue: HttpCatalogue, request: Request) -> Result:
+    stage = catalogue.stage(request.params["ApiId"], request.params["StageName"])
+    used = catalogue.mapped(stage.api_id, stage.name)
+    if used:  # the words are a guess
+        raise bad_request(f"Please remove all API mappings related to the stage in your domains: {', '.join(used)}")
+    await catalogue.delete_stage(stage)
+    return {}
+
+
+async def create_deployment(catalogue: HttpCatalogue, request: Request) -> Result:
+    params = request.params
+    api = catalogue.api(params["ApiId"])
+    if not api.routes:
+        raise bad_request("At least one route is required before deploying the Api.")
+    stage = catalogue.stage(api.id, params["StageName"]) if params.get("StageName") else None
+    if stage is not None and stage.auto_deploy:
+        raise bad_request("Cannot deploy to a stage that has auto-deploy enabled")  # the words are a guess
+    deployment = catalogue.snapshot(api, description=params.get("Description") or "")
+    await catalogue.save_deployment(deployment, stage)
+    return _shown_deployment(deployment)
+
+
+async def update_deployment(catalogue: HttpCatalogue, request: Request) -> Result:
+    params = request.params
+    deployment = catalogue.deployment(params["ApiId"], params["DeploymentId"])
+    if params.get("Description") is not None:
+        deployment = msgspec.structs.replace(deployment, description=params["Description"])
+        await catalogue.save_deployment(deployment)
+    return _shown_deployment(deployment)
+
+
+async def get_deployment(catalogue: HttpCatalogue, request: Request) -> Result:
+    deployment = catalogue.deployment(request.params["ApiId"], request.params["DeploymentId"])
+    await catalogue.shared.settled()
+    return _shown_deployment(deployment)
+
+
+async def get_deployments(catalogue: HttpCatalogue, request: Request) -> Result:
+    api = catalogue.api(request.params["ApiId"])
+    every = sorted((d for key, d in catalogue.deployments.items() if key[0] == api.id), key=lambda d: (d.created, d.id))
+    await catalogue.shared.settled()
+    return page([_shown_deployment(deployment) for deployment in every], request.params)
+
+
+async def delete_deployment(catalogue: HttpCatalogue, request: Request) -> Result:
+    deployment = catalogue.deployment(request.params["ApiId"], request.params["DeploymentId"])
+    if any(stage.deployment_id == deployment.id for stage in catalogue.stages_of(deployment.api_id)):
+        raise bad_request("Active stages pointing to this deployment must be moved or deleted")
+    await catalogue.delete_deployment(deployment)
+    return {}
+
+
+def shown(stage: HttpStage) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "AutoDeploy": stage.auto_deploy,
+        "CreatedDate": stage.created,
+        "DefaultRouteSettings": {"DetailedMetricsEnabled": False},
+        "LastUpdatedDate": stage.updated,
+        "RouteSettings": {},
+        "StageName": stage.name,
+        "StageVariables": dict(stage.variables),
+        "Tags": dict(stage.tags),
+    }
+    if stage.deployment_id:
+        answer["DeploymentId"] = stage.deployment_id
+    if stage.auto_deploy:
+        answer["LastDeploymentStatusMessage"] = (
+            f"Successfully deployed stage with deployment ID '{stage.deployment_id}'"
+        )
+    if stage.description:
+        answer["Description"] = stage.description
+    if stage.managed:
+        answer["ApiGatewayManaged"] = True
+    return answer
+
+
+def _shown_deployment(deployment: HttpDeployment) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "AutoDeployed": deployment.automatic,
+        "CreatedDate": deployment.created,
+        "DeploymentId": deployment.id,
+        "DeploymentStatus": "DEPLOYED",
+    }
+    if deployment.description:
+        answer["Description"] = deployment.description
+    return answer
+
+
+def _changed(catalogue: HttpCatalogue, stage: HttpStage, params: Mapping[str, Any]) -> HttpStage:
+    for name in REFUSED:
+        if _says_something(params.get(name)):
+            raise NotSupported(f"{name} of stages of HTTP APIs")
+    if params.get("AutoDeploy") is not None:
+        stage = msgspec.structs.replace(stage, auto_deploy=bool(params["AutoDeploy"]))
+    if params.get("DeploymentId"):
+        if stage.auto_deploy:
+            raise bad_request(AUTOMATIC)
+        deployment = catalogue.deployment(stage.api_id, params["DeploymentId"])
+        stage = msgspec.structs.replace(stage, deployment_id=deployment.id)
+    if params.get("Description") is not None:
+        stage = msgspec.structs.replace(stage, description=params["Description"])
+    if params.get("StageVariables") is not None:
+        # On an update what is not named stays, and an empty value removes (a guess, after the console).
+        merged = {**stage.variables, **params["StageVariables"]}
+        stage = msgspec.structs.replace(stage, variables={key: value for key, value in merged.items() if value != ""})
+    return stage
+
+
+def _says_something(given: Any) -> bool:
+    """Whether settings say more than the defaults: {"DetailedMetricsEnabled": false} does not."""
+    if isinstance(given, Mapping):
+        return any(_says_something(value) for value in given.values())
+    return bool(given)
