@@ -418,3 +418,18 @@ def test_parameters_that_antipodes_does_not_have_are_refused_by_name(run: Run) -
         assert (code, "VectorIndexUpdates" in message) == ("UnsupportedOperation", True)
 
     run(story)
+
+
+def test_tags_are_words_of_allowed_characters(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        service = await planet.start("us-east-1")
+        await make_table(service)
+        arn = "arn:aws:dynamodb:us-east-1:000000000000:table/Things"
+        for key, value in (("a!", "v"), ("a", "v;"), ("a\x00", "v"), ("a", "<v>")):
+            request = {"ResourceArn": arn, "Tags": [{"Key": key, "Value": value}]}
+            assert (await refused(service, "TagResource", request))[0] == "ValidationException"
+        good = [{"Key": "Größe é_1 +-=.:/", "Value": "a b@c"}, {"Key": "empty", "Value": ""}]
+        await ask(service, "TagResource", {"ResourceArn": arn, "Tags": good})
+        assert (await ask(service, "ListTagsOfResource", {"ResourceArn": arn}))["Tags"] == good
+
+    run(story)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ from antipodes.wire.operation import Request, Result
 
 MAX_TAGS = 50
 MAX_KEY, MAX_VALUE = 128, 256
+# "Letters, white space, and numbers, plus the special characters + - = . _ : /" (Developer Guide, "Tagging
+# restrictions"); @ is AWS's elsewhere.
+_ALLOWED = re.compile(r"[\w\s+\-=.:/@]*").fullmatch
 
 
 async def tag_resource(database: Database, request: Request) -> Result:
@@ -86,6 +90,9 @@ def tags_of(params: Params) -> dict[str, str]:
                 constraints.note(text, f"{place}.{member}", f"Member must have length less than or equal to {limit}")
         if key is not None and key.lower().startswith("aws:"):
             raise ValidationException(INVALID + "Tag keys cannot start with the reserved prefix aws:")  # from memory
+        for text, member in ((key, "key"), (value, "value")):
+            if text is not None and not _ALLOWED(text):
+                raise ValidationException(f"{INVALID}Tag {member} contains invalid characters: {text}")  # a guess
         if key == "":
             constraints.note(key, f"{place}.key", "Member must have length greater than or equal to 1")
         if key in found:
