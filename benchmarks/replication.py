@@ -13,6 +13,7 @@ others used meanwhile.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 import boto3
 import orjson
 
+from antipodes.globe.admin import PREFIX, TOKEN_HEADER
 from antipodes.world import geography
 from benchmarks import load, planets
 from benchmarks.planet import credentials, resident_mb
@@ -80,7 +82,10 @@ def puts(
 
 def status(planet: planets.Running) -> dict[str, dict[str, Any]]:
     """By Region, by peer: what the Region says of following it."""
-    regions = orjson.loads(planet.antipodes("status", "--json"))["regions"]
+    asked = http.client.HTTPConnection("127.0.0.1", planet.port, timeout=30)
+    asked.request("GET", PREFIX + "status", headers={TOKEN_HEADER: planet.planet.token})
+    regions = orjson.loads(asked.getresponse().read())["regions"]
+    asked.close()
     return {one["name"]: {peer["peer"]: peer for peer in one["peers"]} for one in regions}
 
 

@@ -16,13 +16,13 @@ from antipodes.world.rules import Full, Partition, Skewed
 @pytest.mark.timeout(240)
 @pytest.mark.xdist_group("soak")
 def test_the_laws_hold_when_processes_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def drawn(seed: int, regions: tuple[str, ...], lasts_s: float) -> tuple[Strike, ...]:
+    def drawn(seed: int, regions: tuple[str, ...], lasts_s: float, sync_s: float) -> tuple[Strike, ...]:
         one, two, three = regions
         return (
             Strike(0.5, 6.0, Skewed(two, -20.0)),
-            Strike(1.0, 1.0, Kill(one, aimed=True)),
+            Strike(1.0, 1.0, Kill(one, one)),
             Strike(2.0, 2.0, Partition(two, three)),
-            Strike(2.5, 1.0, Kill(two, aimed=True)),
+            Strike(2.5, 1.0, Kill(two, two)),
             Strike(5.0, 1.0, Full(three)),
         )
 

@@ -59,7 +59,8 @@ class Region:
         self.name = world.site
         self._world = world
         self._settings = settings
-        self.store = Store.open(world, "region")
+        slow_s = settings.options.get("store.sync_s")  # of a disk in simulated time
+        self.store = Store.open(world, "region", sync_delay_s=None if slow_s is None else float(slow_s))
         self._calls = Calls(world, settings)
         around = Surroundings(world.site, world, self.store, self._calls, settings)
         self._dynamodb = DynamoDB(around)

@@ -31,6 +31,9 @@ class FileDisk:
     space: DiskSpace = field(default_factory=DiskSpace, compare=False, repr=False)
 
 
+WHOLLY_LOST = 0.5  # of crashes
+
+
 @dataclass(slots=True)
 class Shelf:
     """One named ordered map on a memory disk.
@@ -62,10 +65,12 @@ class MemoryDisk:
         return self.shelves.setdefault(name, Shelf())
 
     def crash(self, chance: random.Random) -> None:
-        """A drawn number of the newest unsynced batches is lost: a disk may have kept some of them."""
+        """What was not synced is lost; every other time only a drawn number of its newest batches is: a disk may have
+        kept some."""
         for name in sorted(self.shelves):
             shelf = self.shelves[name]
-            shelf.forget(chance.randint(0, len(shelf.unsynced)))
+            unsynced = len(shelf.unsynced)
+            shelf.forget(unsynced if chance.random() < WHOLLY_LOST else chance.randint(0, unsynced))
             shelf.unsynced.clear()
 
     def destroy(self) -> None:

@@ -36,7 +36,12 @@ def test_seeds_draw_every_workload_and_every_kind_of_fault() -> None:
     assert {one.workload for one in drawn} == set(WORKLOADS)
     struck = {type(strike.what) for one in drawn for strike in one.strikes}
     assert len(struck) == 6
-    assert any(isinstance(strike.what, Kill) and strike.what.aimed for one in drawn for strike in one.strikes)
+    kills = [strike.what for one in drawn for strike in one.strikes if isinstance(strike.what, Kill)]
+    assert {(bool(kill.after), kill.after == kill.region) for kill in kills} == {
+        (False, False),
+        (True, True),
+        (True, False),
+    }
     assert sum(KINDS.values()) == pytest.approx(1)
     assert {bool(one.log_entries) for one in drawn} == {True, False}
 

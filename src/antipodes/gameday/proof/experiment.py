@@ -19,7 +19,7 @@ from antipodes.gameday.disaster import draw
 from antipodes.gameday.proof import laws
 from antipodes.gameday.proof.bench import TABLE, Bench, Workload
 from antipodes.gameday.proof.evidence import KEY, Evidence
-from antipodes.gameday.proof.strikes import Strike, bring_back, drawn_strikes, strike
+from antipodes.gameday.proof.strikes import SYNC_S, Strike, bring_back, drawn_strikes, strike
 from antipodes.gameday.proof.workloads import WORKLOADS
 from antipodes.gameday.storm import create_table
 from antipodes.globe.globe import Globe
@@ -44,6 +44,7 @@ class Experiment(msgspec.Struct, frozen=True):
     strikes: tuple[Strike, ...]
     lasts_s: float = LASTS_S
     pause_s: float = PAUSE_S  # between the requests of one writer, on average
+    sync_s: float = SYNC_S  # how long a disk takes for a sync, at most: the longer, the more a crash can catch
     log_entries: int = 0  # how much of a log is kept for peers that are away; 0: all
 
 
@@ -84,11 +85,13 @@ def drawn(seed: int, workload: str | None = None, *, lasts_s: float = LASTS_S, r
         raise ValueError(f"unknown workload {workload!r}; known: {', '.join(names)}")
     places = sorted(PLACES, key=lambda place: draw(seed, f"place {place}"))
     regions = tuple(places[:REGIONS])
+    sync_s = SYNC_S if real or draw(seed, "slow disks") < 0.4 else round(0.005 + 0.045 * draw(seed, "sync"), 4)
     return Experiment(
         seed=seed,
         workload=workload or names[int(draw(seed, "workload") * len(names))],
         regions=regions,
-        strikes=drawn_strikes(seed, regions, lasts_s),
+        strikes=drawn_strikes(seed, regions, lasts_s, sync_s),
+        sync_s=sync_s,
         lasts_s=lasts_s,
         pause_s=REAL_PAUSE_S if real else PAUSE_S,
         log_entries=12 if draw(seed, "short log") < 0.25 and not real else 0,

@@ -68,7 +68,7 @@ def prove(experiment: Experiment, *, sink: Callable[[str], None] | None = None) 
     async def main(globe: SimulatedGlobe) -> Proved:
         return await run(experiment, globe, SimulatedGround(globe, tapped=bool(experiment.log_entries)))
 
-    options = dict(OPTIONS)
+    options = OPTIONS | {"store.sync_s": str(experiment.sync_s)}
     if experiment.log_entries:
         options |= {"replica.log_entries": str(experiment.log_entries), "dynamodb.stream_retention_s": "0.001"}
     proved, left = simulate_globe(experiment.seed, experiment.regions, main, sink=sink, options=options)

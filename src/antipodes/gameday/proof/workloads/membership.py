@@ -40,18 +40,24 @@ class Membership(Plain):
             await bench.ask(teller, "UpdateTable", {"ReplicaUpdates": [change]})
 
     async def settle(self, bench: Bench) -> None:
-        """The moving Region is a member in the end."""
+        """All are members in the end, and all know it."""
         home, *_, moving = bench.globe.regions
         for _ in range(120):
-            outcome, _, answer = await bench.ask(home, "DescribeTable", {})
-            table = answer.get("Table", {})
-            found = {one["RegionName"]: one["ReplicaStatus"] for one in table.get("Replicas", ())}
-            if outcome == "done" and table["TableStatus"] == "ACTIVE":
-                if found.get(moving) == "ACTIVE":
-                    return
-                if moving not in found:
-                    await bench.ask(home, "UpdateTable", {"ReplicaUpdates": [{"Create": {"RegionName": moving}}]})
+            views = [await self._members(bench, region) for region in bench.globe.regions]
+            if all(len(members) == len(views) - 1 for members in views):
+                return
+            if views[0] and moving not in views[0]:
+                await bench.ask(home, "UpdateTable", {"ReplicaUpdates": [{"Create": {"RegionName": moving}}]})
             await bench.sleep(0.5)
+
+    async def _members(self, bench: Bench, region: str) -> tuple[str, ...]:
+        """The other replicas, if the Region says that they and its own are ACTIVE; else ()."""
+        _, _, answer = await bench.ask(region, "DescribeTable", {})
+        table = answer.get("Table", {})
+        replicas = table.get("Replicas", ())
+        if table.get("TableStatus") != "ACTIVE" or any(one["ReplicaStatus"] != "ACTIVE" for one in replicas):
+            return ()
+        return tuple(one["RegionName"] for one in replicas)
 
     def spared(self, regions: tuple[str, ...]) -> tuple[str, ...]:
         return regions[-1:]

@@ -9,6 +9,7 @@ from antipodes.gameday.proof.bench import Bench
 from antipodes.gameday.proof.workloads.plain import Plain
 
 ITEMS = 6
+OWN = 0.65  # of the writes make items that nothing overwrites: what is lost of them cannot hide
 VOLLEYS_S = 0.5  # every so often all Regions write the same item at once: their versions tie in time
 
 
@@ -17,8 +18,10 @@ class Register(Plain):
 
     async def run(self, bench: Bench) -> None:
         async def step(region: str, number: int) -> None:
-            key = f"item-{int(bench.draw(f'{region} item {number}') * ITEMS)}"
             write, saw = f"{region}-{number}", ""
+            key = f"item-{int(bench.draw(f'{region} item {number}') * ITEMS)}"
+            if bench.draw(f"{region} own {number}") < OWN:
+                key = f"own-{write}"
             if bench.draw(f"{region} reads {number}") < 0.4:
                 saw = (await bench.read(region, key)).saw
             # An attribute of the writer's own: a merge by attribute would keep those of others.
