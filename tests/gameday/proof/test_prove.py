@@ -34,14 +34,11 @@ def test_a_seed_repeats_itself_and_another_one_differs() -> None:
 def test_seeds_draw_every_workload_and_every_kind_of_fault() -> None:
     drawn = [experiment.drawn(seed) for seed in range(1, 201)]
     assert {one.workload for one in drawn} == set(WORKLOADS)
-    struck = {type(strike.what) for one in drawn for strike in one.strikes}
-    assert len(struck) == 6
-    kills = [strike.what for one in drawn for strike in one.strikes if isinstance(strike.what, Kill)]
-    assert {(bool(kill.after), kill.after == kill.region) for kill in kills} == {
-        (False, False),
-        (True, True),
-        (True, False),
-    }
+    struck = [strike.what for one in drawn for strike in one.strikes]
+    assert len({type(what) for what in struck}) == 6
+    kills = [what for what in struck if isinstance(what, Kill)]
+    assert any(kill.after == kill.region for kill in kills), "after its own acknowledgement"
+    assert any(kill.after != kill.region for kill in kills), "while another Region's write comes in"
     assert sum(KINDS.values()) == pytest.approx(1)
     assert {bool(one.log_entries) for one in drawn} == {True, False}
 
