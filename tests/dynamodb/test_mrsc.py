@@ -369,6 +369,53 @@ def test_global_indexes_are_kept_at_every_replica() -> None:
     tell(story)
 
 
+@pytest.mark.parametrize("destroy", [False, True])
+def test_a_member_that_dies_while_the_table_is_made_joins_when_it_returns(destroy: bool) -> None:
+    async def story(tables: Tables) -> None:
+        await tables.make()
+        await tables.ask(EAST, "UpdateTable", creating([OHIO, WEST]))
+        await tables.world.sleep(0.03)
+        await tables.globe.kill(OHIO, destroy=destroy)
+        assert (await tables.table(EAST))["TableStatus"] == "UPDATING"
+        await tables.globe.restore(OHIO)
+        await tables.active(EAST, OHIO, WEST)
+        await tables.put(OHIO, "made")
+        assert await tables.get(WEST) == "made"
+
+    tell(story)
+
+
+def test_a_table_whose_first_region_lost_its_disk_before_it_began_can_be_given_up() -> None:
+    async def story(tables: Tables) -> None:
+        await tables.make()
+        await tables.ask(EAST, "UpdateTable", creating([OHIO, WEST]))
+        await tables.world.sleep(0.02)  # OHIO has heard of it, and WEST not yet
+        await tables.globe.kill(EAST, destroy=True)
+        await tables.globe.restore(EAST)
+        await tables.world.sleep(3.0)
+        assert (await tables.table(OHIO))["TableStatus"] == "UPDATING"
+        assert (await tables.refused(OHIO, "PutItem", {**NAME, "Item": {"pk": {"S": "a"}}}))[0] == "InternalServerError"
+        await tables.ask(OHIO, "UpdateTable", deleting([EAST, WEST]))
+        await tables.world.sleep(3.0)
+        assert "Replicas" not in await tables.table(OHIO)
+        assert (await tables.ask(EAST, "ListTables", {}))["TableNames"] == []
+        await tables.put(OHIO, "plain")
+
+    tell(story)
+
+
+def test_no_replication_latency_is_measured() -> None:
+    async def story(tables: Tables) -> None:
+        await tables.begin()
+        await tables.put(OHIO, "x")
+        await tables.world.sleep(70.0)
+        wanted = {"Namespace": "AWS/DynamoDB", "MetricName": "ReplicationLatency"}
+        for region in REGIONS:
+            assert (await tables.globe.call("cloudwatch", "ListMetrics", wanted, region))["Metrics"] == []
+
+    tell(story)
+
+
 def test_settings_are_shared_and_each_replica_may_have_some_of_its_own() -> None:
     async def story(tables: Tables) -> None:
         await tables.begin(witness=True)

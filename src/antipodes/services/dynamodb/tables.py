@@ -15,7 +15,7 @@ from antipodes.services.dynamodb.copies import become_active, drawn_id, new_copy
 from antipodes.services.dynamodb.database import Database, Table, not_found
 from antipodes.services.dynamodb.describe import deleted_description, status_of, table_description, warm
 from antipodes.services.dynamodb.index_updates import cancels, check_index_updates, updated_indexes
-from antipodes.services.dynamodb.mrsc.rules import NO_MORE, concerns
+from antipodes.services.dynamodb.mrsc.rules import NO_MORE, concerns, gives_up
 from antipodes.services.dynamodb.overrides import held, marked
 from antipodes.services.dynamodb.parameters import Constraints, Params, table_name
 from antipodes.services.dynamodb.policies import policy_of
@@ -164,7 +164,8 @@ async def update_table(database: Database, replicas: Replicas, request: Request)
     status = "UPDATING" if table.updating else status_of(table.description)
     if params.get("MultiRegionConsistency") == "STRONG" and table.shared.strong:
         raise ValidationException(NO_MORE)
-    if status != "ACTIVE" and not (status == "UPDATING" and cancels(table.description, params)):
+    ends = cancels(table.description, params) or gives_up(params, table.shared)
+    if status != "ACTIVE" and not (status == "UPDATING" and ends):
         raise in_use(
             "Attempt to change a resource which is still in use: "
             f"Table is being {'created' if status == 'CREATING' else status.lower().removesuffix('ing') + 'ed'}: "

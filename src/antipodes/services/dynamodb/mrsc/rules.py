@@ -74,6 +74,12 @@ def concerns(params: Mapping[str, Any], shared: Shared) -> bool:
     return mode == "STRONG"
 
 
+def gives_up(params: Mapping[str, Any], shared: Shared) -> bool:
+    """Whether an UpdateTable deletes the members of a table whose journal has not begun, and perhaps never will."""
+    waiting = shared.charter is not None and shared.strong and not shared.charter.seats
+    return waiting and any(one.get("Delete") for one in params.get("ReplicaUpdates") or ())
+
+
 def wish_of(params: Mapping[str, Any], here: str) -> Wish:
     """Both lists of updates, checked on their own. Raises ValidationException."""
     actions = actions_of(params.get("ReplicaUpdates") or (), here)
