@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from antipodes.gameday.users import subnet_of
 from antipodes.nameserver.places import client_of_site
 from antipodes.services.contract import Settings
 from antipodes.services.route53.planet import Planet
@@ -13,6 +14,7 @@ from antipodes.services.route53.selection import Step
 from antipodes.services.route53.zone import DataPlane, Resolution
 from antipodes.wire import dns, dns_client, rdata
 from antipodes.world import geography
+from tests.route53.responders import responder
 
 SETTINGS = Settings(regions=("us-east-1", "us-west-2", "eu-west-1"))
 ZONE = Zone("ZTEST", "example.com.", "r", ("ns-1.awsdns-00.com",), 1.0)
@@ -33,6 +35,7 @@ class Plane:
         self.plane = DataPlane(Planet(SETTINGS), lambda check: check not in self.sick, random.Random(seed))
         self.plane.put_zone(ZONE)
         self.plane.set_collection(COLLECTION.id, COLLECTION)
+        self._responder = responder(self.plane, seed)
         apex = [
             {"Name": "example.com", "Type": "SOA", "TTL": 900, "ResourceRecords": [{"Value": SOA}]},
             {"Name": "example.com", "Type": "NS", "TTL": 172800, "ResourceRecords": [{"Value": "ns-1.awsdns-00.com."}]},
@@ -56,12 +59,11 @@ class Plane:
         return self.plane.resolve(dns.encode_name(name), rdata.type_number(kind), client_of_site(city), trail)
 
     def ask(self, name: str, kind: str = "A", city: str = "New York") -> dns_client.Answer:
-        """Through packets."""
-        found = self.resolve(name, kind, city)
-        query = dns.parse_query(dns_client.build_query(name, kind, 1))
-        return dns_client.parse_answer(
-            dns.build_answer(query, found.rcode, found.answers, found.authority, authoritative=found.authoritative)
-        )
+        """In packets, as a resolver of that city asks: through the responder and what it has prepared."""
+        message = dns_client.build_query(name, kind, 1, subnet_of(city))
+        answered = self._responder.answer(message, "127.0.0.1")
+        assert answered is not None
+        return dns_client.parse_answer(answered)
 
     def values(self, name: str, kind: str = "A", city: str = "New York") -> list[str]:
         return [one.value for one in self.ask(name, kind, city).answers]

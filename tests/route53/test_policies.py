@@ -105,14 +105,45 @@ def test_the_record_that_answers(records: tuple[dict[str, Any], ...], sick: str,
     assert {len(answer.answers) for answer in seen} == {1 if wanted else 0}
 
 
-def test_weights_are_kept_in_the_long_run() -> None:
-    plane = Plane(weighted(A1, 1), weighted(A2, 2), weighted(A3, 5))
-    rounds = 4000
-    seen = Counter(plane.values(API)[0] for _ in range(rounds))
-    chi = sum(
-        (seen[value] - rounds * share / 8) ** 2 / (rounds * share / 8) for value, share in ((A1, 1), (A2, 2), (A3, 5))
-    )
-    assert chi < 13.8  # chi-squared, 2 degrees of freedom, p = 0.001; the seed is fixed
+def chi_squared(seen: Counter[str], shares: dict[str, float]) -> float:
+    rounds = seen.total()
+    return sum((seen[value] - rounds * share) ** 2 / (rounds * share) for value, share in shares.items())
+
+
+@pytest.mark.parametrize("weights", [(1, 2, 5), (0, 0, 0), (255, 128, 1), (10, 0, 10)])
+def test_weights_are_kept_in_the_long_run(weights: tuple[int, int, int]) -> None:
+    plane = Plane(*(weighted(value, weight) for value, weight in zip((A1, A2, A3), weights, strict=True)))
+    seen = Counter(plane.values(API)[0] for _ in range(4000))
+    even = not any(weights)
+    total = 3 if even else sum(weights)
+    shares = {
+        value: (1 if even else weight) / total
+        for value, weight in zip((A1, A2, A3), weights, strict=True)
+        if weight or even
+    }
+    assert set(seen) <= set(shares)
+    assert chi_squared(seen, shares) < 13.8  # 2 degrees of freedom, p = 0.001; the seed is fixed
+
+
+def test_weights_of_a_tree_multiply() -> None:
+    leaves = [
+        plain(f"{branch}.example.com", value, SetIdentifier=value, Weight=weight)
+        for branch, value, weight in (("x", A1, 1), ("x", A2, 3), ("y", A3, 7))
+    ]
+    roots = [
+        alias(API, f"{branch}.example.com", SetIdentifier=branch, Weight=weight)
+        for branch, weight in (("x", 2), ("y", 1))
+    ]
+    plane = Plane(*leaves, *roots)
+    seen = Counter(plane.values(API)[0] for _ in range(4000))
+    assert chi_squared(seen, {A1: 1 / 6, A2: 1 / 2, A3: 1 / 3}) < 13.8
+
+
+def test_eight_of_ten_values_are_drawn_evenly() -> None:
+    records = [plain(API, f"192.0.2.{n}", SetIdentifier=str(n), MultiValueAnswer=True) for n in range(10)]
+    plane = Plane(*records)
+    seen = Counter(value for _ in range(1000) for value in plane.values(API))
+    assert chi_squared(seen, {f"192.0.2.{n}": 0.1 for n in range(10)}) < 27.9  # 9 degrees of freedom, p = 0.001
 
 
 def test_multivalue_answers_with_eight_healthy_ones() -> None:
