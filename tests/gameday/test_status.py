@@ -50,6 +50,14 @@ def test_status_fits_80_columns_and_cuts_nothing_off() -> None:
         assert "http://127.0.0.1:4566" in text
 
 
+def test_a_check_without_checkers_says_what_it_follows() -> None:
+    verdict = "1 of 2 children are healthy, 2 are needed"
+    check = HealthStatus("12345678-aaaa", "calculated(a, b)", False, 0, 0, 0, "", verdict)
+    text = shown(msgspec.structs.replace(planet(connected=True), health=(check,)))
+    assert verdict in " ".join(text.split())
+    assert "calculated(a, b)" in text and "calculated(a, b):" not in text
+
+
 def test_status_says_what_is_wrong() -> None:
     text = shown(planet(connected=False))
     assert "us-west-2 cut" in text

@@ -78,13 +78,16 @@ def lags(region: RegionStatus, down: Sequence[str] = ()) -> str:
 def health(now: GlobeStatus, check: HealthStatus) -> str:
     """'health check 4197ed57: healthy for 12 s; 8 of 8 checkers reach'; the target has a line of its own."""
     state = "healthy" if check.healthy else f"UNHEALTHY ({check.reason})" if check.reason else "UNHEALTHY"
-    for_, seen = duration(now.now - check.since), f"{check.checkers_healthy} of {check.checkers}"
-    return f"health check {check.id[:8]}: {state} for {for_}; {seen} checkers reach"
+    # A check without checkers follows other checks or a metric.
+    seen = f"{check.checkers_healthy} of {check.checkers} checkers reach" if check.checkers else check.verdict
+    return f"health check {check.id[:8]}: {state} for {duration(now.now - check.since)}; {seen}"
 
 
 def target(check: HealthStatus) -> str:
     """'https://host/path': a port that the scheme implies is left out."""
-    scheme, _, rest = check.target.partition("://")
+    scheme, found, rest = check.target.partition("://")
+    if not found:
+        return f"  {check.target}"
     host, slash, path = rest.partition("/")
     return f"  {scheme}://{host.removesuffix(IMPLIED_PORTS.get(scheme, ' '))}{slash}{path}"
 

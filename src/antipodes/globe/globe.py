@@ -62,6 +62,7 @@ class HealthStatus(msgspec.Struct, frozen=True):
     checkers_healthy: int
     checkers: int
     reason: str = ""  # the last failure's text
+    verdict: str = ""  # how it comes about, as a sentence
 
 
 class GlobeEvent(msgspec.Struct, frozen=True):

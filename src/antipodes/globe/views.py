@@ -24,6 +24,7 @@ def health_of(nameserver: NameServer | None) -> tuple[HealthStatus, ...]:
             checkers_healthy=check.checkers_healthy,
             checkers=check.checkers,
             reason=check.reason,
+            verdict=check.verdict,
         )
         for check in nameserver.status()
     )

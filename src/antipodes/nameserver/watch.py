@@ -36,6 +36,7 @@ class CheckStatus(msgspec.Struct, frozen=True):
     checkers_healthy: int
     checkers: int  # those that are heard of
     reason: str = ""  # the last failure's text
+    verdict: str = ""  # how it comes about, as a sentence
 
 
 class Watch:
@@ -169,6 +170,7 @@ class Watch:
             sum(one.healthy for one in counted),
             len(counted),
             state.reason,
+            state.verdict(self._world.now(), self.is_healthy),
         )
 
     def _observed(self, check_id: str, region: str, seen: Observation) -> None:
