@@ -19,7 +19,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from antipodes.edge.dns import serve_dns
@@ -257,7 +257,6 @@ def test_a_zone_that_is_no_longer_signed_answers_plainly() -> None:
     assert not ask(server, "", "DNSKEY").answer
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_question_to_a_signed_zone_is_answered_validly_and_within_bounds(data: st.DataObject) -> None:
     server, _, _ = SHARED
@@ -267,7 +266,7 @@ def test_any_question_to_a_signed_zone_is_answered_validly_and_within_bounds(dat
         st.sampled_from(["A", "AAAA", "CNAME", "NS", "SOA", "DS", "TXT", "NSEC", "DNSKEY", "ANY", "TYPE999"])
     )
     message = ask(server, name, kind, flags=data.draw(st.sampled_from([DO, DO | CO])))
-    if not name.endswith("child") or kind == "DS":
+    if not name.endswith("child") or (name, kind) == ("child", "DS"):  # below it, the child signs
         check_signatures(message)
 
 
