@@ -213,8 +213,12 @@ class RealGlobe:
         await asyncio.gather(*(self._admin(name, "POST", "links", rules) for name in list(self._running)))
 
     def _write_links(self) -> bytes:
+        """The rules, as bytes and in the file. A Region that starts meanwhile reads the old file or the new one."""
         rules = encode_rules(self._links.rules())
-        (self._data_dir / LINKS_FILE).write_bytes(rules)
+        path = self._data_dir / LINKS_FILE
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(rules)
+        fresh.replace(path)
         return rules
 
     # -- what is seen ------------------------------------------------------------------------------------------
