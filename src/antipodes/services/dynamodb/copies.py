@@ -5,7 +5,7 @@ Each change of state is written before it is waited for, so a Region that stops 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
@@ -14,6 +14,10 @@ from antipodes.services.dynamodb.backups import left_behind
 from antipodes.services.dynamodb.database import LEFT, Database
 from antipodes.services.dynamodb.schema import Description, Policy, Shared
 from antipodes.services.dynamodb.stream_ledger import stream_label
+from antipodes.store.engine import StoreError
+from antipodes.wire.errors import ServerFault
+
+RETRY_S = 0.5  # after the disk refused
 
 _encode = msgspec.json.Encoder().encode
 
@@ -70,15 +74,29 @@ def new_copy(
     )
 
 
+async def insist(database: Database, step: Callable[[], Awaitable[None]]) -> None:
+    """Carries out a step of a background task, however often the disk refuses: then nothing of it happened."""
+    while True:
+        try:
+            await step()
+            return
+        except (ServerFault, StoreError) as fault:
+            database.world.trace("dynamodb.again", failed=str(fault))
+            await database.world.sleep(RETRY_S)
+
+
 def become_active(database: Database, name: str, space: str) -> None:
     """Makes the copy ACTIVE after a while."""
 
-    async def wait() -> None:
-        await database.world.sleep(database.state_s)
+    async def step() -> None:
         table = database.tables.get(name)
         if table is not None and table.description.space == space and table.description.status == "CREATING":
             database.keep(msgspec.structs.replace(table.description, status="ACTIVE"))
             await database.settle()
+
+    async def wait() -> None:
+        await database.world.sleep(database.state_s)
+        await insist(database, step)
 
     database.spawn(wait(), f"{name} becomes active")
 
@@ -86,8 +104,7 @@ def become_active(database: Database, name: str, space: str) -> None:
 def disappear(database: Database, name: str, space: str) -> None:
     """Takes away a copy that is DELETING, after a while, and its rows after it."""
 
-    async def wait() -> None:
-        await database.world.sleep(database.state_s)
+    async def step() -> None:
         table = database.tables.get(name)
         if table is None or table.description.space != space:
             return
@@ -96,7 +113,11 @@ def disappear(database: Database, name: str, space: str) -> None:
         backup = left_behind(database, table)
         database.drop(table, [*left, *backup], items_kept=bool(backup))
         await database.settle()
-        await database.sweep()
+
+    async def wait() -> None:
+        await database.world.sleep(database.state_s)
+        await insist(database, step)
+        await insist(database, database.sweep)
 
     database.spawn(wait(), f"{name} disappears")
 
@@ -115,7 +136,7 @@ def resume(database: Database) -> None:
             disappear(database, name, description.space)
 
     async def tidy() -> None:
-        await database.sweep()
+        await insist(database, database.sweep)
         await database.count()
 
     database.spawn(tidy(), "sweep and count")

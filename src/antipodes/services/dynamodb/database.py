@@ -419,6 +419,8 @@ class Database:
             old = row
         write = ItemWrite(table, change.key, old, item, rows.size_of(new))
         self._collect(write, new, change.version, changed, changes)
+        if old is None and not live:
+            changes.clear()  # nothing was there: perhaps its tombstone was collected here, and not yet elsewhere
         self.store.write(changed, changes)
 
     def ordered(

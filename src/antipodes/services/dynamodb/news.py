@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from antipodes.services.dynamodb.copies import insist
 from antipodes.services.dynamodb.database import Database
 from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.schema import Shared, shared_from_json, shared_to_json
@@ -117,12 +118,16 @@ class News:
                 wait_s = min(wait_s * 2, LAST_RETRY_S)
 
     async def _heard(self, answer: Mapping[str, Any]) -> None:
-        for raw in answer["shared"]:
-            try:
-                self._absorb(shared_from_json(raw))
-            except ClientFault as fault:
-                self._world.trace("dynamodb.replica", refused=fault.message)
-        await self._database.settle()
+
+        async def take() -> None:
+            for raw in answer["shared"]:
+                try:
+                    self._absorb(shared_from_json(raw))
+                except ClientFault as fault:
+                    self._world.trace("dynamodb.replica", refused=fault.message)
+            await self._database.settle()
+
+        await insist(self._database, take)
         self._on_change()
         self.tell()
 
