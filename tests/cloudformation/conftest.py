@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.cloudformation.service import CloudFormation
 from antipodes.services.contract import Service, Settings, Surroundings
 from antipodes.services.iam.service import IAM
@@ -33,7 +34,9 @@ class Desk:
         """Starts the services on what the disk holds."""
         self.store = Store.open(self.world, "region")
         around = Surroundings(REGION, self.world, self.store, self._call, Settings(regions=(REGION, "eu-west-1")))
+        gateway = ApiGateway(around)
         made: list[Service] = [CloudFormation(around), S3(around), IAM(around), Logs(around), Route53(around)]
+        made += [gateway, gateway.http_apis]
         self.services = {one.name: one for one in made}
         for one in made:
             await one.start()

@@ -1,0 +1,88 @@
+"""AWS::ApiGatewayV2::Integration and AWS::ApiGatewayV2::Route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antipodes.services.cloudformation.handler import Handler, Job, Made, chosen, gone
+from antipodes.services.cloudformation.shapes import shaped
+
+SERVICE = "apigatewayv2"
+INTEGRATION = (
+    "ApiId", "ConnectionId", "ConnectionType", "ContentHandlingStrategy", "CredentialsArn", "Description",
+    "IntegrationMethod", "IntegrationSubtype", "IntegrationType", "IntegrationUri", "PassthroughBehavior",
+    "PayloadFormatVersion", "RequestParameters", "RequestTemplates", "ResponseParameters",
+    "TemplateSelectionExpression", "TimeoutInMillis", "TlsConfig",
+)  # fmt: skip
+ROUTE = (
+    "ApiId", "ApiKeyRequired", "AuthorizationScopes", "AuthorizationType", "AuthorizerId", "ModelSelectionExpression",
+    "OperationName", "RequestModels", "RequestParameters", "RouteKey", "RouteResponseSelectionExpression", "Target",
+)  # fmt: skip
+
+
+async def create_integration(job: Job) -> Made:
+    return await create(job, "Integration", INTEGRATION)
+
+
+async def update_integration(job: Job) -> Made:
+    return await update(job, "Integration", INTEGRATION)
+
+
+async def delete_integration(job: Job) -> None:
+    await delete(job, "Integration")
+
+
+async def create_route(job: Job) -> Made:
+    return await create(job, "Route", ROUTE)
+
+
+async def update_route(job: Job) -> Made:
+    return await update(job, "Route", ROUTE)
+
+
+async def delete_route(job: Job) -> None:
+    await delete(job, "Route")
+
+
+async def create(job: Job, kind: str, names: tuple[str, ...]) -> Made:
+    made_id = job.physical_id
+    if not made_id:
+        operation = f"Create{kind}"
+        found = await job.call(SERVICE, operation, shaped(SERVICE, operation, chosen(job.properties, *names)))
+        made_id = str(found[f"{kind}Id"])
+        await job.claim(made_id)
+    return Made(made_id, {f"{kind}Id": made_id})
+
+
+async def update(job: Job, kind: str, names: tuple[str, ...]) -> Made:
+    operation = f"Update{kind}"
+    params: dict[str, Any] = {f"{kind}Id": job.physical_id, **chosen(job.properties, *names)}
+    await job.call(SERVICE, operation, shaped(SERVICE, operation, params))
+    return Made(job.physical_id, job.attributes)
+
+
+async def delete(job: Job, kind: str) -> None:
+    params = {"ApiId": job.properties["ApiId"], f"{kind}Id": job.physical_id}
+    await gone(job.call(SERVICE, f"Delete{kind}", params))
+
+
+HANDLERS = (
+    Handler(
+        "AWS::ApiGatewayV2::Integration",
+        frozenset(INTEGRATION),
+        create_integration,
+        delete_integration,
+        update_integration,
+        replaced_by=frozenset({"ApiId"}),
+        required=("ApiId", "IntegrationType"),
+    ),
+    Handler(
+        "AWS::ApiGatewayV2::Route",
+        frozenset(ROUTE),
+        create_route,
+        delete_route,
+        update_route,
+        replaced_by=frozenset({"ApiId"}),
+        required=("ApiId", "RouteKey"),
+    ),
+)
