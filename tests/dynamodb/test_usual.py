@@ -164,6 +164,7 @@ def test_what_clients_mostly_send_goes_the_short_way(run: Run) -> None:
                     "KeyConditionExpression": "pk = :p",
                     "ExpressionAttributeValues": {":p": {"S": "a"}},
                     "Limit": 1,
+                    "ExclusiveStartKey": {"pk": {"S": "a"}, "sk": {"N": "0"}},
                 },
                 {"Count": 1, "ScannedCount": 1, "Items": [{**item, "n": {"N": "2"}}], "LastEvaluatedKey": key},
             ),

@@ -39,6 +39,7 @@ def pour_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "POURED_PER_ROW", 1)
     monkeypatch.setattr(sqlite, "POURED_PER_SYNC", 1)
     monkeypatch.setattr(sqlite, "POUR_LOT", 3)
+    monkeypatch.setattr(sqlite, "POURED_PER_READ", 2)
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite that pours"])

@@ -46,14 +46,28 @@ class Overlay:
         if self.records and self.records[0][0] <= upto:
             del self.records[: bisect_left(self.records, (upto + 1,))]
 
+    def bound(self, start: bytes, end: bytes, count: int, reverse: bool) -> bytes | None:
+        """The key behind the first so many rows with start <= key < end (reverse: before the last so many); None: there
+        are no more."""
+        if len(self.rows) <= count:
+            return None
+        keys = self._keys
+        first, last = keys.bisect_left(start), keys.bisect_left(end)
+        if last - first <= count:
+            return None
+        found: bytes = keys[last - count - 1] if reverse else keys[first + count]
+        return found
+
     def take(self, start: bytes, end: bytes) -> list[Row]:
         """Removes the rows with start <= key < end; in order."""
-        if not self.rows:
-            return []
-        keys = list(self._keys.irange(start, end, (True, False)))
-        for key in keys:
-            self._keys.remove(key)
         rows = self.rows
+        if not rows:
+            return []
+        first, last = self._keys.bisect_left(start), self._keys.bisect_left(end)
+        if first >= last:
+            return []
+        keys = self._keys[first:last]
+        del self._keys[first:last]
         return [(key, rows.pop(key)) for key in keys]
 
     def take_first(self, count: int) -> list[Row]:

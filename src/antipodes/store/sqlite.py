@@ -9,7 +9,7 @@ flushed, and carries the number of the next generation (redo.py): the frozen one
 overlays are read again from the redo log, and pouring goes on.
 
 Who reads asks the fresh overlay, the frozen one, a cache of rows, the table. A range read pours the rows of its range
-into the open transaction first, where the same connection sees them.
+into the open transaction first, a lot at a time, where the same connection sees them.
 
 Commits happen only in `sync`, when nothing is unsynced: the table never holds what the redo log might not. What the
 table could not take (a full disk) stays in the redo log, and is tried again; when that has become too long, syncs fail.
@@ -47,6 +47,7 @@ POURED_PER_SYNC = 16
 POUR_LOT = 256  # rows of one commit, at least: a commit has its own price, and neighbours share pages
 CHECKPOINT_PAGES = 4000  # 32 MiB of WAL, then its pages go to the main file
 JOURNAL_LIMIT_BYTES = 64 << 20
+POURED_PER_READ = 256  # rows of an overlay that a range read pours before it reads on
 FIRST_PAGE_ROWS = 16  # range reads fetch few rows first (most queries want few), then more
 MAX_PAGE_ROWS = 256
 MAX_PAGE_BYTES = 1 << 20
@@ -176,16 +177,42 @@ class SqliteEngine:
             self._old, self._young, self._young_bytes = self._young, {}, 0
 
     def range(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-        frozen = self._frozen.take(start, end) if self._frozen is not None else []
-        fresh = self._fresh.take(start, end)
-        if frozen or fresh:
+        low, high = self._pour_range(start, end, reverse)
+        if (low, high) == (start, end):
+            return self._pages(start, end, reverse)
+        return self._in_lots(start, end, low, high, reverse)
+
+    def _in_lots(
+        self, start: bytes, end: bytes, low: bytes, high: bytes, reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Reads and pours by turns: a page of a large range must not wait for all that was written in it lately."""
+        while True:
+            yield from self._pages(low, high, reverse)
+            if (reverse and low == start) or (not reverse and high == end):
+                return
+            start, end = (start, low) if reverse else (high, end)
+            low, high = self._pour_range(start, end, reverse)
+
+    def _pour_range(self, start: bytes, end: bytes, reverse: bool) -> tuple[bytes, bytes]:
+        """Pours rows of the range, at most POURED_PER_READ of an overlay, from the end where reading begins.
+
+        The part of the range, from that end, of which the table has all now."""
+        overlays = (self._frozen, self._fresh) if self._frozen is not None else (self._fresh,)
+        bounds = [overlay.bound(start, end, POURED_PER_READ, reverse) for overlay in overlays]
+        for bound in bounds:
+            if bound is not None and reverse:
+                start = max(start, bound + b"\x00")
+            elif bound is not None:
+                end = min(end, bound)
+        lots = [overlay.take(start, end) for overlay in overlays]
+        if any(lots):
             try:
                 self._begin()
-                self._pour(frozen)
-                self._pour(fresh)
+                for rows in lots:
+                    self._pour(rows)
             except sqlite3.Error as error:
                 raise self._failed(error) from error
-        return self._pages(start, end, reverse)
+        return start, end
 
     def _pages(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         limit = FIRST_PAGE_ROWS

@@ -95,7 +95,7 @@ class Store:
     def range(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Rows with start <= key < end, in key order (or reversed). Lazy; not valid across a write: collect first."""
         try:
-            return self._engine.range(start, end, reverse)
+            yield from self._engine.range(start, end, reverse)
         except StoreError as error:
             self._take_back(error)
             raise

@@ -216,7 +216,7 @@ def accepted(request: HttpRequest, secret_for: SecretFor, now: float) -> Identit
     inner.update(sha256(canonical.encode()).hexdigest().encode())
     outer = opened.outer.copy()
     outer.update(inner.digest())
-    if not hmac.compare_digest(outer.hexdigest().encode(), signature.encode()):
+    if not signature.isascii() or not hmac.compare_digest(outer.hexdigest(), signature):
         return None
     token = headers.get("x-amz-security-token")
     return usual.identity if token is None else Identity(scope.access_key, scope.region, scope.service, token)

@@ -48,6 +48,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MAX_WRITES = 25
 MAX_PLANS = 2000
 MAX_NAME_CHARS = 255  # DynamoDB has longer names, and more to say of them
+_NO_KEY = msgspec.Raw()
 _HELD: Item = {}  # stands for an item that nobody needs decoded
 
 
@@ -82,7 +83,7 @@ class _Query(_Asked, gc=False):
     limit: int | None = None
     scan_index_forward: bool = True
     consistent_read: bool = False
-    exclusive_start_key: msgspec.Raw | None = None
+    exclusive_start_key: msgspec.Raw = _NO_KEY
 
 
 class _PutRequest(_Asked, gc=False):
@@ -227,7 +228,7 @@ class Usual:
         if found is None:
             return False
         prefix, (start, end) = table.rows_prefix, found
-        if asked.exclusive_start_key is not None:
+        if asked.exclusive_start_key is not _NO_KEY:
             behind = _whole_key(table, asked.exclusive_start_key)
             if behind is None or not start <= behind[0] < end:
                 return False
