@@ -8,8 +8,9 @@ as drawn, what they hit is not repeatable).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from antipodes.gameday import replicas
 from antipodes.gameday.app import WRITE_ATTRIBUTE, App
@@ -138,8 +139,13 @@ async def as_coroutine(work: Callable[[], Awaitable[None]]) -> None:
     await work()
 
 
-async def create_table(globe: Globe, app: App, timeout_s: float = 30.0) -> None:
-    """A global table over all Regions, ACTIVE everywhere. Raises TimeoutError, AwsError."""
+async def create_table(
+    globe: Globe, app: App, timeout_s: float = 30.0, *, attributes: tuple[str, ...] = (), more: Mapping[str, Any] = {}
+) -> None:
+    """A global table over all Regions, ACTIVE everywhere. Raises TimeoutError, AwsError.
+
+    attributes: further ones to define (strings); more: further parameters of CreateTable.
+    """
     home, *others = globe.regions
     world = globe.world(HERE)
     deadline = world.monotonic() + timeout_s
@@ -164,9 +170,10 @@ async def create_table(globe: Globe, app: App, timeout_s: float = 30.0) -> None:
     params = {
         "TableName": app.table,
         "KeySchema": [{"AttributeName": app.key, "KeyType": "HASH"}],
-        "AttributeDefinitions": [{"AttributeName": app.key, "AttributeType": "S"}],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in (app.key, *attributes)],
         "BillingMode": "PAY_PER_REQUEST",
         "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        **more,
     }
     await globe.call("dynamodb", "CreateTable", params, home)
     await wait(home)

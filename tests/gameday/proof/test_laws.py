@@ -119,7 +119,17 @@ def test_replayed_demands_a_log_without_gaps() -> None:
     assert broken(entry(1, SECOND), entry(2, FIRST, "w1")), "an older version taken after a newer one"
     assert broken(entry(1, FIRST), entry(2, SECOND)), "the image before is missing"
     assert broken(entry(1, FIRST), entry(2, SECOND, "e9")), "the image before is another one"
+    assert broken(entry(1, FIRST), entry(2, FIRST, "e1"), entry(3, SECOND, "e1")), "a write taken twice"
+    forgotten = replica(EAST, None, entry(1, FIRST), entry(2, gone(12, WEST), "e1"), entry(3, gone(12, WEST)))
+    assert not list(laws.replayed({EAST: forgotten}))
     assert broken(entry(1, FIRST)), "the table has more than the log"
+
+
+def test_indexed_demands_the_tables_items_and_no_others() -> None:
+    assert not list(laws.indexed(GOOD, {EAST: [item("w1")]}))
+    assert list(laws.indexed(GOOD, {EAST: []}))
+    assert list(laws.indexed(GOOD, {EAST: [item("e1")]})), "an entry of what was overwritten"
+    assert list(laws.indexed(GOOD, {EAST: [item("w1"), item("w1")]}))
 
 
 def test_streamed_demands_records_that_replay_to_the_table() -> None:

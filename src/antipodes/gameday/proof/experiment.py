@@ -18,7 +18,7 @@ from antipodes.gameday.app import App
 from antipodes.gameday.disaster import draw
 from antipodes.gameday.proof import laws
 from antipodes.gameday.proof.bench import TABLE, Bench, Workload
-from antipodes.gameday.proof.evidence import KEY, Evidence
+from antipodes.gameday.proof.evidence import KEY, WRITE, Evidence
 from antipodes.gameday.proof.strikes import SYNC_S, Strike, bring_back, drawn_strikes, strike
 from antipodes.gameday.proof.workloads import WORKLOADS
 from antipodes.gameday.storm import create_table
@@ -33,6 +33,11 @@ LASTS_S = 10.0
 PAUSE_S, REAL_PAUSE_S = 0.25, 0.01
 CALM_S = 45.0  # how long replicas may take to become equal after everything was mended
 PAGE = 1000
+INDEX = {  # every item is in it: each has the id of its write
+    "IndexName": "by-write",
+    "KeySchema": [{"AttributeName": WRITE, "KeyType": "HASH"}],
+    "Projection": {"ProjectionType": "ALL"},
+}
 
 
 class Experiment(msgspec.Struct, frozen=True):
@@ -103,7 +108,7 @@ async def run(experiment: Experiment, globe: Globe, ground: Ground) -> Proved:
     workload: Workload = WORKLOADS[experiment.workload]()
     bench = Bench(globe, experiment.seed, experiment.pause_s)
     began = bench.now()
-    await create_table(globe, App(table=TABLE, key=KEY))
+    await create_table(globe, App(table=TABLE, key=KEY), attributes=(WRITE,), more={"GlobalSecondaryIndexes": [INDEX]})
     await workload.setup(bench)
     world = globe.world(HERE)
     works: list[Callable[[], Awaitable[None]]] = [
@@ -116,8 +121,9 @@ async def run(experiment: Experiment, globe: Globe, ground: Ground) -> Proved:
     await workload.settle(bench)
     breaches = await _calm(bench, ground)
     streams = {region: await stream(globe, region) for region in globe.regions}
+    indexes = {region: await index(globe, region) for region in globe.regions}
     evidence = await ground.evidence()
-    breaches += judge(experiment, workload, bench, evidence, streams)
+    breaches += [*judge(experiment, workload, bench, evidence, streams), *laws.indexed(evidence, indexes)]
     return _proved(experiment, bench, evidence, breaches, began)
 
 
@@ -186,6 +192,21 @@ def _proved(
         overwritten=overwritten,
         lasted_s=bench.now() - began,
     )
+
+
+async def index(globe: Globe, region: str) -> list[Mapping[str, Any]]:
+    """All items of a replica's index, through the API; [] if it cannot be read."""
+    items: list[Mapping[str, Any]] = []
+    params: dict[str, Any] = {"TableName": TABLE, "IndexName": INDEX["IndexName"]}
+    try:
+        while True:
+            page = await globe.call("dynamodb", "Scan", params, region)
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return items
+            params["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    except (AwsError, NetworkError):
+        return []
 
 
 async def stream(globe: Globe, region: str) -> list[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ holds. They use nothing but versions, ids of writes and bytes: the code under te
                  is ahead: no Region loses for ever
     replayed     a Region's log replays without a gap: versions of an item rise, and each image before is what was there
     streamed     a Region's DynamoDB stream replays to exactly its table
+    indexed      a replica's global index has what its table has
 """
 
 from __future__ import annotations
@@ -152,11 +153,13 @@ def seen(planet: Planet, attempts: Sequence[Attempt]) -> Iterator[str]:
 
 
 def replayed(planet: Planet) -> Iterator[str]:
+    """A deletion may be taken twice: its tombstone is forgotten once all have it, and a copy may bring it again."""
     for region, evidence in sorted(planet.items()):
         state: dict[bytes, Entry] = {}
         for entry in evidence.log:
             before = state.get(entry.key)
-            if before is not None and entry.version <= before.version:
+            again = before is not None and entry.version == before.version and entry.item is before.item is None
+            if before is not None and entry.version <= before.version and not again:
                 yield f"{region}'s log has {entry.version} of {entry.key!r} at {entry.position} after {before.version}"
             if (before.item if before is not None else None) != entry.before:
                 yield f"{region}'s log has at {entry.position} another image before than was there at {entry.key!r}"
@@ -185,6 +188,18 @@ def streamed(planet: Planet, streams: Mapping[str, Sequence[Mapping[str, Any]]])
         if items != held:
             differing = sorted(key for key in {**items, **held} if items.get(key) != held.get(key))
             yield f"{region}'s stream replays to another table than it has; items {', '.join(differing)} differ"
+
+
+def indexed(planet: Planet, indexes: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """indexes: Region -> what its index over all items has."""
+    for region, found in sorted(indexes.items()):
+        held = sorted(str(one.item[KEY]["S"]) for one in planet[region].rows.values() if one.item is not None)
+        if sorted(item[KEY]["S"] for item in found) != held:
+            yield f"{region}'s index has {len(found)} items, and its table {len(held)}"
+        items = {one.item[KEY]["S"]: one.item for one in planet[region].rows.values() if one.item is not None}
+        for item in found:
+            if items.get(item[KEY]["S"]) != item:
+                yield f"{region}'s index has another {item[KEY]['S']} than its table"
 
 
 def _shown(state: State | None) -> bytes | None:
