@@ -241,6 +241,8 @@ def test_a_refused_batch_changes_nothing(changes: list[tuple[str, dict[str, Any]
         (plain(WWW, "192.0.2.1", SetIdentifier="a", GeoLocation={"CountryCode": "JP", "ContinentCode": "AS"}),
          "InvalidInput"),
         (plain(WWW, "192.0.2.1", TrafficPolicyInstanceId="x"), "InvalidInput"),
+        (alias(WWW, "d1.cloudfront.net", zone="Z2FDTNDATAQYW2"), "UnsupportedOperation"),
+        (alias(WWW, "lb-1.us-east-1.elb.amazonaws.com.", zone="Z35SXDOTRQ7X7K"), "UnsupportedOperation"),
     ],
 )  # fmt: skip
 def test_a_record_set_must_have_its_members(record: dict[str, Any], code: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.route53.desk import Desk, fault, page_size
+from antipodes.services.route53.desk import Desk, fault, marked_page
 from antipodes.services.route53.ledger import DESK, ZONES, Entry
 from antipodes.services.route53.records import Zone, bare_id, pack, unpack
 from antipodes.wire.operation import Request
@@ -67,18 +67,10 @@ class DelegationSets:
         return {"DelegationSet": set_shape(found)}
 
     async def list_reusable_delegation_sets(self, request: Request) -> Mapping[str, Any]:
-        size, marker = page_size(request.params, MAX_PAGE), request.params.get("Marker") or ""
-        found = [one for one in self._sets() if one.id >= marker]
+        found = self._sets()
         await self._desk.settle()
-        result: dict[str, Any] = {
-            "DelegationSets": [set_shape(one) for one in found[:size]],
-            "Marker": marker,
-            "IsTruncated": len(found) > size,
-            "MaxItems": str(size),
-        }
-        if len(found) > size:
-            result["NextMarker"] = found[size].id
-        return result
+        shapes, ids = [set_shape(one) for one in found], [one.id for one in found]
+        return marked_page(shapes, ids, request.params, "DelegationSets", MAX_PAGE)
 
     async def delete_reusable_delegation_set(self, request: Request) -> Mapping[str, Any]:
         found = reusable_set(self._desk, request.params["Id"])

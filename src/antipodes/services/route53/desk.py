@@ -155,6 +155,21 @@ def page_size(params: Mapping[str, Any], largest: int) -> int:
     return min(int(text), largest) if len(text) < 10 else largest
 
 
+def marked_page(
+    found: Sequence[dict[str, Any]], ids: Sequence[str], params: Mapping[str, Any], member: str, largest: int
+) -> dict[str, Any]:
+    """One page of shapes, in order of their ids: from Marker on. Raises InvalidInput."""
+    size, marker = page_size(params, largest), params.get("Marker") or ""
+    left = [at for at, one in enumerate(ids) if one >= marker]
+    result: dict[str, Any] = {
+        member: [found[at] for at in left[:size]],
+        "Marker": marker,
+        "IsTruncated": len(left) > size,
+        "MaxItems": str(size),
+    }
+    return result | ({"NextMarker": ids[left[size]]} if len(left) > size else {})
+
+
 def fault(code: str, message: str) -> ClientFault:
     """An error of the model, with the status that the model gives it."""
     shape = models.error_shape("route53", code)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.route53.desk import Desk, fault, invalid, page_size
+from antipodes.services.route53.desk import Desk, fault, invalid, marked_page
 from antipodes.services.route53.health import CHECKER_REGIONS, LAST_KNOWN
 from antipodes.services.route53.ledger import CHECKS, DESK, Entry
 from antipodes.services.route53.limits import MAX_CHECKS
@@ -93,18 +93,10 @@ class HealthChecks:
         return {"HealthCheck": check_shape(check)}
 
     async def list_health_checks(self, request: Request) -> Mapping[str, Any]:
-        size, marker = page_size(request.params, MAX_PAGE), request.params.get("Marker") or ""
-        found = [check for check in self._desk.checks() if check.id >= marker]
+        found = self._desk.checks()
         await self._desk.settle()
-        result: dict[str, Any] = {
-            "HealthChecks": [check_shape(check) for check in found[:size]],
-            "Marker": marker,
-            "IsTruncated": len(found) > size,
-            "MaxItems": str(size),
-        }
-        if len(found) > size:
-            result["NextMarker"] = found[size].id
-        return result
+        shapes, ids = [check_shape(one) for one in found], [one.id for one in found]
+        return marked_page(shapes, ids, request.params, "HealthChecks", MAX_PAGE)
 
     async def update_health_check(self, request: Request) -> Mapping[str, Any]:
         params = request.params

@@ -26,7 +26,7 @@ from antipodes.services.route53.records import (
     tidy,
     unpack,
 )
-from antipodes.services.route53.rules import name_problem, shape_faults
+from antipodes.services.route53.rules import name_problem, refuse_absent_targets, shape_faults
 from antipodes.wire.dns import BadName
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.operation import Request
@@ -94,8 +94,9 @@ class RecordSets:
 
 
 def _read(change: Mapping[str, Any]) -> tuple[str, RecordSet]:
-    """One Change, its shape checked. Raises InvalidInput, InvalidChangeBatch."""
+    """One Change, its shape checked. Raises InvalidInput, InvalidChangeBatch, NotSupported."""
     shape = change["ResourceRecordSet"]
+    refuse_absent_targets(shape)
     faults = shape_faults(change["Action"], shape)
     if faults:
         raise invalid(f"Invalid request: {faults}")

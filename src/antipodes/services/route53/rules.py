@@ -10,6 +10,7 @@ from antipodes.services.route53.geolocations import is_known
 from antipodes.services.route53.policies.geoproximity import LOCAL_ZONE_GROUPS
 from antipodes.services.route53.records import RecordSet
 from antipodes.wire import rdata
+from antipodes.wire.errors import NotSupported
 from antipodes.world.geography import regions
 
 _POLICY_FIELDS = (
@@ -22,8 +23,26 @@ _POLICY_FIELDS = (
     "GeoProximityLocation",
 )
 SUBDIVIDED = ("US", "UA")  # the countries whose subdivisions Route 53 knows
+# Services that an alias can lead to on AWS and that this planet does not have.
+_ABSENT_TARGETS = MappingProxyType(
+    {
+        ".cloudfront.net": "CloudFront distributions",
+        ".elb.amazonaws.com": "load balancers",
+        ".elasticbeanstalk.com": "Elastic Beanstalk environments",
+        ".awsglobalaccelerator.com": "Global Accelerator",
+        ".vpce.amazonaws.com": "VPC interface endpoints",
+    }
+)
 MAX_VALUES = 400
 MAX_LABEL = 63
+
+
+def refuse_absent_targets(shape: Mapping[str, Any]) -> None:
+    """Raises NotSupported for an alias that would lead to a service that is not here."""
+    target = str((shape.get("AliasTarget") or {}).get("DNSName", "")).lower().removesuffix(".")
+    for suffix, what in _ABSENT_TARGETS.items():
+        if target.endswith(suffix):
+            raise NotSupported(f"aliases to {what} ({target})")
 
 
 def shape_faults(action: str, shape: Mapping[str, Any]) -> str:
