@@ -1,7 +1,7 @@
 """The path of one HTTP request through a Region, as a visible list.
 
     admin?        the planet's own processes ask for status, tell of partitions
-    application?  a Host that API Gateway owns goes to its data plane, unsigned
+    application?  a Host that API Gateway owns goes to its data plane, unsigned; a function URL's to its function
     healthy?      an unsigned GET of / or /ping, as load balancers and scripts send it: DynamoDB's own answer to it
     identify      whose signature, for which Region and service
     verify        the signature
@@ -30,7 +30,8 @@ from antipodes.edge.client import HttpClient
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.contract import Service, Settings
 from antipodes.services.dynamodb.service import DynamoDB
-from antipodes.services.lambda_ import credentials
+from antipodes.services.lambda_ import credentials, url_door
+from antipodes.services.lambda_.service import Lambda
 from antipodes.wire import models, protocols, sigv4
 from antipodes.wire.errors import AccessDenied, AwsError, ClientFault, NotSupported, ServerFault
 from antipodes.wire.http import Answered, HttpRequest, HttpResponse, IndexedHeaders
@@ -76,6 +77,9 @@ class Path:
         gateway = services["apigateway"]
         assert isinstance(gateway, ApiGateway)
         self._gateway = gateway
+        functions = services["lambda"]
+        assert isinstance(functions, Lambda)
+        self._functions = functions
         dynamodb = services["dynamodb"]
         assert isinstance(dynamodb, DynamoDB)
         prefix = models.service_model("dynamodb").metadata["targetPrefix"]
@@ -87,6 +91,8 @@ class Path:
             return await self._admin(request)
         if self._gateway.owns_host(request.host):
             return await self._gateway.respond(request)
+        if url_door.owns_host(request.host):
+            return await self._functions.urls.respond(request, self._verify)
         if request.method == "GET" and request.target in HEALTH and request.header("authorization") is None:
             return HttpResponse(200, (), f"healthy: dynamodb.{self._region}.amazonaws.com ".encode())
         service = operation = spoken = None
@@ -131,7 +137,7 @@ class Path:
             return False
         target = headers.by_name.get("x-amz-target", "")
         operation = self._usual.get(target)
-        if operation is None or self._gateway.owns_host(request.host):
+        if operation is None or self._gateway.owns_host(request.host) or url_door.owns_host(request.host):
             return False
         identity = sigv4.accepted(request, self._secret_for, self._world.now())
         if identity is None or identity.region != self._region:

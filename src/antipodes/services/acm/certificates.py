@@ -25,6 +25,7 @@ class Certificates:
         self._authority = authority
         self._own_names = [
             f"*.execute-api.{region}.amazonaws.com",
+            f"*.lambda-url.{region}.on.aws",
             f"*.{region}.amazonaws.com",
             f"*.s3.{region}.amazonaws.com",
             "localhost",

@@ -29,6 +29,7 @@ class Catalogue:
         self.surroundings = surroundings
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, dict[str, Configuration]] = {}  # name -> version -> published configuration
+        self.urls: dict[str, tuple[str, str]] = {}  # id of a function URL -> function, alias ("": none)
         self._reserved_total = 0
         self.logs = LogBook(surroundings)
         self.queue: Queue  # of asynchronous invocations; the service sets it
@@ -154,6 +155,7 @@ class Catalogue:
 
     def _recount(self) -> None:
         self._reserved_total = sum(f.reserved or 0 for f in self.functions.values())
+        self.urls = {url.id: (f.name, alias) for f in self.functions.values() for alias, url in f.urls.items()}
 
     # -- for the pool ------------------------------------------------------------------------------------------------
 

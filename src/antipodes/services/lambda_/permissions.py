@@ -14,22 +14,27 @@ from typing import Any
 import msgspec
 
 from antipodes.services.lambda_.catalogue import Catalogue
-from antipodes.services.lambda_.records import Function, Statement, conflict, not_found
+from antipodes.services.lambda_.records import Function, Statement, conflict, invalid, not_found
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
 INVOKE = "lambda:InvokeFunction"
+INVOKE_URL = "lambda:InvokeFunctionUrl"
 
 
 async def add_permission(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
     reference = catalogue.reference(params["FunctionName"], params.get("Qualifier"))
     function = catalogue.function(reference)
-    for unsupported in ("EventSourceToken", "FunctionUrlAuthType", "PrincipalOrgID", "InvokedViaFunctionUrl"):
+    for unsupported in ("EventSourceToken", "PrincipalOrgID"):
         if params.get(unsupported):
             raise NotSupported(f"{unsupported} of AddPermission")
     catalogue.configuration(function, reference.qualifier)
     _check_revision(function, params.get("RevisionId"))
+    if params.get("FunctionUrlAuthType") and params["Action"] != INVOKE_URL:
+        raise invalid("FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action")
+    if params.get("InvokedViaFunctionUrl") and params["Action"] != INVOKE:  # the words are a guess
+        raise invalid("InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action")
     statement = Statement(
         sid=params["StatementId"],
         action=params["Action"],
@@ -37,6 +42,8 @@ async def add_permission(catalogue: Catalogue, request: Request) -> Result:
         source_arn=params.get("SourceArn") or "",
         source_account=params.get("SourceAccount") or "",
         qualifier=reference.qualifier or "",
+        url_auth=params.get("FunctionUrlAuthType") or "",
+        via_url=bool(params.get("InvokedViaFunctionUrl")),
     )
     if any(s.sid == statement.sid and s.qualifier == statement.qualifier for s in function.policy):
         raise conflict(
@@ -90,6 +97,20 @@ def allows(
         and statement.action in (INVOKE, "lambda:*", "*")
         and (not statement.source_arn or arn_like(statement.source_arn, source_arn))
         and statement.source_account in ("", account)
+        and not statement.url_auth
+        and not statement.via_url
+        for statement in policy
+    )
+
+
+def allows_url(policy: Sequence[Statement], *, qualifier: str, auth: str) -> bool:
+    """Whether anybody may call the function's URL of that AuthType. Pure."""
+    return any(
+        statement.qualifier == qualifier
+        and statement.principal == "*"
+        and statement.action in (INVOKE_URL, "lambda:*", "*")
+        and statement.url_auth in ("", auth)
+        and not (statement.source_arn or statement.source_account or statement.via_url)
         for statement in policy
     )
 
@@ -131,6 +152,10 @@ def _shown(catalogue: Catalogue, function: Function, statement: Statement) -> di
     condition: dict[str, Any] = {}
     if statement.source_account:
         condition["StringEquals"] = {"AWS:SourceAccount": statement.source_account}
+    if statement.url_auth:
+        condition.setdefault("StringEquals", {})["lambda:FunctionUrlAuthType"] = statement.url_auth
+    if statement.via_url:
+        condition["Bool"] = {"lambda:InvokedViaFunctionUrl": "true"}
     if statement.source_arn:
         condition["ArnLike"] = {"AWS:SourceArn": statement.source_arn}
     if condition:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from antipodes.wire.cors import Cors
 from antipodes.wire.errors import ClientFault
 
 LATEST = "$LATEST"
@@ -68,6 +69,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     source_arn: str = ""
     source_account: str = ""
     qualifier: str = ""  # version or alias it was added for; "" for the function
+    url_auth: str = ""  # holds for function URLs of this AuthType alone
+    via_url: bool = False  # holds for calls through a function URL alone
 
 
 class EventInvokeConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,6 +81,16 @@ class EventInvokeConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     on_success: str = ""
     on_failure: str = ""
     changed: float = 0.0  # epoch seconds
+
+
+class FunctionUrl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The HTTP address of a function, or of an alias."""
+
+    id: str  # the first part of its host name
+    auth: str  # NONE, AWS_IAM
+    cors: Cors | None = None
+    created: float = 0.0  # epoch seconds
+    updated: float = 0.0
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +106,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int | None = None  # reserved concurrency
     tags: dict[str, str] = {}
     event_invoke: dict[str, EventInvokeConfig] = {}  # by qualifier, $LATEST included
+    urls: dict[str, FunctionUrl] = {}  # by alias; "" for the function
 
 
 # A name, a partial ARN (account:function:name) or a whole ARN, each perhaps with a qualifier.

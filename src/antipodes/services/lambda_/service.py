@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from antipodes.services.contract import Carried, Surroundings
-from antipodes.services.lambda_ import event_invoke, functions, invoke, limits, permissions, versions
+from antipodes.services.lambda_ import event_invoke, functions, invoke, limits, permissions, urls, versions
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.mappings import Mappings
 from antipodes.services.lambda_.poller import Pollers
 from antipodes.services.lambda_.queue import Queue
+from antipodes.services.lambda_.url_door import UrlDoor
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
 
@@ -83,11 +84,17 @@ class Lambda:
             "GetFunctionEventInvokeConfig": event_invoke.get_function_event_invoke_config,
             "ListFunctionEventInvokeConfigs": event_invoke.list_function_event_invoke_configs,
             "DeleteFunctionEventInvokeConfig": event_invoke.delete_function_event_invoke_config,
+            "CreateFunctionUrlConfig": urls.create_function_url_config,
+            "UpdateFunctionUrlConfig": urls.update_function_url_config,
+            "GetFunctionUrlConfig": urls.get_function_url_config,
+            "ListFunctionUrlConfigs": urls.list_function_url_configs,
+            "DeleteFunctionUrlConfig": urls.delete_function_url_config,
             "ListTags": limits.list_tags,
             "TagResource": limits.tag_resource,
             "UntagResource": limits.untag_resource,
             "Invoke": invoke.invoke,
         }
+        self.urls = UrlDoor(catalogue)
         self._operations: dict[str, Operation] = {
             name: partial(operation, self._catalogue)
             if name in UNCHECKED

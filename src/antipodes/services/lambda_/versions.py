@@ -83,7 +83,8 @@ async def delete_alias(catalogue: Catalogue, request: Request) -> Result:
     """Deleting what is not there is no error, as on AWS."""
     function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
     rest = {name: alias for name, alias in function.aliases.items() if name != request.params["Name"]}
-    await catalogue.save(msgspec.structs.replace(function, aliases=rest))
+    urls = {name: url for name, url in function.urls.items() if name != request.params["Name"]}
+    await catalogue.save(msgspec.structs.replace(function, aliases=rest, urls=urls))
     return {}
 
 
