@@ -44,7 +44,8 @@ def tables(as_json: Json = False, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
             (pair.source, pair.target, str(one.items[pair.source]), str(pair.backlog), ms(pair.lag_ms), ms(pair.p99_ms))
             for pair in one.pairs
         ]
-        screen.table(("From", "To", "Items", "Waiting Items", "Lag, ms", "99th pct, ms"), rows)
+        if rows:  # a table of strong consistency has nothing that waits
+            screen.table(("From", "To", "Items", "Waiting Items", "Lag, ms", "99th pct, ms"), rows)
 
 
 def ms(value: float | None) -> str:

@@ -46,7 +46,7 @@ from antipodes.replica.messages import (
 )
 from antipodes.services.contract import Carried, Lags
 from antipodes.store.engine import StoreError
-from antipodes.store.records import Change, Logged
+from antipodes.store.records import COUNTER_BITS, Change, Logged
 from antipodes.store.store import Store
 from antipodes.world.world import ConnectionLost, World
 
@@ -60,6 +60,7 @@ SILENCE_S = 10.0  # a follower acknowledges every heartbeat: silence means that 
 SKIPPED_BEFORE_PROGRESS = 1000  # a long stretch of others' changes is reported before the heartbeat
 LOOKED_THROUGH = 1000  # entries, to find out whom the log's growth concerns
 WAITING_SLICE = 500  # log entries looked at between two turns of the event loop
+TIMES_A_SECOND = 1e6 * (1 << COUNTER_BITS)  # a Version's time counts so
 ACKED_PREFIX = b"replica/acked/"
 
 
@@ -146,14 +147,13 @@ def cut(
 
 def times_of(changes: Sequence[Change]) -> dict[str, Lags]:
     """When the changes of each topic were committed: number, sum, earliest and latest (epoch seconds). Pure."""
-    found: dict[str, Lags] = {}
+    times: dict[str, list[int]] = {}
     for change in changes:
-        at, known = change.version.seconds, found.get(change.topic)
-        if known is None:
-            found[change.topic] = Lags(1, at, at, at)
-        else:
-            found[change.topic] = Lags(known[0] + 1, known[1] + at, min(known[2], at), max(known[3], at))
-    return found
+        times.setdefault(change.topic, []).append(change.version.time)
+    return {
+        topic: Lags(len(found), sum(found) / TIMES_A_SECOND, min(found) / TIMES_A_SECOND, max(found) / TIMES_A_SECOND)
+        for topic, found in times.items()
+    }
 
 
 def lags_of(times: Lags, at: float) -> Lags:

@@ -17,6 +17,7 @@ The row is also what travels in a change record: a replica writes it as it came,
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from struct import Struct
 
 import orjson
@@ -58,24 +59,31 @@ def past_after(row: bytes, region: str) -> bytes:
     origin, _, past = row[_LENGTH : _LENGTH + row[_LENGTH - 1]].partition(b"\0")
     if origin == region.encode():
         return past
-    known = _entries(past)
-    for name, time in ((origin.decode(), int.from_bytes(row[6:14], "big")), (region, 0)):
-        site = geography.regions().get(name)
-        if site is not None:
-            known[site.number] = time
-    newest = sorted(((time, number) for number, time in known.items() if time), reverse=True)
-    return b"".join(number.to_bytes(1, "big") + time.to_bytes(8, "big") for time, number in newest)[:MAX_PAST_BYTES]
+    if not past:
+        return _code(origin) + row[6:14]
+    known = {entry[:1]: entry for entry in _split(past)}
+    known[_code(origin)] = _code(origin) + row[6:14]
+    known.pop(_code(region.encode()), None)
+    newest = sorted(known.values(), key=lambda entry: (entry[1:], entry[:1]), reverse=True)
+    return b"".join(newest)[:MAX_PAST_BYTES]
+
+
+@cache
+def _code(region: bytes) -> bytes:
+    """The byte that stands for a Region; zero for one that is on no map."""
+    site = geography.regions().get(region.decode())
+    return (site.number if site is not None else 0).to_bytes(1, "big")
 
 
 def knows(past: bytes, version: Version) -> bool:
     """Whether who had this past had seen a version, or a later one of its Region."""
-    site = geography.regions().get(version.region)
-    return site is not None and _entries(past).get(site.number, 0) >= version.time
+    code = _code(version.region.encode())
+    return any(entry[:1] == code and int.from_bytes(entry[1:], "big") >= version.time for entry in _split(past))
 
 
-def _entries(past: bytes) -> dict[int, int]:
-    """Times by Regions' numbers."""
-    return {past[at]: int.from_bytes(past[at + 1 : at + 9], "big") for at in range(0, len(past), 9)}
+def _split(past: bytes) -> list[bytes]:
+    """Its entries: the Region's number, the time."""
+    return [past[at : at + 9] for at in range(0, len(past), 9)]
 
 
 def is_tombstone(row: bytes) -> bool:
