@@ -76,6 +76,7 @@ def test_a_branch_that_is_left_shows_what_lies_under_it() -> None:
         }
         assert [one.region for one in dead.checkers if not one.heard] == ["us-west-2"]
         assert any("nothing is heard of the checkers in us-west-2" in note for note in told.notes)
+        assert not any("nothing to fail over to" in note for note in told.notes)  # it has just been left for eu
 
     on_planet(story)
 

@@ -178,18 +178,25 @@ def _all(candidates: Sequence[CandidateView]) -> Iterator[CandidateView]:
 def notes_of(steps: Sequence[StepView], checks: Mapping[str, CheckView]) -> tuple[str, ...]:
     """What keeps, or may keep, this name from failing over."""
     notes: dict[str, None] = {}
+    # What lies behind an alias that evaluates its target, and has others beside it: Route 53 can back out of it.
+    behind = {
+        one.target: True
+        for step in steps
+        for one in step.candidates
+        if one.chosen and one.evaluate_target_health and len(step.candidates) > 1
+    }
     for step in steps:
         if len(step.candidates) > 1 and not any(one.healthy for one in step.candidates):
             notes[f"No {step.type} record of {step.name} is healthy: Route 53 then answers as if all were."] = None
         for one in step.candidates:
             if one.chosen:
-                notes |= dict.fromkeys(_notes_of_chosen(step, one))
+                notes |= dict.fromkeys(_notes_of_chosen(step, one, step.name in behind))
     for check in checks.values():
         notes |= dict.fromkeys(_notes_of_check(check))
     return tuple(notes)
 
 
-def _notes_of_chosen(step: StepView, one: CandidateView) -> Iterator[str]:
+def _notes_of_chosen(step: StepView, one: CandidateView, can_back_out: bool) -> Iterator[str]:
     record = f"{step.name} {step.type}{f' ({one.set_id})' if one.set_id else ''}"
     alone = len(step.candidates) == 1
     if one.evaluate_target_health is False and one.under and not any(below.healthy for below in one.under):
@@ -205,7 +212,7 @@ def _notes_of_chosen(step: StepView, one: CandidateView) -> Iterator[str]:
         yield f"{record} is never unhealthy: it has no health check."
     if alone and step.policy == "simple" and one.check:
         yield f"{record} is a simple record: it is answered whatever its health check says."
-    if alone and step.policy != "simple":
+    if alone and step.policy != "simple" and not can_back_out:
         yield f"{record} is the only record of its name and type: there is nothing to fail over to."
 
 
