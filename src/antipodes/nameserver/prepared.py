@@ -29,6 +29,7 @@ MAX_NETWORKS = 4_096  # clients with a variant of their own, of one answer
 RD, CD = 0x0100, 0x0010
 FLAGS = (0, RD, CD, RD | CD)  # what an answer's header may take over from the question's
 
+FOR_OTHERS = b"*"  # ends the key of what a wildcard's owner answers for other names
 _CERTAIN = (1.0,)
 
 
@@ -82,49 +83,62 @@ class Preparer:
 
     def find(self, query: Query, client: Client) -> tuple[Variant, Made] | None:
         """The prepared answer; None: the question must be walked."""
-        key = query.question[-4:] + mark_of(query)
-        prepared = self.kept.get(query.name + key)
+        owner, key = query.name, query.question[-4:] + mark_of(query)
+        prepared = self.kept.get(owner + key)
+        if prepared is None:
+            found = self._owner(query)
+            if found is None:
+                return None
+            if found != owner:
+                owner, key = found, key + FOR_OTHERS
+                prepared = self.kept.get(owner + key)
         if isinstance(prepared, Made):
             return _SAME_FOR_ALL, prepared
         if prepared is None:
             prepared = self._begin(query)
-        if prepared is None or prepared.walked:
+        if prepared.walked:
             return None
         variant = prepared.everywhere or prepared.variants.get(client if prepared.by_network else client.site)
         if variant is None:
-            variant = self._vary(query, key, prepared, client)
+            variant = self._vary(query, owner, key, prepared, client)
             if variant is None:
                 return None
         if variant.sampled:
             return variant, sample(variant, self._random)
         if variant.missing:
-            self._make_some(query, key, prepared, variant)
+            self._make_some(query, owner, key, prepared, variant)
         way = variant.ways[0 if len(variant.ways) == 1 else bisect_right(variant.sums, self._random())]
         return variant, way if isinstance(way, Made) else _made(query, self._sign(query, way))
 
-    def _make_some(self, query: Query, key: bytes, prepared: Prepared, variant: Variant) -> None:
+    def _make_some(self, query: Query, owner: bytes, key: bytes, prepared: Prepared, variant: Variant) -> None:
         """The next MADE_AT_ONCE ways of a variant: no question waits for all of them."""
         for index in variant.missing[:MADE_AT_ONCE]:
             way = variant.ways[index]
             if not isinstance(way, Made):
                 variant.ways[index] = made = _made(query, self._sign(query, way))
                 if variant is prepared.everywhere and len(variant.ways) == 1 and not prepared.logged:
-                    self._plane.kept.keep(query.name, key, made, ())
+                    self._plane.kept.keep(owner, key, made, ())
         del variant.missing[:MADE_AT_ONCE]
 
     def walk(self, query: Query, client: Client) -> Resolution:
         return self._sign(query, self._plane.resolve(query.name, query.type, client))
 
-    def _begin(self, query: Query) -> Prepared | None:
-        """Only for owners that exist, and types that are usual: what is kept is bounded by what the zones hold."""
-        zone = self._plane.zone_for(query.name, query.type)
-        if zone is None or query.name not in zone.groups or zone.cut_above(query.name, query.type) is not None:
-            return None
+    def _owner(self, query: Query) -> bytes | None:
+        """Under which owner an answer is kept; None: it is not. Only owners that exist, and types that are usual: what
+        is kept is bounded by what the zones hold."""
         if query.type not in dns.TYPE_NAMES or query.type == dns.ANY:
             return None
-        return Prepared(zone.zone.id if self._logs(zone.zone.id) else "")
+        zone = self._plane.zone_for(query.name, query.type)
+        if zone is None or zone.cut_above(query.name, query.type) is not None:
+            return None
+        owner = zone.owner_for(query.name)
+        return None if owner != query.name and query.dnssec_ok else owner  # each name has signatures of its own
 
-    def _vary(self, query: Query, key: bytes, prepared: Prepared, client: Client) -> Variant | None:
+    def _begin(self, query: Query) -> Prepared:
+        zone = self._plane.zone_for(query.name, query.type)
+        return Prepared(zone.zone.id if zone is not None and self._logs(zone.zone.id) else "")
+
+    def _vary(self, query: Query, owner: bytes, key: bytes, prepared: Prepared, client: Client) -> Variant | None:
         """Prepares the answer for a client's place. None: it must be walked."""
         touched: dict[bytes, None] = {}
 
@@ -132,7 +146,11 @@ class Preparer:
             return self._plane.resolve(query.name, query.type, client, touched=touched)
 
         outcomes = self._plane.draws.outcomes(play, MAX_OUTCOMES)
-        self._plane.kept.keep(query.name, key, prepared, touched)
+        if owner != query.name:  # which wildcard stands for a name is found out each time
+            touched = self._plane.aliases_of(owner, query.type)
+            if outcomes is None or any(not _is_own(query, found) for _, found in outcomes.ways):
+                outcomes = None
+        self._plane.kept.keep(owner, key, prepared, touched)
         variant = None if outcomes is None else self._variant_of(query, outcomes, prepared.logged)
         if outcomes is None or variant is None:
             prepared.walked = True
@@ -154,8 +172,7 @@ class Preparer:
         if not outcomes.sampled:
             return _variant_of(outcomes.ways, logged)
         found = outcomes.ways[0][1]
-        alone = all(record.name == query.name for record in found.answers) and not found.authority
-        if not alone or self._sign(query, found).answers != found.answers:
+        if not _is_own(query, found) or self._sign(query, found).answers != found.answers:
             return None  # a chain that ends in a sample; a signature for each sample
         heads = _heads(found.rcode, found.authoritative, outcomes.sampled, 0)
         records = [Made(heads, dns.sections(query.name, [record]), found.rcode) for record in found.answers]
@@ -185,6 +202,11 @@ _SAME_FOR_ALL = Variant([], _CERTAIN)
 def mark_of(query: Query) -> bytes:
     """Which of the answers to one question: plain, signed, signed with the rcode of RFC 9824 5.1."""
     return (b"C" if query.compact_ok else b"D") if query.dnssec_ok else b""
+
+
+def _is_own(query: Query, found: Resolution) -> bool:
+    """Whether all that is said is said of the very name: then the bytes do not depend on what it is."""
+    return not found.authority and all(record.name == query.name for record in found.answers)
 
 
 def _variant_of(outcomes: Sequence[tuple[float, Resolution]], logged: str) -> Variant:

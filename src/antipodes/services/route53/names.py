@@ -74,6 +74,19 @@ class ZoneNames:
                 return None
         return None
 
+    def owner_for(self, name: bytes) -> bytes | None:
+        """Whose records answer for a name: its own, or those of the wildcard that stands for it; None: nobody's."""
+        if name in self.groups:
+            return name
+        if name in self.below:
+            return None
+        for parent in parents(name)[1:]:
+            if self.exists(parent):
+                return WILDCARD + parent if WILDCARD + parent in self.groups else None
+            if len(parent) <= len(self.apex):
+                return None
+        return None
+
     def cut_above(self, name: bytes, qtype: int) -> bytes | None:
         """The delegation that a question falls under: the topmost one at or above the name."""
         if not self.cuts:

@@ -234,6 +234,16 @@ class DataPlane:
                 return None
             at += 1 + length
 
+    def aliases_of(self, name: bytes, qtype: int) -> dict[bytes, None]:
+        """The names that a group of records leads to by aliases: what answers from it lean on."""
+        touched: dict[bytes, None] = {}
+        zone = self.zone_for(name, qtype)
+        groups = zone.groups.get(name, {}) if zone else {}
+        group = groups.get(qtype) or groups.get(CNAME)
+        if zone is not None and group is not None:
+            touch_aliases(touched, zone, group)
+        return touched
+
     def _planet_answer(self, name: bytes, qtype: int) -> Resolution | None:
         address = self._planet.address_of(name)
         if address is None:
@@ -270,7 +280,7 @@ class DataPlane:
             picked = None
             if group is not None:
                 if touched is not None:
-                    _touch_aliases(touched, home, group)
+                    touch_aliases(touched, home, group)
                 picked = self._selection.pick(home.groups, owner, group, client, trail)
                 walk.located = walk.located or picked.located
                 walk.network_bits = longest(walk.network_bits, picked.network_bits)
@@ -327,7 +337,7 @@ def _touch(touched: dict[bytes, None], home: ZoneNames, owner: bytes) -> None:
             return
 
 
-def _touch_aliases(touched: dict[bytes, None], home: ZoneNames, group: Group) -> None:
+def touch_aliases(touched: dict[bytes, None], home: ZoneNames, group: Group) -> None:
     """The targets of a group's aliases, and theirs: their records and their health."""
     waiting = [group]
     while waiting:
