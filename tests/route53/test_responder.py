@@ -159,6 +159,42 @@ def test_the_hot_path_answers_as_the_long_way(data: st.DataObject) -> None:
         assert warm.answer(message, client) == first
 
 
+def told(server: Responder, name: str) -> str:
+    return dns.message.from_wire(server.answer(question(codec.encode_name(name), A), "127.0.0.1") or b"").to_text()
+
+
+def test_a_chain_into_a_delegation_follows_its_name_servers() -> None:
+    plane = Plane(
+        plain("www.example.com", "host.sub.example.com.", kind="CNAME"),
+        plain("host.sub.example.com", IP),
+        plain("sub.example.com", "ns.one.test.", kind="NS"),
+    ).plane
+    server = responder(plane)
+    assert "NS ns.one.test." in told(server, "www.example.com")
+    record = record_of(plain("sub.example.com", "ns.two.test.", kind="NS"))
+    plane.set_group("ZTEST", "sub.example.com.", "NS", [record])
+    assert "NS ns.two.test." in told(server, "www.example.com")
+
+
+def test_a_wildcard_that_leads_into_itself_answers_each_name_with_its_own_chain() -> None:
+    server = responder(Plane(plain("*.example.com", "x.example.com.", kind="CNAME")).plane)
+    for _ in range(2):
+        assert told(server, "x.example.com").count(" CNAME ") == 1
+        assert told(server, "y.example.com").count(" CNAME ") == 2
+
+
+def test_a_wildcards_answer_is_prepared_once_for_all_names() -> None:
+    plane = Plane(plain("*.example.com", IP), plain("there.example.com", "text", kind="TXT")).plane
+    server = responder(plane)
+    for name in ("a", "b.c", "A", "d"):
+        assert ask(server, question(codec.encode_name(f"{name}.example.com"), A)).addresses() == (IP,)
+    assert list(plane.kept.keys) == [codec.encode_name("*.example.com")]
+    assert not ask(server, question(codec.encode_name("there.example.com"), A)).addresses()
+    plane.set_group("ZTEST", "d.example.com.", "A", [record_of(plain("d.example.com", OTHER))])
+    assert ask(server, question(codec.encode_name("d.example.com"), A)).addresses() == (OTHER,)
+    assert not ask(server, question(codec.encode_name("x.d.example.com"), A)).addresses()
+
+
 # ---------------------------------------------------------------- scope, place, draws
 
 

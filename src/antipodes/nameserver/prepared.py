@@ -205,8 +205,9 @@ def mark_of(query: Query) -> bytes:
 
 
 def _is_own(query: Query, found: Resolution) -> bool:
-    """Whether all that is said is said of the very name: then the bytes do not depend on what it is."""
-    return not found.authority and all(record.name == query.name for record in found.answers)
+    """Whether all that is said is said of the very name and type: then the bytes do not depend on the name. (A CNAME
+    may lead anywhere, also back to the name.)"""
+    return not found.authority and all(one.name == query.name and one.type == query.type for one in found.answers)
 
 
 def _variant_of(outcomes: Sequence[tuple[float, Resolution]], logged: str) -> Variant:

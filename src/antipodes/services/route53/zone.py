@@ -270,7 +270,7 @@ class DataPlane:
             if touched is not None:
                 _touch(touched, home, owner)
             if cut is not None:
-                return _referred(walk, home, cut)
+                return _referred(walk, home, cut, touched)
             if groups is None:
                 return _denied(walk, NXDOMAIN, Denial(home, owner, None), touched)
             if qtype == ANY and groups:
@@ -308,8 +308,11 @@ class DataPlane:
             home = following
 
 
-def _referred(walk: _Walk, home: ZoneNames, cut: bytes) -> Resolution:
+def _referred(walk: _Walk, home: ZoneNames, cut: bytes, touched: dict[bytes, None] | None) -> Resolution:
     servers = home.referral(cut)
+    if touched is not None:
+        touched[cut] = None
+        touched.update((server.rdata, None) for server in servers)  # their addresses are the glue
     there = tuple(home.groups[cut])
     return walk.end(
         authority=servers,
