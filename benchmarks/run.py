@@ -7,11 +7,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import dns_peers, dynamodb, planet
+from benchmarks import dns_peers, dynamodb, planet, replication
 
 
 def main() -> None:
     planet.measure()
+    replication.measure([])
     dns_peers.measure()
     dynamodb.measure()
 
