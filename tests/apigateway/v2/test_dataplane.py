@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from antipodes.edge.http import serve_http
 from antipodes.wire.errors import ClientFault, NotSupported
-from antipodes.wire.http import HttpResponse
+from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.world.geography import address_of
 from tests.apigateway.conftest import ACCOUNT, CERTIFICATE, REGION, Play, Room, host_of, uri_of
 
 ECHO = "import json\ndef handler(event, c):\n    return event\n"
@@ -292,3 +294,35 @@ def test_what_is_wrong_is_refused_and_leaves_nothing(play_once: Play) -> None:
         assert (await room.get(host_of(api), "/a")).status == 500  # no such function
 
     play_once(story)
+
+
+def test_http_servers_are_proxied_to(play: Play) -> None:
+    async def story(room: Room) -> None:
+        seen: list[HttpRequest] = []
+
+        async def serve(request: HttpRequest) -> HttpResponse:
+            seen.append(request)
+            headers = (("X-Own", "1"), ("Access-Control-Allow-Origin", "evil"))
+            return HttpResponse(418, headers, request.body[::-1])
+
+        server = await serve_http(room.world, 0, serve)
+        address = f"http://{address_of(REGION)}:{server.port}"
+        api = str((await room.ask2("CreateApi", Name="a", ProtocolType="HTTP", CorsConfiguration=OPEN))["ApiId"])
+        await room.ask2("CreateStage", ApiId=api, StageName="$default", AutoDeploy=True, StageVariables={"v": "one"})
+        for key, uri in (
+            ("ANY /{proxy+}", address + "/${stageVariables.v}/{proxy}?own=1"),
+            ("GET /down", f"http://{address_of(REGION)}:9/"),
+        ):
+            proxied = {"IntegrationType": "HTTP_PROXY", "IntegrationMethod": "ANY", "IntegrationUri": uri}
+            made = await room.ask2("CreateIntegration", ApiId=api, **proxied)
+            await room.ask2("CreateRoute", ApiId=api, RouteKey=key, Target=f"integrations/{made['IntegrationId']}")
+        answer = await room.get(host_of(api), "/a%20b/c?x=1", "PUT", b"abc", X_Two="2")
+        assert (answer.status, answer.body, answer.header("x-own")) == (418, b"cba", "1")
+        assert answer.header("access-control-allow-origin") is None
+        assert (seen[0].method, seen[0].target) == ("PUT", "/one/a%20b/c?own=1&x=1")
+        assert (seen[0].header("host"), seen[0].header("x-two")) == (address.removeprefix("http://"), "2")
+        assert seen[0].header("forwarded") == f"for=198.18.0.9;host={host_of(api)};proto=http"
+        assert told(await room.get(host_of(api), "/down")) == (503, b'{"message":"Service Unavailable"}')
+        server.close()
+
+    play(story)

@@ -1,10 +1,12 @@
 """The data plane of HTTP APIs: a request to a function and its answer back. Errors are in the bodies of facts 3.2.
 
-find the API    by Host: {api}.execute-api.…, or a custom domain and its longest API mapping
-find the stage  the first part of the path if it names one, else $default; or what the mapping names
-preflight       CORS is answered here, whatever routes there are
-find the route  full match, greedy, $default
-integrate       Lambda proxy, payload 1.0 or 2.0, if the function's policy allows it
+    find the API    by Host: {api}.execute-api.…, or a custom domain and its longest API mapping
+    find the stage  the first part of the path if it names one, else $default; or what the mapping names
+    preflight       CORS is answered here, whatever routes there are
+    find the route  full match, greedy, $default
+    integrate       Lambda proxy, payload 1.0 or 2.0, if the function's policy allows it; or on to an HTTP server
+
+It knows nothing of how APIs are edited: it serves what a stage's deployment says.
 """
 
 from __future__ import annotations
@@ -26,11 +28,13 @@ from antipodes.services.apigateway.dataplane import (
 from antipodes.services.apigateway.routing import longest_mapping
 from antipodes.services.apigateway.v2 import payload1
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
+from antipodes.services.apigateway.v2.http_proxy import HttpProxy, filled
 from antipodes.services.apigateway.v2.records import DEFAULT
 from antipodes.services.apigateway.v2.routing import Target
 from antipodes.wire import cors, payload2
 from antipodes.wire.errors import AwsError
 from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.world.world import NetworkError
 
 log = logging.getLogger("antipodes.apigateway")
 
@@ -65,6 +69,7 @@ class HttpDataPlane:
         self._region = catalogue.surroundings.region
         self._account = catalogue.surroundings.settings.account
         self._call = catalogue.surroundings.call
+        self._proxy = HttpProxy(self._world, catalogue.surroundings.settings)
 
     def led(self, request: HttpRequest) -> Led | None:
         """The HTTP API that the Host means; None: none."""
@@ -114,7 +119,11 @@ class HttpDataPlane:
             return cors.over(configured, request, NOT_FOUND)
         if not self._catalogue.surroundings.store.settled:
             await self._catalogue.shared.settled()
-        response = await self._invoke(request, prepared, path, *routed, request_id)
+        target, parameters = routed
+        if target.integration.kind == "HTTP_PROXY":
+            response = await self._forward(request, prepared, target, parameters)
+        else:
+            response = await self._invoke(request, prepared, path, target, parameters, request_id)
         return cors.over(configured, request, response)
 
     def _stage(self, led: Led) -> tuple[Prepared, str] | None:
@@ -130,6 +139,18 @@ class HttpDataPlane:
             return prepared, slash + rest or "/"
         prepared = self._catalogue.prepared(led.api_id, DEFAULT)
         return None if prepared is None else (prepared, led.path)
+
+    async def _forward(
+        self, request: HttpRequest, prepared: Prepared, target: Target, parameters: dict[str, str]
+    ) -> HttpResponse:
+        integration = target.integration
+        uri = filled(integration.uri, prepared.stage.variables)
+        timeout_s = integration.timeout_ms / 1000
+        try:
+            return await self._proxy.send(request, uri, integration.method, parameters, timeout_s=timeout_s)
+        except NetworkError as error:
+            log.warning("%s: %s %s: %s", self._region, request.method, request.path, error)
+            return TIMED_OUT
 
     async def _invoke(
         self,

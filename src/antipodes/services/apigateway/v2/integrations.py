@@ -1,4 +1,7 @@
-"""Integrations of HTTP APIs: Lambda functions by proxy, payload 1.0 or 2.0. What else AWS has is refused by name."""
+"""Integrations of HTTP APIs: Lambda functions by proxy, payload 1.0 or 2.0, and HTTP servers.
+
+What else AWS has is refused by name.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import msgspec
 
 from antipodes.services.apigateway.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
+from antipodes.services.apigateway.v2.http_proxy import check_uri
 from antipodes.services.apigateway.v2.listing import page
 from antipodes.services.apigateway.v2.records import TIMEOUT_MS, HttpApi, Integration, missing
 from antipodes.services.apigateway.v2.routing import lambda_of
@@ -19,6 +23,9 @@ REFUSED = (
     "ConnectionId", "ContentHandlingStrategy", "CredentialsArn", "IntegrationSubtype", "PassthroughBehavior",
     "RequestParameters", "RequestTemplates", "ResponseParameters", "TemplateSelectionExpression", "TlsConfig",
 )  # fmt: skip
+
+
+METHODS = frozenset({"ANY", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 async def create_integration(catalogue: HttpCatalogue, request: Request) -> Result:
@@ -70,14 +77,23 @@ def integration_of(params: Mapping[str, Any], integration_id: str) -> Integratio
         raise NotSupported(f"ConnectionType {params['ConnectionType']} of integrations of HTTP APIs")
     if kind in {"AWS", "HTTP", "MOCK"}:
         raise bad_request(f"IntegrationType {kind} is not supported for HTTP APIs")  # the words are a guess
-    if kind != "AWS_PROXY":
+    uri, payload = str(params.get("IntegrationUri") or ""), params.get("PayloadFormatVersion")
+    method = str(params.get("IntegrationMethod") or "")
+    if kind == "AWS_PROXY":
+        if lambda_of(uri) is None:
+            raise NotSupported(f"AWS_PROXY to {uri or 'nothing'} in HTTP APIs; only Lambda functions")
+        if payload not in {"1.0", "2.0"}:
+            raise bad_request("PayloadFormatVersion is a required parameter for AWS_PROXY integration: 1.0 or 2.0")
+        method = method or "POST"
+    elif kind == "HTTP_PROXY":
+        check_uri(uri)
+        if payload not in (None, "", "1.0"):
+            raise bad_request("PayloadFormatVersion of an HTTP_PROXY integration can only be 1.0")
+        if method not in METHODS:
+            raise bad_request("IntegrationMethod is a required parameter for HTTP_PROXY integration")
+        payload = "1.0"
+    else:
         raise NotSupported(f"IntegrationType {kind} of HTTP APIs")
-    uri = str(params.get("IntegrationUri") or "")
-    if lambda_of(uri) is None:
-        raise NotSupported(f"AWS_PROXY to {uri or 'nothing'} in HTTP APIs; only Lambda functions")
-    payload = params.get("PayloadFormatVersion")
-    if payload not in {"1.0", "2.0"}:
-        raise bad_request("PayloadFormatVersion is a required parameter for AWS_PROXY integration: 1.0 or 2.0")
     timeout_ms = int(params.get("TimeoutInMillis") or TIMEOUT_MS)
     if not 50 <= timeout_ms <= TIMEOUT_MS:
         raise bad_request("Timeout should be between 50 ms and 30000 ms")
@@ -85,7 +101,7 @@ def integration_of(params: Mapping[str, Any], integration_id: str) -> Integratio
         id=integration_id,
         kind=kind,
         uri=uri,
-        method=str(params.get("IntegrationMethod") or "POST"),
+        method=method,
         payload=str(payload),
         timeout_ms=timeout_ms,
         description=str(params.get("Description") or ""),

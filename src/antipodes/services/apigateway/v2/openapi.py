@@ -1,7 +1,7 @@
 """OpenAPI 3 documents with AWS's extensions, to an HTTP API's routes and integrations. Pure, but for the ids it draws.
 
 What stands in a document and is not carried out is refused by name, never dropped in silence: authorizers in use,
-integrations other than aws_proxy, policies. Schemas change nothing: HTTP APIs do not validate.
+integrations other than aws_proxy and http_proxy, policies. Schemas change nothing: HTTP APIs do not validate.
 """
 
 from __future__ import annotations

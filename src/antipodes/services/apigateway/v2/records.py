@@ -25,7 +25,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What routes lead to."""
 
     id: str
-    kind: str  # "AWS_PROXY" (a Lambda function)
+    kind: str  # "AWS_PROXY" (a Lambda function), "HTTP_PROXY"
     uri: str
     method: str = ""
     payload: str = "1.0"
