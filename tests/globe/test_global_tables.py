@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import orjson
 import pytest
 
 from antipodes.globe import replicas
@@ -148,3 +149,12 @@ def test_a_global_tables_life_with_processes(tmp_path: Path) -> None:
                 globe.close()
 
         asyncio.run(real())
+        told = planet.command("conflicts", "Things", "--json")
+        assert told.code == 1
+        (conflict,) = orjson.loads(told.out)["conflicts"]
+        assert (conflict["lost"]["region"], conflict["won"]["region"]) == (EAST, WEST)
+        verified = planet.command("verify", "Things")
+        assert (verified.code, "equal: " in verified.out) == (0, True)
+        assert [planet.command(name, "Nothing").code for name in ("verify", "conflicts")] == [2, 2]
+        (table,) = orjson.loads(planet.command("tables", "--json").out)
+        assert table["replicas"] == {EAST: "ACTIVE", EUROPE: "ACTIVE"}
