@@ -58,6 +58,9 @@ class Room:
         """Of the second API."""
         return dict(await self._call("apigatewayv2", operation, params))
 
+    async def ask_lambda(self, operation: str, **params: Any) -> dict[str, Any]:
+        return dict(await self._call("lambda", operation, params))
+
     async def get(self, host: str, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> HttpResponse:
         given = (("Host", host), *((k.replace("_", "-"), v) for k, v in headers.items()))
         assert self.gateway.owns_host(host)

@@ -79,9 +79,7 @@ def event_of(request: HttpRequest, call: Call) -> bytes:
     if cookies:
         event["cookies"] = cookies
     event["headers"] = headers = joined_headers(request, call.trace_id)
-    query: dict[str, str] = {}
-    for key, value in parse_qsl(request.query, keep_blank_values=True) if request.query else ():
-        query[key] = f"{query[key]},{value}" if key in query else value
+    query = query_of(request)
     if query:
         event["queryStringParameters"] = query
     context: dict[str, Any] = {
@@ -114,6 +112,14 @@ def event_of(request: HttpRequest, call: Call) -> bytes:
         event["body"] = body
     event["isBase64Encoded"] = encoded
     return orjson.dumps(event)
+
+
+def query_of(request: HttpRequest) -> dict[str, str]:
+    """The query's parameters, several values joined by commas."""
+    query: dict[str, str] = {}
+    for key, value in parse_qsl(request.query, keep_blank_values=True) if request.query else ():
+        query[key] = f"{query[key]},{value}" if key in query else value
+    return query
 
 
 def body_of(request: HttpRequest) -> tuple[str | None, bool]:

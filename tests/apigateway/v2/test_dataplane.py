@@ -12,32 +12,10 @@ from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.world.geography import address_of
 from tests.apigateway.conftest import ACCOUNT, CERTIFICATE, REGION, Play, Room, host_of, uri_of
+from tests.apigateway.v2.conftest import ECHO, made, told
 
-ECHO = "import json\ndef handler(event, c):\n    return event\n"
 HANDS_BACK = "import json\ndef handler(event, c):\n    return json.loads(event['body'])\n"
 OPEN = {"AllowOrigins": ["https://a.example"], "AllowMethods": ["GET"], "AllowHeaders": ["x-one"], "MaxAge": 60}
-
-
-async def made(room: Room, function: str, *keys: str, payload: str = "2.0", stage: str = "$default", **api: Any) -> str:
-    """An API whose routes all lead to the function, on a stage with AutoDeploy; its id."""
-    api_id = str((await room.ask2("CreateApi", Name="a", ProtocolType="HTTP", **api))["ApiId"])
-    integration = await room.ask2(
-        "CreateIntegration",
-        ApiId=api_id,
-        IntegrationType="AWS_PROXY",
-        IntegrationUri=function,
-        PayloadFormatVersion=payload,
-    )
-    await room.ask2("CreateStage", ApiId=api_id, StageName=stage, AutoDeploy=True)
-    for key in keys:
-        await room.ask2(
-            "CreateRoute", ApiId=api_id, RouteKey=key, Target=f"integrations/{integration['IntegrationId']}"
-        )
-    return api_id
-
-
-def told(response: HttpResponse) -> tuple[int, bytes]:
-    return response.status, response.body
 
 
 def test_event_of_payload_2(play: Play) -> None:

@@ -149,6 +149,7 @@ class HttpCatalogue:
             cors=api.cors,
             routes=tuple(api.routes.values()),
             integrations=api.integrations,
+            authorizers=api.authorizers,
         )
 
     def _deploy(self, api: HttpApi, stage: HttpStage) -> Rows:

@@ -4,6 +4,7 @@
     find the stage  the first part of the path if it names one, else $default; or what the mapping names
     preflight       CORS is answered here, whatever routes there are
     find the route  full match, greedy, $default
+    authorize       by a Lambda function, if the route has an authorizer
     integrate       Lambda proxy, payload 1.0 or 2.0, if the function's policy allows it; or on to an HTTP server
 
 It knows nothing of how APIs are edited: it serves what a stage's deployment says.
@@ -13,8 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
@@ -28,6 +32,7 @@ from antipodes.services.apigateway.dataplane import (
 from antipodes.services.apigateway.routing import longest_mapping
 from antipodes.services.apigateway.v2 import payload1
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
+from antipodes.services.apigateway.v2.gatekeeper import Gatekeeper, Stopped
 from antipodes.services.apigateway.v2.http_proxy import HttpProxy, filled
 from antipodes.services.apigateway.v2.records import DEFAULT
 from antipodes.services.apigateway.v2.routing import Target
@@ -49,6 +54,8 @@ NOT_FOUND = _error(404, "Not Found")
 TOO_LARGE = _error(413, "Request Entity Too Large")
 FAILED = _error(500, "Internal Server Error")
 TIMED_OUT = _error(503, "Service Unavailable")  # facts 3.2 have it from memory; another page of AWS's says 504
+# What an authorizer leads to (AWS's guide; the bodies from memory).
+STOPPED = MappingProxyType({401: _error(401, "Unauthorized"), 403: _error(403, "Forbidden"), 500: FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class HttpDataPlane:
         self._region = catalogue.surroundings.region
         self._account = catalogue.surroundings.settings.account
         self._call = catalogue.surroundings.call
+        self._gatekeeper = Gatekeeper(catalogue.surroundings)
         self._proxy = HttpProxy(self._world, catalogue.surroundings.settings)
 
     def led(self, request: HttpRequest) -> Led | None:
@@ -120,10 +128,18 @@ class HttpDataPlane:
         if not self._catalogue.surroundings.store.settled:
             await self._catalogue.shared.settled()
         target, parameters = routed
+        call = self._described(request, prepared, path, target, parameters, request_id)
+        if target.authorizer_id:
+            try:
+                context = await self._gatekeeper.pass_on(request, prepared, target, call, path)
+            except Stopped as stopped:
+                return cors.over(configured, request, STOPPED[stopped.status])
+            told = context if target.integration.payload == "1.0" else {"lambda": context}
+            call = dataclasses.replace(call, authorizer=told)
         if target.integration.kind == "HTTP_PROXY":
             response = await self._forward(request, prepared, target, parameters)
         else:
-            response = await self._invoke(request, prepared, path, target, parameters, request_id)
+            response = await self._invoke(request, prepared, target, call)
         return cors.over(configured, request, response)
 
     def _stage(self, led: Led) -> tuple[Prepared, str] | None:
@@ -141,7 +157,7 @@ class HttpDataPlane:
         return None if prepared is None else (prepared, led.path)
 
     async def _forward(
-        self, request: HttpRequest, prepared: Prepared, target: Target, parameters: dict[str, str]
+        self, request: HttpRequest, prepared: Prepared, target: Target, parameters: Mapping[str, str]
     ) -> HttpResponse:
         integration = target.integration
         uri = filled(integration.uri, prepared.stage.variables)
@@ -152,21 +168,18 @@ class HttpDataPlane:
             log.warning("%s: %s %s: %s", self._region, request.method, request.path, error)
             return TIMED_OUT
 
-    async def _invoke(
+    def _described(
         self,
         request: HttpRequest,
         prepared: Prepared,
         path: str,
         target: Target,
-        parameters: dict[str, str],
+        parameters: Mapping[str, str],
         request_id: str,
-    ) -> HttpResponse:
-        stage, integration = prepared.stage, target.integration
-        now = self._world.now()
-        trace_id = (
-            request.header("x-amzn-trace-id") or f"Root=1-{int(now):08x}-{self._world.chance.getrandbits(96):024x}"
-        )
-        call = payload2.Call(
+    ) -> payload2.Call:
+        stage, now, chance = prepared.stage, self._world.now(), self._world.chance
+        trace_id = request.header("x-amzn-trace-id")
+        return payload2.Call(
             account=self._account,
             api_id=stage.api_id,
             route_key=target.key,
@@ -174,11 +187,16 @@ class HttpDataPlane:
             # The stage's name, however the request came; never the key of an API mapping (AWS's guide).
             path=path if stage.name == DEFAULT else f"/{stage.name}{path}",
             request_id=request_id,
-            trace_id=trace_id,
+            trace_id=trace_id or f"Root=1-{int(now):08x}-{chance.getrandbits(96):024x}",
             now=now,
             parameters=parameters,
             variables=stage.variables,
         )
+
+    async def _invoke(
+        self, request: HttpRequest, prepared: Prepared, target: Target, call: payload2.Call
+    ) -> HttpResponse:
+        stage, integration = prepared.stage, target.integration
         first = integration.payload == "1.0"
         event = payload1.event_of(request, call, target.path) if first else payload2.event_of(request, call)
         source = f"arn:aws:execute-api:{self._region}:{self._account}:{stage.api_id}/{stage.name}"
@@ -194,7 +212,7 @@ class HttpDataPlane:
                         "SourceArn": f"{source}/{DEFAULT}" if target.key == DEFAULT
                         else f"{source}/{request.method}{target.path}",
                         "SourceService": LAMBDA_PRINCIPAL,
-                        "TraceId": trace_id,
+                        "TraceId": call.trace_id,
                     },
                 )  # fmt: skip
         except TimeoutError:

@@ -1,6 +1,6 @@
 """OpenAPI 3 documents with AWS's extensions, to an HTTP API's routes and integrations. Pure, but for the ids it draws.
 
-What stands in a document and is not carried out is refused by name, never dropped in silence: authorizers in use,
+What stands in a document and is not carried out is refused by name, never dropped in silence: authorizers by JWT,
 integrations other than aws_proxy and http_proxy, policies. Schemas change nothing: HTTP APIs do not validate.
 """
 
@@ -13,8 +13,9 @@ import msgspec
 
 from antipodes.services.apigateway.openapi import EXTENSION, VERBS, parse
 from antipodes.services.apigateway.records import ANY, bad_request
+from antipodes.services.apigateway.v2.authorizers import authorizer_of
 from antipodes.services.apigateway.v2.integrations import integration_of
-from antipodes.services.apigateway.v2.records import DEFAULT, HttpApi, Integration, Route
+from antipodes.services.apigateway.v2.records import DEFAULT, Authorizer, HttpApi, Integration, Route
 from antipodes.services.apigateway.v2.routes import check_key
 from antipodes.wire import cors
 from antipodes.wire.errors import NotSupported
@@ -64,12 +65,12 @@ def imported(api: HttpApi, text: str, new_id: NewId) -> HttpApi:
         tags={**api.tags, **tags},
         endpoint_disabled=_endpoint_disabled(document),
     )
+    authorizers = _authorizers(document, new_id)
+    by_name = {one.name: one.id for one in authorizers.values()}
     routes: dict[str, Route] = {}
     integrations: dict[str, Integration] = {}
     for key, operation in _operations(document):
         check_key(key)
-        if operation.get("security"):
-            raise NotSupported(f"security (an authorizer) of {key} in HTTP APIs")
         integration = _integration(document, operation, key, new_id)
         if integration is not None:
             integrations[integration.id] = integration
@@ -78,9 +79,10 @@ def imported(api: HttpApi, text: str, new_id: NewId) -> HttpApi:
             key=key,
             integration_id=integration.id if integration is not None else "",
             operation_name=str(operation.get("operationId") or ""),
+            authorizer_id=_authorizer_of(operation, key, by_name),
         )
         routes[route.id] = route
-    return msgspec.structs.replace(api, routes=routes, integrations=integrations)
+    return msgspec.structs.replace(api, routes=routes, integrations=integrations, authorizers=authorizers)
 
 
 def _operations(document: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -96,6 +98,35 @@ def _operations(document: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any
             whole = str(path).removeprefix("/") == DEFAULT  # SAM writes "$default", exports "/$default"
             found.append((DEFAULT if whole else f"{verb} {path}", operation or {}))
     return found
+
+
+def _authorizers(document: Mapping[str, Any], new_id: NewId) -> dict[str, Authorizer]:
+    """The security schemes that are authorizers."""
+    found: dict[str, Authorizer] = {}
+    for name, scheme in ((document.get("components") or {}).get("securitySchemes") or {}).items():
+        given = scheme.get(EXTENSION + "authorizer") if isinstance(scheme, dict) else None
+        if given is None:
+            continue
+        params: dict[str, Any] = {"Name": name}
+        for member, value in given.items():
+            params[member[:1].upper() + member[1:]] = value
+        params["AuthorizerType"] = str(params.pop("Type", "")).upper()
+        sources = params.get("IdentitySource")
+        if isinstance(sources, str):
+            params["IdentitySource"] = [one.strip() for one in sources.split(",")]
+        authorizer = authorizer_of(params, new_id(6))
+        found[authorizer.id] = authorizer
+    return found
+
+
+def _authorizer_of(operation: Mapping[str, Any], key: str, by_name: Mapping[str, str]) -> str:
+    required = operation.get("security") or ()
+    names = [name for one in required for name in one]
+    if not names:
+        return ""
+    if len(names) > 1 or names[0] not in by_name or any(one[names[0]] for one in required):
+        raise NotSupported(f"security {names} of {key} in HTTP APIs; only one Lambda authorizer, without scopes")
+    return by_name[names[0]]
 
 
 def _integration(

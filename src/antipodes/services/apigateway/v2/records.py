@@ -41,7 +41,20 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str
     integration_id: str = ""  # "": none yet
     operation_name: str = ""
+    authorizer_id: str = ""  # "": open to all
     managed: bool = False
+
+
+class Authorizer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A function that is asked before a route's own."""
+
+    id: str
+    name: str
+    uri: str
+    payload: str
+    simple: bool = False  # answers isAuthorized, not a policy
+    sources: tuple[str, ...] = ()  # of identity: "$request.header.Authorization"
+    ttl_s: int = 0  # how long its answers are kept
 
 
 class HttpApi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,6 +72,7 @@ class HttpApi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: dict[str, str] = {}
     routes: dict[str, Route] = {}
     integrations: dict[str, Integration] = {}
+    authorizers: dict[str, Authorizer] = {}
 
 
 class HttpDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,6 +87,7 @@ class HttpDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     cors: Cors | None = None
     routes: tuple[Route, ...] = ()
     integrations: dict[str, Integration] = {}
+    authorizers: dict[str, Authorizer] = {}
 
 
 class HttpStage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

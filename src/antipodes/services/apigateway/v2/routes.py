@@ -16,7 +16,7 @@ from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 REFUSED = (
-    "ApiKeyRequired", "AuthorizationScopes", "AuthorizerId", "ModelSelectionExpression", "RequestModels",
+    "ApiKeyRequired", "AuthorizationScopes", "ModelSelectionExpression", "RequestModels",
     "RequestParameters", "RouteResponseSelectionExpression",
 )  # fmt: skip
 
@@ -70,12 +70,14 @@ def check_key(key: str) -> None:
 def shown(route: Route) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "ApiKeyRequired": False,
-        "AuthorizationType": "NONE",
+        "AuthorizationType": "CUSTOM" if route.authorizer_id else "NONE",
         "RouteId": route.id,
         "RouteKey": route.key,
     }
     if route.integration_id:
         answer["Target"] = f"integrations/{route.integration_id}"
+    if route.authorizer_id:
+        answer["AuthorizerId"] = route.authorizer_id
     if route.operation_name:
         answer["OperationName"] = route.operation_name
     if route.managed:
@@ -87,8 +89,7 @@ def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
     for name in REFUSED:
         if params.get(name):
             raise NotSupported(f"{name} of routes of HTTP APIs")
-    if params.get("AuthorizationType") not in (None, "", "NONE"):
-        raise NotSupported(f"AuthorizationType {params['AuthorizationType']} of routes of HTTP APIs")
+    route = _authorized(api, route, params)
     key = params.get("RouteKey")
     if key is not None:
         check_key(key)
@@ -104,6 +105,21 @@ def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
     if params.get("OperationName") is not None:
         route = msgspec.structs.replace(route, operation_name=params["OperationName"])
     return route
+
+
+def _authorized(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
+    kind, authorizer = params.get("AuthorizationType"), params.get("AuthorizerId") or route.authorizer_id
+    if kind in (None, "") and not params.get("AuthorizerId"):
+        return route
+    if kind == "NONE":
+        return msgspec.structs.replace(route, authorizer_id="")
+    if kind not in (None, "", "CUSTOM"):
+        raise NotSupported(f"AuthorizationType {kind} of routes of HTTP APIs")
+    if authorizer not in api.authorizers:
+        raise bad_request(
+            f"Invalid authorizer ID specified. It names no authorizer of this API: {authorizer or '(none)'}"
+        )
+    return msgspec.structs.replace(route, authorizer_id=authorizer)
 
 
 def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Route]:

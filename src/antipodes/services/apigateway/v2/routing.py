@@ -29,6 +29,7 @@ class Target:
     path: str  # "/items/{id}", or "$default"
     integration: Integration
     function: str  # ARN or name; "" where the integration is no function
+    authorizer_id: str = ""
 
 
 @dataclass(slots=True)
@@ -62,10 +63,10 @@ class Table:
     def _add(self, route: Route, integration: Integration, variables: Mapping[str, str]) -> None:
         function = lambda_of(integration.uri, variables) or "" if integration.kind == "AWS_PROXY" else ""
         if route.key == DEFAULT:
-            self._default = Target(DEFAULT, DEFAULT, integration, function)
+            self._default = Target(DEFAULT, DEFAULT, integration, function, route.authorizer_id)
             return
         verb, _, path = route.key.partition(" ")
-        target = Target(route.key, path, integration, function)
+        target = Target(route.key, path, integration, function, route.authorizer_id)
         node = self._root
         names: list[str] = []
         for part in path[1:].split("/") if len(path) > 1 else []:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from antipodes.services.apigateway.checking import checked_by_model
-from antipodes.services.apigateway.v2 import apis, domains, integrations, routes, stages, tags
+from antipodes.services.apigateway.v2 import apis, authorizers, domains, integrations, routes, stages, tags
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.contract import Carried
 from antipodes.wire.operation import Operation
@@ -38,6 +38,11 @@ class HttpApis:
             "GetRoute": routes.get_route,
             "GetRoutes": routes.get_routes,
             "DeleteRoute": routes.delete_route,
+            "CreateAuthorizer": authorizers.create_authorizer,
+            "UpdateAuthorizer": authorizers.update_authorizer,
+            "GetAuthorizer": authorizers.get_authorizer,
+            "GetAuthorizers": authorizers.get_authorizers,
+            "DeleteAuthorizer": authorizers.delete_authorizer,
             "CreateStage": stages.create_stage,
             "UpdateStage": stages.update_stage,
             "GetStage": stages.get_stage,

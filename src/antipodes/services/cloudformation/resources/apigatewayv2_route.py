@@ -1,4 +1,4 @@
-"""AWS::ApiGatewayV2::Integration and AWS::ApiGatewayV2::Route."""
+"""AWS::ApiGatewayV2::Integration, AWS::ApiGatewayV2::Route and AWS::ApiGatewayV2::Authorizer."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ INTEGRATION = (
 ROUTE = (
     "ApiId", "ApiKeyRequired", "AuthorizationScopes", "AuthorizationType", "AuthorizerId", "ModelSelectionExpression",
     "OperationName", "RequestModels", "RequestParameters", "RouteKey", "RouteResponseSelectionExpression", "Target",
+)  # fmt: skip
+
+
+AUTHORIZER = (
+    "ApiId", "AuthorizerCredentialsArn", "AuthorizerPayloadFormatVersion", "AuthorizerResultTtlInSeconds",
+    "AuthorizerType", "AuthorizerUri", "EnableSimpleResponses", "IdentitySource", "IdentityValidationExpression",
+    "JwtConfiguration", "Name",
 )  # fmt: skip
 
 
@@ -44,6 +51,18 @@ async def delete_route(job: Job) -> None:
     await delete(job, "Route")
 
 
+async def create_authorizer(job: Job) -> Made:
+    return await create(job, "Authorizer", AUTHORIZER)
+
+
+async def update_authorizer(job: Job) -> Made:
+    return await update(job, "Authorizer", AUTHORIZER)
+
+
+async def delete_authorizer(job: Job) -> None:
+    await delete(job, "Authorizer")
+
+
 async def create(job: Job, kind: str, names: tuple[str, ...]) -> Made:
     made_id = job.physical_id
     if not made_id:
@@ -56,7 +75,8 @@ async def create(job: Job, kind: str, names: tuple[str, ...]) -> Made:
 
 async def update(job: Job, kind: str, names: tuple[str, ...]) -> Made:
     operation = f"Update{kind}"
-    params: dict[str, Any] = {f"{kind}Id": job.physical_id, **chosen(job.properties, *names)}
+    params: dict[str, Any] = {"AuthorizationType": "NONE"} if kind == "Route" else {}
+    params |= {**chosen(job.properties, *names), f"{kind}Id": job.physical_id}
     await job.call(SERVICE, operation, shaped(SERVICE, operation, params))
     return Made(job.physical_id, job.attributes)
 
@@ -84,5 +104,14 @@ HANDLERS = (
         update_route,
         replaced_by=frozenset({"ApiId"}),
         required=("ApiId", "RouteKey"),
+    ),
+    Handler(
+        "AWS::ApiGatewayV2::Authorizer",
+        frozenset(AUTHORIZER),
+        create_authorizer,
+        delete_authorizer,
+        update_authorizer,
+        replaced_by=frozenset({"ApiId"}),
+        required=("ApiId", "AuthorizerType", "Name"),
     ),
 )
