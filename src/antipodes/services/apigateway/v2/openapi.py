@@ -42,6 +42,18 @@ MEMBERS = {
 
 def imported(api: HttpApi, text: str, new_id: NewId) -> HttpApi:
     """The (bare) API with what the document says. Raises BadRequestException, UnsupportedOperation."""
+    try:
+        found = _imported(api, text, new_id)
+        # What does not read back as it was written must not be written.
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=HttpApi)
+    except (AttributeError, KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+        # The document is read as if each part had the shape that OpenAPI gives it; one that has not ends up here.
+        raise bad_request(
+            f"Invalid OpenAPI input: a part has another shape than OpenAPI gives it ({error})."
+        ) from error
+
+
+def _imported(api: HttpApi, text: str, new_id: NewId) -> HttpApi:
     document = parse(text.encode())
     if "openapi" not in document:
         raise bad_request("HTTP APIs are imported from OpenAPI 3.0 documents only.")
