@@ -41,8 +41,9 @@ class SimulatedGround:
             noted += [(one.position, one.change) for one in found]
 
     async def equal(self) -> bool:
-        if not self._globe.settled():
-            return False
+        peers = [peer for region in (await self._globe.status()).regions for peer in region.peers]
+        if not self._globe.settled() or any(not peer.connected or peer.behind for peer in peers):
+            return False  # equal items may be so by chance while deletions are still under way
         first, *others = (self._items(region) for region in self._globe.regions)
         return first is not None and all(one == first for one in others)
 
