@@ -36,6 +36,8 @@ from antipodes.replica import calls
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.replicator import Replicator
 from antipodes.services.contract import Settings
+from antipodes.services.recovery.ledger import CONTROLS, STATES
+from antipodes.services.recovery.ledger import Ledger as Controls
 from antipodes.services.route53.keys import Signing
 from antipodes.services.route53.ledger import CHECKS, CIDRS, DNSSEC, QUERY_LOGS, ZONES, Ledger, home_of
 from antipodes.services.route53.networks import network_of
@@ -77,6 +79,7 @@ class NameServer:
         self._home = home = home_of(settings.regions)
         self._store = Store.open(world, "globe")
         self._ledger = Ledger(self._store, world.site, home, self._changed)
+        self._controls = Controls(self._store, world.site, settings.regions, self._control_changed)
         self._places = Places()
         port = geography.backbone_port(settings.port)
         self._backbone = Backbone(world, port, token)
@@ -88,6 +91,7 @@ class NameServer:
             client=self._client,
             home=home,
             resolve=self._resolve_for_checker,
+            control=self._control,
             flipped=self._health_flipped,
             on_event=on_event,
         )
@@ -110,8 +114,8 @@ class NameServer:
         self._replicator = Replicator(
             world,
             self._store,
-            {"route53": self._ledger},
-            (home,),
+            {"recovery": self._controls, "route53": self._ledger},
+            settings.regions,  # the home Region has the zones, any of them may flip a routing control
             backbone=self._backbone,
             address_of=geography.address_of,
             port=port,
@@ -274,6 +278,16 @@ class NameServer:
         else:
             self._query_log.put(key, None if value is None else unpack(value, QueryLogConfig))
             self._plane.zone_changed(key)
+
+    def _control(self, arn: str) -> tuple[str, str | None]:
+        """A routing control's name and state; None: there is none."""
+        found = self._controls.control(arn)
+        return (found.name if found else "", self._controls.state(arn))
+
+    def _control_changed(self, topic: str, key: bytes, value: bytes | None, before: bytes | None) -> None:
+        if topic in (CONTROLS, STATES):
+            self._watch.control_changed(key.decode())
+            self._world.trace("recovery.changed", topic=topic, control=key.decode(), gone=value is None)
 
     def _health_flipped(self, check_id: str) -> None:
         self._plane.health_changed(check_id)

@@ -51,10 +51,12 @@ class Watch:
         client: CallClient,
         home: str,
         resolve: Resolve,
+        control: Callable[[str], tuple[str, str | None]],
         flipped: Callable[[str], None],
         on_event: OnEvent | None,
     ) -> None:
         self._world = world
+        self._control = control  # a routing control's name and state, by ARN
         self._flipped = flipped
         self._on_event = on_event
         self._checks: dict[str, CheckState] = {}
@@ -95,12 +97,24 @@ class Watch:
                 if check.stream == before.check.stream:
                     state.stream_healthy, state.stream_seen = before.stream_healthy, before.stream_seen
                     state.stream_status, state.stream_at_s = before.stream_status, before.stream_at_s
+            if check.control:
+                state.control_name, state.control_state = self._control(check.control)
             self._checks[check_id] = state
             self._decide(state)
             if self._running:
                 self._follow(check)
         self._flipped(check_id)
         self._decide_calculated()
+
+    def control_changed(self, arn: str) -> None:
+        """A routing control was made, named, flipped or deleted."""
+        found = self._control(arn)
+        followers = [self._checks[check_id] for check_id in sorted(self._checks)]
+        for state in followers:
+            if state.check.control == arn and (state.control_name, state.control_state) != found:
+                state.control_name, state.control_state = found
+                if self._decide(state):
+                    self._decide_calculated()
 
     def is_healthy(self, check_id: str) -> bool:
         """A check that is not there counts as healthy: there is no data against it."""

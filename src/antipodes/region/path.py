@@ -46,6 +46,10 @@ HEALTH = frozenset({"/", "/ping"})
 # Global services: one control plane, in the home Region (Route 53's is in us-east-1: facts 2.5; IAM's is too). With
 # the home Region down their changes fail, as on AWS; nothing that runs asks them.
 HOME_ONLY = frozenset({"route53", "iam"})
+# The control plane of routing controls is in us-west-2 (a planet without it: in the home Region). Their switches can be
+# flipped in whichever Region is asked: clients sign for us-west-2 and choose the Region by its endpoint.
+OREGON_ONLY = "route53-recovery-control-config"
+ANYWHERE = "route53-recovery-cluster"
 # Services whose clients speak two protocols: newer ones JSON, older ones forms; each is answered in its own.
 BILINGUAL = frozenset({"cloudwatch", "sqs"})
 # Of an answer of DynamoDB's, as protocols/json.py has them; the checksum is to follow.
@@ -184,6 +188,10 @@ class Path:
     def _locate(self, scope_region: str, service: str) -> str:
         if service in HOME_ONLY:
             return self._home
+        if service == OREGON_ONLY:
+            return OREGON if OREGON in self._settings.regions else self._home
+        if service == ANYWHERE:
+            return self._region
         if scope_region == self._region:
             return self._region
         if scope_region in self._settings.regions:
@@ -217,6 +225,7 @@ class Path:
 
 
 CARRY_TIMEOUT_S = 60.0
+OREGON = "us-west-2"
 
 
 async def local_call(

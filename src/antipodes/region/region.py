@@ -28,6 +28,7 @@ from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.iam.service import IAM
 from antipodes.services.lambda_.service import Lambda
 from antipodes.services.logs.service import Logs
+from antipodes.services.recovery.service import RecoveryControlConfig
 from antipodes.services.route53.service import Route53
 from antipodes.services.s3.service import S3
 from antipodes.services.sts.service import STS
@@ -67,6 +68,7 @@ class Region:
         self._lambda = Lambda(around)
         self._acm = ACM(around, authority)
         gateway = ApiGateway(around)
+        routing_controls = RecoveryControlConfig(around)
         services: list[Service] = [
             CloudWatch(around),  # these two first: the others feed them until they have stopped
             Logs(around),
@@ -79,11 +81,14 @@ class Region:
             CloudFormation(around),
             IAM(around),
             Route53(around),
+            routing_controls,
+            routing_controls.switches,
             S3(around),
             STS(around),
         ]
         self.services: Mapping[str, Service] = {service.name: service for service in services}
-        carried: dict[str, Carried] = {s.name: s.carried for s in services if s.carried is not None}
+        owners = [service.carried for service in services if service.carried is not None]
+        carried: dict[str, Carried] = {one.prefix.removesuffix("/"): one for one in owners}
         port = geography.backbone_port(settings.port)
         self._backbone = Backbone(world, port, token)
         peers = tuple(site for site in (*settings.regions, GLOBE) if site != self.name)

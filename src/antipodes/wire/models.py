@@ -39,6 +39,7 @@ TARGETS = MappingProxyType(
         "TrentService": "kms",
         "secretsmanager": "secretsmanager",
         "AWSEvents": "events",
+        "ToggleCustomerAPI": "route53-recovery-cluster",
     }
 )
 # Signature scope or endpoint prefix -> service, where the two differ.

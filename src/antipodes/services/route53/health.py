@@ -101,6 +101,8 @@ class CheckState:
     stream_seen: bool = False  # whether it was looked at
     stream_status: str = ""  # the same in words
     stream_at_s: float = 0.0
+    control_state: str | None = None  # of the routing control: "On", "Off"; None: there is none here
+    control_name: str = ""
 
     @classmethod
     def new(cls, check: Check, now_s: float) -> CheckState:
@@ -118,6 +120,10 @@ class CheckState:
         if self.check.type == "CALCULATED":
             healthy = sum(child_healthy(child) for child in self.check.children)
             self.endpoint_healthy = healthy >= (self.check.health_threshold or 0)
+        elif self.check.control:
+            # A control that is not there (its check came first, or it was deleted) counts as Off, as a new one is:
+            # not documented, a guess.
+            self.endpoint_healthy = self.control_state == "On"
         elif self.check.stream is not None:
             if self.stream_healthy is not None:
                 self.endpoint_healthy = self.stream_healthy
@@ -141,6 +147,8 @@ class CheckState:
         elif check.type == "CALCULATED":
             healthy = sum(child_healthy(child) for child in check.children)
             told = f"{healthy} of {len(check.children)} children are healthy, {check.health_threshold or 0} are needed"
+        elif check.control:
+            told = self.control_told
         elif check.stream is not None:
             told = self.stream_status or "its metric has not been read yet: healthy until it is"
         elif not self.counted(now_s):
@@ -154,9 +162,18 @@ class CheckState:
         return f"{told}; inverted" if check.inverted else told
 
     @property
+    def control_told(self) -> str:
+        """The routing control and its state, as words."""
+        if self.control_state is None:
+            return f"there is no routing control {self.check.control} here: it counts as Off"
+        return f"routing control {self.control_name} is {self.control_state}"
+
+    @property
     def reason(self) -> str:
         """The text of the newest failure, "" if there was none."""
         failures = [one.last_failure for one in self.checkers.values() if one.last_failure]
         if self.check.stream is not None and not self.endpoint_healthy:
             return self.stream_status
+        if self.check.control and not self.endpoint_healthy:
+            return self.control_told
         return max(failures, key=lambda seen: seen.at_s).status if failures else ""

@@ -17,7 +17,7 @@ from antipodes.services.route53.ledger import CHECKS, DESK, Entry
 from antipodes.services.route53.limits import MAX_CHECKS
 from antipodes.services.route53.records import Check, Stream, check_shape, pack
 from antipodes.wire.dns import BadName, encode_name
-from antipodes.wire.errors import ClientFault, NotSupported
+from antipodes.wire.errors import ClientFault, ServerFault
 from antipodes.wire.operation import Request
 from antipodes.world.geography import address_of
 
@@ -78,6 +78,7 @@ class HealthChecks:
             if self._desk.ledger.count(CHECKS, b"") >= MAX_CHECKS:
                 raise fault("TooManyHealthChecks", f"The limit of {MAX_CHECKS} health checks has been reached.")
             self._judge(check)
+            await self._find_control(check)
             check = msgspec.structs.replace(check, stream=await self._stream(check))
             known = msgspec.structs.replace(check, id=self._desk.draw_uuid())
             await self._desk.write(
@@ -161,14 +162,35 @@ class HealthChecks:
             raise invalid(f"The alarm {name} does not exist in {region}.")
         return _stream_of(check.stream, alarms[0])
 
+    async def _find_control(self, check: Check) -> None:
+        """Raises InvalidInput: no Region that can be reached knows the routing control (whether AWS looks is not
+        documented: a guess). Its Region may know what has not come here yet."""
+        if not check.control:
+            return
+        here = self._desk.around.region
+        others = [one for one in self._desk.around.settings.regions if one != here]
+        for region in (here, *others):
+            asked = {"RoutingControlArn": check.control}
+            try:
+                await self._desk.around.call("route53-recovery-cluster", "GetRoutingControlState", asked, region=region)
+                return
+            except (ClientFault, ServerFault):
+                continue
+        raise invalid(f"The routing control {check.control} does not exist.")
+
     async def _observations(self, request: Request, operation: str) -> Mapping[str, Any]:
         check = self._desk.check(request.params["HealthCheckId"])
         if check.type == "CALCULATED":
             raise invalid("Calculated health checks have no checkers of their own.")
+        if check.control:
+            # What AWS says instead is not documented: a guess.
+            raise invalid("Health checks on a routing control have no checkers: ask GetRoutingControlState.")
         return await self._desk.ask_name_server(operation, {"HealthCheckId": check.id})
 
     def _judge(self, check: Check) -> None:
         """Raises InvalidInput: settings that do not go together. Texts from memory."""
+        if (check.type == "RECOVERY_CONTROL") != bool(check.control):
+            raise invalid("RoutingControlArn must be specified for RECOVERY_CONTROL health checks, and only for those.")
         if check.type == "CALCULATED":
             if check.ip or check.port or check.fqdn or check.path or check.search:
                 raise invalid("Calculated health checks have neither endpoint nor search string.")
@@ -182,6 +204,8 @@ class HealthChecks:
             return
         if check.type == "CLOUDWATCH_METRIC":
             _judge_stream(check)
+        elif check.type == "RECOVERY_CONTROL":
+            _judge_control(check)
         else:
             _judge_endpoint(check)
         if check.children or check.health_threshold is not None:
@@ -193,6 +217,13 @@ def _judge_stream(check: Check) -> None:
         raise invalid("AlarmIdentifier must be specified for CLOUDWATCH_METRIC health checks.")
     if check.ip or check.port or check.fqdn or check.path or check.search or check.regions:
         raise invalid("CLOUDWATCH_METRIC health checks have no endpoint, search string or checker Regions.")
+
+
+def _judge_control(check: Check) -> None:
+    if check.ip or check.port or check.fqdn or check.path or check.search or check.regions:
+        raise invalid("RECOVERY_CONTROL health checks have no endpoint, search string or checker Regions.")
+    if check.stream is not None or check.insufficient:
+        raise invalid("AlarmIdentifier and InsufficientDataHealthStatus belong to CLOUDWATCH_METRIC health checks.")
 
 
 def _named_alarm(params: Mapping[str, Any]) -> Stream | None:
@@ -265,8 +296,6 @@ def _judge_ip(text: str) -> None:
 
 def _check_of(reference: str, config: Mapping[str, Any]) -> Check:
     kind = config["Type"]
-    if kind == "RECOVERY_CONTROL":
-        raise NotSupported("health checks of type RECOVERY_CONTROL (routing controls of ARC)")
     https = kind.startswith("HTTPS")
     probed = kind in PROBED
     path = config.get("ResourcePath") or ""
@@ -291,6 +320,7 @@ def _check_of(reference: str, config: Mapping[str, Any]) -> Check:
         sni=(True if config.get("EnableSNI") is None else bool(config["EnableSNI"])) if https else None,
         regions=tuple(config.get("Regions") or ()),
         stream=_named_alarm(config),
+        control=config.get("RoutingControlArn") or "",
         # What AWS takes when it is not given is not documented: a guess.
         insufficient=config.get("InsufficientDataHealthStatus") or (LAST_KNOWN if kind == "CLOUDWATCH_METRIC" else ""),
     )
