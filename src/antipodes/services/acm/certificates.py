@@ -28,6 +28,7 @@ class Certificates:
             f"*.lambda-url.{region}.on.aws",
             f"*.{region}.amazonaws.com",
             f"*.s3.{region}.amazonaws.com",
+            f"*.route53-recovery-cluster.{region}.amazonaws.com",
             "localhost",
             address,
         ]
