@@ -34,6 +34,7 @@ from antipodes.services.cloudformation.resources import (
     route53_healthcheck,
     route53_hostedzone,
     route53_recordset,
+    route53recoverycontrol,
     s3_bucket,
 )
 
@@ -68,6 +69,7 @@ HANDLERS: Mapping[str, Handler] = {
         route53_healthcheck,
         route53_hostedzone,
         route53_recordset,
+        route53recoverycontrol,
         s3_bucket,
     )
     for handler in module.HANDLERS

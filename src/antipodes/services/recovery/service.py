@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.contract import Carried, Settings, Surroundings
 from antipodes.services.recovery import clusters, controls, panels, states, tags
 from antipodes.services.recovery.register import CLUSTER, CONFIG, Register, fault
 from antipodes.wire.errors import ValidationException
@@ -42,15 +42,23 @@ CLUSTER_OPERATIONS: Mapping[str, Function] = {
 INTERNAL: Mapping[str, Function] = {"Holds": states.holds}  # other Regions' calls alone
 
 
+def home_of(settings: Settings) -> str:
+    """The Region of the control plane: us-west-2, as on AWS, if the planet has it; else where Route 53's is."""
+    return "us-west-2" if "us-west-2" in settings.regions else settings.options.get("home") or settings.regions[0]
+
+
 class RecoveryControlConfig:
-    """The control plane. Fulfils services.contract.Service."""
+    """The control plane. Fulfils services.contract.Service. A Region that has it not hands on to the one that has."""
 
     name = CONFIG
 
     def __init__(self, around: Surroundings) -> None:
         register = Register(around)
         self.switches = RecoveryCluster(register)
-        self._operations = {name: _checked(CONFIG, name, one, register) for name, one in CONFIG_OPERATIONS.items()}
+        checked = {name: _checked(CONFIG, name, one, register) for name, one in CONFIG_OPERATIONS.items()}
+        home = home_of(around.settings)
+        elsewhere = {name: _handed_on(name, around, home) for name in checked}
+        self._operations = checked if around.region == home else elsewhere
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -90,6 +98,13 @@ class RecoveryCluster:
 
     async def stop(self) -> None:
         """Nothing to stop."""
+
+
+def _handed_on(name: str, around: Surroundings, home: str) -> Operation:
+    async def run(request: Request) -> Result:
+        return await around.call(CONFIG, name, request.params, region=home)
+
+    return run
 
 
 def _bound(function: Function, register: Register) -> Operation:
