@@ -16,6 +16,7 @@ from antipodes.gameday.strong import TABLE, Outcome, Plan, StrongStorm
 from antipodes.globe.remote import RemoteGlobe
 from antipodes.globe.simulated import SimulatedGlobe, simulate_globe
 from antipodes.replica.journal import lead
+from antipodes.services.dynamodb.database import Database, Table
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.world.simulated import TaskFailed
 from antipodes.world.world import HERE
@@ -30,6 +31,8 @@ def one_storm(seed: int, **options: str) -> tuple[Outcome, str]:
     async def storm(globe: SimulatedGlobe) -> Outcome:
         found = await StrongStorm(globe, Plan(seed, lasts_s=4.0)).run()
         await globe.world(HERE).sleep(1.0)
+        while not equal_rows(globe) and globe.world(HERE).monotonic() < 120:  # one that lost its disk is told again
+            await globe.world(HERE).sleep(1.0)
         assert equal_rows(globe), f"seed {seed}: the rows of the members differ"
         return found
 
@@ -37,15 +40,23 @@ def one_storm(seed: int, **options: str) -> tuple[Outcome, str]:
     return found, run.digest
 
 
+def strong_table(globe: SimulatedGlobe, region: str) -> tuple[Database, Table] | None:
+    """A member's copy, the witness's hidden one too; None: it has none (now)."""
+    dynamodb = globe._up[region].services["dynamodb"]
+    assert isinstance(dynamodb, DynamoDB)
+    hidden = iter(dynamodb.replicas.strong.hidden.values())
+    table = dynamodb.database.tables.get(TABLE) or next(hidden, None)
+    return None if table is None else (dynamodb.database, table)
+
+
 def equal_rows(globe: SimulatedGlobe) -> bool:
     """Whether all three members, a witness too, hold the same rows, byte for byte."""
     copies = []
     for region in REGIONS:
-        services = globe._up[region].services
-        dynamodb = services["dynamodb"]
-        assert isinstance(dynamodb, DynamoDB)
-        database = dynamodb.database
-        table = database.tables.get(TABLE) or next(iter(dynamodb.replicas.strong.hidden.values()))
+        found = strong_table(globe, region)
+        if found is None:
+            return False
+        database, table = found
         prefix = len(table.rows_prefix)
         copies.append([(key[prefix:], row) for key, row in database.store.range(table.rows_prefix, table.rows_end)])
     return all(copy == copies[0] for copy in copies)
