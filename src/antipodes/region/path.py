@@ -94,7 +94,7 @@ class Path:
         if request.target.startswith(ADMIN):
             return await self._admin(request)
         if self._gateway.owns_host(request.host):
-            return await self._gateway.respond(request)
+            return await self._gateway.respond(request, self._verify)
         if url_door.owns_host(request.host):
             return await self._functions.urls.respond(request, self._verify)
         if request.method == "GET" and request.target in HEALTH and request.header("authorization") is None:

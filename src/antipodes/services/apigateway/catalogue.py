@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from antipodes.services.apigateway import records
+from antipodes.services.apigateway.access_logs import AccessLogs
+from antipodes.services.apigateway.metrics import ApiMeter
 from antipodes.services.apigateway.records import Account, Api, Deployment, Domain, Method, Resource, Stage, not_found
 from antipodes.services.apigateway.routing import Table
 from antipodes.services.contract import Surroundings
@@ -35,6 +37,8 @@ class Catalogue:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
+        self.meter = ApiMeter(surroundings)
+        self.access_logs = AccessLogs(surroundings)
         self.apis: dict[str, Api] = {}
         self.deployments: dict[tuple[str, str], Deployment] = {}
         self.stages: dict[tuple[str, str], Stage] = {}

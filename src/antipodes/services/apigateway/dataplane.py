@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from antipodes.services.apigateway.catalogue import Catalogue, Prepared
+from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.integrations import mock_answer
 from antipodes.services.apigateway.proxy import Call, Malformed, event_of, reply_of
 from antipodes.services.apigateway.routing import Route, longest_mapping
@@ -77,7 +78,8 @@ class DataPlane:
         """`host` in lower case, without a port."""
         return host in self._catalogue.domains or ".execute-api." in host
 
-    async def respond(self, request: HttpRequest) -> HttpResponse:
+    async def respond(self, request: HttpRequest, verify: Verify) -> HttpResponse:
+        """verify: of a signature, where a method wants one."""
         chance = self._world.chance
         drawn = chance.getrandbits(128)
         request_id = str(uuid.UUID(int=drawn, version=4))

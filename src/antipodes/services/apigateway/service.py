@@ -12,6 +12,7 @@ from antipodes.services.apigateway import apis, domains, resources, stages
 from antipodes.services.apigateway.catalogue import Catalogue
 from antipodes.services.apigateway.checking import checked_by_model
 from antipodes.services.apigateway.dataplane import DataPlane
+from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.dataplane import HttpDataPlane
 from antipodes.services.apigateway.v2.service import HttpApis
@@ -89,18 +90,21 @@ class ApiGateway:
         self._catalogue.load()
 
     async def stop(self) -> None:
-        """Nothing runs here."""
+        """Hands over what was counted and logged."""
+        await self._catalogue.meter.flush()
+        await self._catalogue.access_logs.flush()
 
     def owns_host(self, host: str) -> bool:
         """Whether requests for this Host (lower case, no port) are API calls: execute-api names, custom domains."""
         return self._data_plane.owns_host(host)
 
-    async def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers an API call. Never raises for what a client or a function can do."""
+    async def respond(self, request: HttpRequest, verify: Verify) -> HttpResponse:
+        """Answers an API call. verify: of a signature, where a route wants one. Never raises for what a client or a
+        function can do."""
         led = self._http_plane.led(request)
         if led is not None:
-            return await self._http_plane.respond(request, led)
-        return await self._data_plane.respond(request)
+            return await self._http_plane.respond(request, led, verify)
+        return await self._data_plane.respond(request, verify)
 
     def custom_domains(self) -> Mapping[str, str]:
         """Custom domain name -> ARN of its certificate: what the TLS listener of this Region serves."""

@@ -29,6 +29,7 @@ from antipodes.services.apigateway.dataplane import (
     HEALTH_PATHS,
     LAMBDA_PRINCIPAL,
 )
+from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.routing import longest_mapping
 from antipodes.services.apigateway.v2 import payload1
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
@@ -103,7 +104,8 @@ class HttpDataPlane:
             return None
         return Led(match[1], "", path)
 
-    async def respond(self, request: HttpRequest, led: Led) -> HttpResponse:
+    async def respond(self, request: HttpRequest, led: Led, verify: Verify) -> HttpResponse:
+        """verify: of a signature, where a route wants one."""
         request_id = base64.b64encode(self._world.chance.getrandbits(88).to_bytes(11, "big")).decode()
         response = await self._answer(request, led, request_id)
         return msgspec.structs.replace(response, headers=(*response.headers, ("apigw-requestid", request_id)))
