@@ -14,22 +14,13 @@ import msgspec
 from antipodes.services.apigateway import records
 from antipodes.services.apigateway.access_logs import AccessLogs
 from antipodes.services.apigateway.metrics import ApiMeter
+from antipodes.services.apigateway.prepared import Prepared, prepare
 from antipodes.services.apigateway.records import Account, Api, Deployment, Domain, Method, Resource, Stage, not_found
-from antipodes.services.apigateway.routing import Table
 from antipodes.services.contract import Surroundings
 from antipodes.wire.errors import ClientFault
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 Rows = list[tuple[bytes, bytes | None]]
-
-
-class Prepared(msgspec.Struct, frozen=True):
-    """A stage ready to serve."""
-
-    stage: Stage
-    deployment: Deployment
-    table: Table
-    variables: dict[str, str] | None
 
 
 class Catalogue:
@@ -113,8 +104,9 @@ class Catalogue:
             if stage is None:
                 return None
             deployment = self.deployments[api_id, stage.deployment_id]
-            table = Table(deployment.resources, stage.variables)
-            found = self._prepared[key] = Prepared(stage, deployment, table, dict(stage.variables) or None)
+            found = self._prepared[key] = prepare(
+                self.apis[api_id], stage, deployment, self.surroundings.region, self.meter
+            )
         return found
 
     async def settled(self) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from antipodes.services.apigateway.call import Call
 from antipodes.wire.http import HttpRequest
 
 ANSWER_KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"})
@@ -52,29 +53,13 @@ class Malformed(Exception):
     """The function's answer is not one: 502. The message is for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What the gateway knows of a request when it builds the event."""
-
-    api_id: str
-    stage: str
-    deployment_id: str
-    account: str
-    resource_id: str
-    resource_path: str
-    path: str  # what the function sees: without the stage; with the base path of a custom domain
-    full_path: str  # as it was requested
-    parameters: dict[str, str] | None
-    variables: dict[str, str] | None
-    request_id: str
-    extended_id: str
-    trace_id: str
-    now: float
-    binary_types: tuple[str, ...] = ()
-
-
-def event_of(request: HttpRequest, call: Call) -> bytes:
+def event_of(call: Call) -> bytes:
     """The event, as JSON."""
+    return orjson.dumps(event(call))
+
+
+def event(call: Call) -> dict[str, Any]:
+    request = call.request
     headers: dict[str, str] = {}
     multi: dict[str, list[str]] = {}
     agent = None
@@ -103,7 +88,29 @@ def event_of(request: HttpRequest, call: Call) -> bytes:
         multi_query.setdefault(key, []).append(value)
     body, encoded = _body_of(request, call.binary_types)
     host = request.host
-    event = {
+    context: dict[str, Any] = {
+        "resourceId": call.resource_id,
+        "resourcePath": call.resource_path,
+        "httpMethod": request.method,
+        "extendedRequestId": call.extended_id,
+        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.now)),
+        "path": call.full_path,
+        "accountId": call.account,
+        "protocol": "HTTP/1.1",
+        "stage": call.stage,
+        "domainPrefix": host.partition(".")[0],
+        "requestTimeEpoch": int(call.now * 1000),
+        "requestId": call.request_id,
+        "identity": {**NOBODY, "sourceIp": request.client, "userAgent": agent},
+        "domainName": host,
+        "deploymentId": call.deployment_id,
+        "apiId": call.api_id,
+    }
+    if call.identity is not None:
+        context["identity"].update(call.identity)
+    if call.authorizer is not None:
+        context["authorizer"] = call.authorizer
+    return {
         "resource": call.resource_path,
         "path": call.path,
         "httpMethod": request.method,
@@ -113,28 +120,10 @@ def event_of(request: HttpRequest, call: Call) -> bytes:
         "multiValueQueryStringParameters": multi_query or None,
         "pathParameters": call.parameters,
         "stageVariables": call.variables,
-        "requestContext": {
-            "resourceId": call.resource_id,
-            "resourcePath": call.resource_path,
-            "httpMethod": request.method,
-            "extendedRequestId": call.extended_id,
-            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.now)),
-            "path": call.full_path,
-            "accountId": call.account,
-            "protocol": "HTTP/1.1",
-            "stage": call.stage,
-            "domainPrefix": host.partition(".")[0],
-            "requestTimeEpoch": int(call.now * 1000),
-            "requestId": call.request_id,
-            "identity": {**NOBODY, "sourceIp": request.client, "userAgent": agent},
-            "domainName": host,
-            "deploymentId": call.deployment_id,
-            "apiId": call.api_id,
-        },
+        "requestContext": context,
         "body": body,
         "isBase64Encoded": encoded,
     }
-    return orjson.dumps(event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,18 +24,19 @@ DEFAULT_TIMEOUT_MS = 29_000
 
 
 class IntegrationResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What a MOCK integration answers. `parameters`: method.response.header.Name to a quoted literal."""
+    """What becomes of an answer that its pattern matches. `parameters`: method.response.header.Name to a mapping."""
 
     status: str
     selection_pattern: str = ""
     parameters: dict[str, str] = {}
     templates: dict[str, str] = {}
+    content_handling: str = ""
 
 
 class Integration(msgspec.Struct, frozen=True, kw_only=True):
     """What stands behind a method."""
 
-    kind: str  # "AWS_PROXY" (a Lambda function) or "MOCK"
+    kind: str  # AWS_PROXY, AWS, HTTP_PROXY, HTTP, MOCK
     uri: str = ""
     http_method: str = ""
     timeout_ms: int = DEFAULT_TIMEOUT_MS
@@ -43,6 +44,9 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     cache_namespace: str = ""
     templates: dict[str, str] = {}
     responses: dict[str, IntegrationResponse] = {}
+    parameters: dict[str, str] = {}  # integration.request.{header,path,querystring}.Name to a mapping
+    content_handling: str = ""
+    credentials: str = ""
 
 
 class MethodResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +65,53 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     request_parameters: dict[str, bool] = {}
     responses: dict[str, MethodResponse] = {}
     integration: Integration | None = None
+    authorization: str = "NONE"  # NONE, AWS_IAM, CUSTOM
+    authorizer_id: str = ""
+    key_required: bool = False
+    validator_id: str = ""
+    request_models: dict[str, str] = {}
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON schema (draft 4) with a name."""
+
+    id: str
+    name: str
+    content_type: str
+    schema: str = ""
+    description: str = ""
+
+
+class Validator(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a request is validated."""
+
+    id: str
+    name: str
+    body: bool = False
+    parameters: bool = False
+
+
+class Authorizer(msgspec.Struct, frozen=True, kw_only=True):
+    """A Lambda function that is asked whether a request may pass."""
+
+    id: str
+    name: str
+    kind: str  # TOKEN, REQUEST
+    uri: str
+    auth_type: str = ""
+    credentials: str = ""
+    source: str = ""  # method.request.header.Authorization,...
+    validation: str = ""  # a regular expression for the token
+    ttl_s: int = 300
+
+
+class GatewayResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer of the gateway's own is dressed. status "": as it is by default."""
+
+    kind: str
+    status: str = ""
+    parameters: dict[str, str] = {}
+    templates: dict[str, str] = {}
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +138,17 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     binary_media_types: tuple[str, ...] = ()
     tags: dict[str, str] = {}
     resources: dict[str, Resource] = {}
+    models: dict[str, Model] = {}  # by name
+    validators: dict[str, Validator] = {}
+    authorizers: dict[str, Authorizer] = {}
+    gateway_responses: dict[str, GatewayResponse] = {}  # by kind
+    key_source: str = "HEADER"  # or AUTHORIZER
+    policy: str = ""  # a resource policy, JSON
+    endpoint_disabled: bool = False
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """An immutable snapshot of an API's resources."""
+    """An immutable snapshot of an API."""
 
     format: int = FORMAT
     id: str
@@ -99,6 +157,22 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     binary_media_types: tuple[str, ...] = ()
     resources: tuple[Resource, ...] = ()
+    models: dict[str, Model] = {}
+    validators: dict[str, Validator] = {}
+    authorizers: dict[str, Authorizer] = {}
+    gateway_responses: dict[str, GatewayResponse] = {}
+    key_source: str = "HEADER"
+    policy: str = ""
+
+
+class MethodSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of a stage for one method, or for all of them. None: not set here."""
+
+    metrics: bool | None = None
+    rate: float | None = None  # requests a second
+    burst: int | None = None
+    logging_level: str = ""
+    data_trace: bool | None = None
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +188,9 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str] = {}
     tracing: bool = False
     tags: dict[str, str] = {}
+    method_settings: dict[str, MethodSetting] = {}  # by "*/*" or "path~1of~1resource/GET"
+    log_group_arn: str = ""
+    log_format: str = ""
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):

@@ -200,6 +200,12 @@ def shown_integration(integration: Integration) -> dict[str, Any]:
         answer["httpMethod"] = integration.http_method
     if integration.uri:
         answer["uri"] = integration.uri
+    if integration.parameters:
+        answer["requestParameters"] = dict(integration.parameters)
+    if integration.content_handling:
+        answer["contentHandling"] = integration.content_handling
+    if integration.credentials:
+        answer["credentials"] = integration.credentials
     if integration.templates:
         answer["requestTemplates"] = dict(integration.templates)
     if integration.responses:
@@ -222,6 +228,8 @@ def _shown_integration_response(response: IntegrationResponse) -> dict[str, Any]
         answer["selectionPattern"] = response.selection_pattern
     if response.parameters:
         answer["responseParameters"] = dict(response.parameters)
+    if response.content_handling:
+        answer["contentHandling"] = response.content_handling
     return answer
 
 

@@ -11,10 +11,34 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from antipodes.services.apigateway.records import ANY, DEFAULT_TIMEOUT_MS, Integration, Resource
+from antipodes.services.apigateway.plan import Plan, plan_of
+from antipodes.services.apigateway.records import ANY, DEFAULT_TIMEOUT_MS, Integration, Method, Resource
+from antipodes.wire import models
 
 LAMBDA_URI = re.compile(r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(.+)/invocations")
+ACTION = re.compile(r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+):([a-z0-9-]+):action/([A-Za-z0-9]+)")
 STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An operation of an AWS service."""
+
+    region: str
+    service: str
+    operation: str
+
+
+def action_of(uri: str) -> Action | None:
+    """The operation that an AWS integration's URI names; None: it names none that can be called here."""
+    match = ACTION.fullmatch(uri)
+    if match is None:
+        return None
+    if match[2] not in models.known_services() or models.protocol_of(match[2]) != "json":
+        return None
+    if match[3] not in models.service_model(match[2]).operation_names:
+        return None
+    return Action(match[1], match[2], match[3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +49,12 @@ class Route:
     resource_path: str
     verb: str  # of the method; may be ANY
     integration: Integration
-    function: str  # ARN or name; "" for MOCK
+    function: str  # ARN or name; "" if it leads to none
     timeout_s: float
+    method: Method
+    uri: str  # with the stage's variables
+    plan: Plan | None  # of integrations by mapping
+    action: Action | None
 
 
 @dataclass(slots=True)
@@ -44,7 +72,7 @@ class Table:
         self._root = _Node()
         for resource in resources:
             routes = {
-                verb: _route(resource, verb, method.integration, variables)
+                verb: _route(resource, verb, method, method.integration, variables)
                 for verb, method in resource.methods.items()
                 if method.integration is not None
             }
@@ -110,14 +138,27 @@ def function_of(uri: str, variables: Mapping[str, str] | None = None) -> str | N
     return STAGE_VARIABLE.sub(lambda found: (variables or {}).get(found[1], ""), match[1])
 
 
-def _route(resource: Resource, verb: str, integration: Integration, variables: Mapping[str, str]) -> Route:
+def filled(text: str, variables: Mapping[str, str]) -> str:
+    """With the stage's variables."""
+    return STAGE_VARIABLE.sub(lambda found: variables.get(found[1], ""), text)
+
+
+def _route(
+    resource: Resource, verb: str, method: Method, integration: Integration, variables: Mapping[str, str]
+) -> Route:
+    uri = filled(integration.uri, variables)
+    mapped = integration.kind not in {"AWS_PROXY"}
     return Route(
         resource_id=resource.id,
         resource_path=resource.path,
         verb=verb,
         integration=integration,
-        function=function_of(integration.uri, variables) or "",
+        function=function_of(uri) or "",
         timeout_s=(integration.timeout_ms or DEFAULT_TIMEOUT_MS) / 1000,
+        method=method,
+        uri=uri,
+        plan=plan_of(integration) if mapped else None,
+        action=action_of(uri) if integration.kind == "AWS" else None,
     )
 
 

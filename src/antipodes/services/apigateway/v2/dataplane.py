@@ -22,12 +22,12 @@ from types import MappingProxyType
 
 import msgspec
 
+from antipodes.services.apigateway.backends import LAMBDA_PRINCIPAL
 from antipodes.services.apigateway.dataplane import (
     AMAZON,
     BODY_LIMIT_BYTES,
     EXECUTE_API,
     HEALTH_PATHS,
-    LAMBDA_PRINCIPAL,
 )
 from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.routing import longest_mapping

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from antipodes.services.apigateway.dataplane import LAMBDA_PRINCIPAL
+from antipodes.services.apigateway.backends import LAMBDA_PRINCIPAL
 from antipodes.services.apigateway.v2.authorizing import event_of, identity_of, verdict_of
 from antipodes.services.apigateway.v2.catalogue import Prepared
 from antipodes.services.apigateway.v2.records import Authorizer

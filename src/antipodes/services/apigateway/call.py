@@ -1,0 +1,121 @@
+"""One request on its way through a REST API, and what is learnt of it. Pure.
+
+A Call is made when the route is found and belongs to the data plane: the steps write into it what they learn (who
+calls, what went wrong), integrations and logs read it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from antipodes.wire.http import HttpRequest, HttpResponse
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """What the gateway knows of a request."""
+
+    request: HttpRequest
+    api_id: str
+    stage: str
+    deployment_id: str
+    account: str
+    resource_id: str
+    resource_path: str
+    path: str  # what the function sees: without the stage; with the base path of a custom domain
+    stage_path: str  # in the stage, as it was routed
+    full_path: str  # as it was requested
+    parameters: dict[str, str] | None
+    variables: dict[str, str] | None
+    request_id: str
+    extended_id: str
+    trace_id: str
+    now: float
+    binary_types: tuple[str, ...] = ()
+    authorizer: dict[str, Any] | None = None  # what an authorizer said of the caller
+    identity: dict[str, Any] | None = None  # of the caller, beside address and agent
+    error: dict[str, Any] | None = None
+    overrides: dict[str, Any] | None = None  # requestOverride, responseOverride
+    status: int = 0  # of the answer
+    integration_status: int = 0
+    integration_s: float = -1.0  # how long the integration took
+
+    def query(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for key, value in parse_qsl(self.request.query, keep_blank_values=True) if self.request.query else ():
+            found.setdefault(key, []).append(value)
+        return found
+
+    def header(self, name: str) -> str | None:
+        """Of several of one name the last (as for mapped parameters)."""
+        lower = name.lower()
+        found = None
+        for key, value in self.request.headers:
+            if key.lower() == lower:
+                found = value
+        return found
+
+
+def context_of(call: Call) -> dict[str, Any]:
+    """`$context`: a new dict every time, which templates may change."""
+    host = call.request.host
+    context: dict[str, Any] = {
+        "accountId": call.account,
+        "apiId": call.api_id,
+        "authorizer": dict(call.authorizer or {}),
+        "deploymentId": call.deployment_id,
+        "domainName": host,
+        "domainPrefix": host.partition(".")[0],
+        "error": dict(call.error or {}),
+        "extendedRequestId": call.extended_id,
+        "httpMethod": call.request.method,
+        "identity": {
+            "sourceIp": call.request.client,
+            "userAgent": call.request.header("user-agent"),
+            **(call.identity or {}),
+        },
+        "path": call.full_path,
+        "protocol": "HTTP/1.1",
+        "requestId": call.request_id,
+        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.now)),
+        "requestTimeEpoch": int(call.now * 1000),
+        "resourceId": call.resource_id,
+        "resourcePath": call.resource_path,
+        "stage": call.stage,
+        "xrayTraceId": call.trace_id,
+    }
+    if call.status:
+        context["status"] = call.status
+    return context
+
+
+def values_of(call: Call, answer: HttpResponse, latency_s: float) -> Callable[[str], Any]:
+    """The variables of access logs (Developer Guide, "Variables for access logging for API Gateway")."""
+    context: dict[str, Any] = {}
+
+    def value(name: str) -> Any:
+        if not context:
+            asked = call.integration_s >= 0
+            context.update(context_of(call))
+            context["responseLatency"] = int(latency_s * 1000)
+            context["responseLength"] = len(answer.body)
+            if asked:
+                latency_ms = int(call.integration_s * 1000)
+                context["integrationLatency"] = latency_ms
+                context["integrationStatus"] = call.integration_status or None
+                context["integration"] = {
+                    "latency": latency_ms,
+                    "status": call.integration_status or None,
+                    "integrationStatus": call.integration_status or None,
+                    "requestId": None,
+                }
+        found: Any = context
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        return found
+
+    return value
