@@ -42,6 +42,7 @@ class Call:
     parameters: Mapping[str, str] | None = None
     variables: Mapping[str, str] | None = None
     authorizer: Mapping[str, Any] | None = None
+    identity: Mapping[str, Any] | None = None  # who signed, as payload 1.0 tells it
 
 
 def joined_headers(request: HttpRequest, trace_id: str) -> dict[str, str]:

@@ -6,8 +6,8 @@
 
 A format is taken apart once, when its stage is prepared. Values are written into it as they are, but quotes,
 backslashes and control characters as JSON escapes them, so that a JSON line stays one and a line stays a line (a guess:
-AWS does not tell). Lines are gathered for FLUSH_S and handed over together; a crash may lose the last ones. The names of AWS's log
-streams are not documented: here 32 hexadecimal digits made of the stage.
+AWS does not tell). Lines are gathered for FLUSH_S and handed over together; a crash may lose the last ones. The names
+of AWS's log streams are not documented: here 32 hexadecimal digits made of the stage.
 """
 
 from __future__ import annotations

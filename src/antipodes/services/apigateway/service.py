@@ -31,7 +31,7 @@ class ApiGateway:
         self._data_plane = DataPlane(self._catalogue)
         http = HttpCatalogue(self._catalogue)
         self._http_plane = HttpDataPlane(http)
-        self.http_apis = HttpApis(http)
+        self.http_apis = HttpApis(http, self._http_plane.gatekeeper.forget)
         families = {
             "CreateRestApi": apis.create_rest_api,
             "ImportRestApi": apis.import_rest_api,

@@ -1,4 +1,4 @@
-"""Lambda authorizers of HTTP APIs (AuthorizerType REQUEST), as they are configured. JWT is refused by name."""
+"""Authorizers of HTTP APIs, as they are configured: Lambda functions (REQUEST) and JSON web tokens (JWT)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 SOURCE = re.compile(r"\$request\.(header|querystring)\.[^.\s]+|\$context\.routeKey|\$stageVariables\.\w+")
-REFUSED = ("AuthorizerCredentialsArn", "IdentityValidationExpression", "JwtConfiguration")
+REFUSED = ("AuthorizerCredentialsArn", "IdentityValidationExpression")
+# Of functions alone, and of tokens alone.
+FUNCTIONS = ("AuthorizerUri", "AuthorizerPayloadFormatVersion", "AuthorizerResultTtlInSeconds", "EnableSimpleResponses")
+TOKEN_SOURCE = re.compile(r"\$request\.(header|querystring)\.[^.\s]+")
+ISSUER = re.compile(r"https?://[^\s?#]+")
 
 
 async def create_authorizer(catalogue: HttpCatalogue, request: Request) -> Result:
@@ -60,11 +64,15 @@ async def delete_authorizer(catalogue: HttpCatalogue, request: Request) -> Resul
 def authorizer_of(params: Mapping[str, Any], authorizer_id: str) -> Authorizer:
     """From the parameters of CreateAuthorizer. Raises BadRequestException, UnsupportedOperation."""
     name, kind = str(params.get("Name") or ""), params.get("AuthorizerType")
-    if kind != "REQUEST":
-        raise NotSupported(f"authorizers of type {kind} ({name})")
     for refused in REFUSED:
         if params.get(refused):
             raise NotSupported(f"{refused} of authorizers ({name})")
+    if kind == "JWT":
+        return _token_authorizer(params, authorizer_id, name)
+    if kind != "REQUEST":
+        raise bad_request(f"Invalid authorizer type {kind} ({name})")
+    if params.get("JwtConfiguration"):
+        raise bad_request("JwtConfiguration is not allowed for REQUEST authorizers")  # the words are a guess
     uri = str(params.get("AuthorizerUri") or "")
     if lambda_of(uri) is None:
         raise bad_request(f"Invalid Authorizer URI: {uri}. Authorizer URI should be a valid API Gateway ARN")
@@ -86,7 +94,35 @@ def authorizer_of(params: Mapping[str, Any], authorizer_id: str) -> Authorizer:
     )
 
 
+def _token_authorizer(params: Mapping[str, Any], authorizer_id: str, name: str) -> Authorizer:
+    for refused in FUNCTIONS:
+        if params.get(refused):
+            raise bad_request(f"{refused} is not allowed for JWT authorizers")  # the words are a guess
+    sources = tuple(str(one) for one in params.get("IdentitySource") or ())
+    if len(sources) != 1:
+        raise bad_request("Identity source is required for JWT authorizers: exactly one")  # the words are a guess
+    if TOKEN_SOURCE.fullmatch(sources[0]) is None:
+        raise bad_request(f"Invalid mapping expression specified: {sources[0]}")
+    configuration = params.get("JwtConfiguration") or {}
+    issuer, audience = str(configuration.get("Issuer") or ""), configuration.get("Audience")
+    if ISSUER.fullmatch(issuer) is None:
+        raise bad_request(
+            f"Invalid issuer: {issuer or '(none)'}. Issuer must have a valid URL."
+        )  # after AWS's, a guess
+    if not isinstance(audience, list | tuple) or not audience:
+        raise bad_request("Audience list must have at least 1 item for JWT Authorizer")
+    return Authorizer(id=authorizer_id, name=name, sources=sources, issuer=issuer, audience=tuple(audience))
+
+
 def shown(authorizer: Authorizer) -> dict[str, Any]:
+    if authorizer.issuer:
+        return {
+            "AuthorizerId": authorizer.id,
+            "AuthorizerType": "JWT",
+            "IdentitySource": list(authorizer.sources),
+            "JwtConfiguration": {"Audience": list(authorizer.audience), "Issuer": authorizer.issuer},
+            "Name": authorizer.name,
+        }
     return {
         "AuthorizerId": authorizer.id,
         "AuthorizerPayloadFormatVersion": authorizer.payload,

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
+from antipodes.services.apigateway import access_logs, metrics
+from antipodes.services.apigateway.access_logs import Format
 from antipodes.services.apigateway.catalogue import Catalogue, Rows
+from antipodes.services.apigateway.metrics import Tally
+from antipodes.services.apigateway.throttle import Bucket
 from antipodes.services.apigateway.v2 import records
 from antipodes.services.apigateway.v2.records import HttpApi, HttpDeployment, HttpStage, missing
 from antipodes.services.apigateway.v2.routing import Table
@@ -22,6 +26,12 @@ class Prepared(msgspec.Struct, frozen=True):
     stage: HttpStage
     deployment: HttpDeployment
     table: Table
+    tally: Tally
+    route_tallies: dict[str, Tally]  # by route key: those with detailed metrics
+    buckets: dict[str, Bucket]  # by route key: those that are throttled
+    log_format: Format | None = None  # of access logs
+    log_group: str = ""
+    log_stream: str = ""
 
 
 class HttpCatalogue:
@@ -79,8 +89,41 @@ class HttpCatalogue:
             deployment = self.deployments.get((api_id, stage.deployment_id)) if stage is not None else None
             if stage is None or deployment is None:
                 return None
-            found = self._prepared[key] = Prepared(stage, deployment, Table(deployment, stage.variables))
+            found = self._prepared[key] = self._prepare(stage, deployment)
         return found
+
+    def _prepare(self, stage: HttpStage, deployment: HttpDeployment) -> Prepared:
+        meter, api, name = self.shared.meter, stage.api_id, stage.name
+        tallies: dict[str, Tally] = {}
+        buckets: dict[str, Bucket] = {}
+        now = self.surroundings.world.monotonic()
+        for route in deployment.routes:
+            settings = stage.route_settings.get(route.key, stage.settings)
+            if settings.rate is not None or settings.burst is not None:
+                # The stage's own limits hold for each of its routes by itself (as for REST APIs' methods; a guess).
+                buckets[route.key] = Bucket(settings.rate, settings.burst, now)
+            if settings.detailed:
+                verb, _, path = route.key.partition(" ")
+                where = {"ApiId": api, "Stage": name, "Method": verb, "Resource": path or route.key}
+                tallies[route.key] = meter.tally(metrics.HTTP, where)
+        return Prepared(
+            stage,
+            deployment,
+            Table(deployment, stage.variables),
+            meter.tally(metrics.HTTP, {"ApiId": api}, {"ApiId": api, "Stage": name}),
+            tallies,
+            buckets,
+            access_logs.format_of(stage.log_format) if stage.log_arn else None,
+            access_logs.group_of(stage.log_arn, self.surroundings.region) if stage.log_arn else "",
+            access_logs.stream_of(api, name),
+        )
+
+    def _outdated(self, key: tuple[str, str]) -> None:
+        """What served a stage serves no longer."""
+        gone = self._prepared.pop(key, None)
+        if gone is not None:
+            for tally in (gone.tally, *gone.route_tallies.values()):
+                self.shared.meter.forget(tally)
 
     def mapped(self, api_id: str, stage: str | None = None) -> list[str]:
         """The domains whose mappings lead to the API (to one stage of it)."""
@@ -171,12 +214,12 @@ class HttpCatalogue:
 
     def _put_stage(self, stage: HttpStage) -> Rows:
         self.stages[stage.api_id, stage.name] = stage
-        self._prepared.pop((stage.api_id, stage.name), None)
+        self._outdated((stage.api_id, stage.name))
         return [(_stage_key(stage.api_id, stage.name), msgspec.msgpack.encode(stage))]
 
     def _drop_stage(self, api_id: str, name: str) -> Rows:
         del self.stages[api_id, name]
-        self._prepared.pop((api_id, name), None)
+        self._outdated((api_id, name))
         return [(_stage_key(api_id, name), None)]
 
 

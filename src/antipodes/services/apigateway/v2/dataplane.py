@@ -4,8 +4,12 @@
     find the stage  the first part of the path if it names one, else $default; or what the mapping names
     preflight       CORS is answered here, whatever routes there are
     find the route  full match, greedy, $default
-    authorize       by a Lambda function, if the route has an authorizer
+    throttle        as the stage says
+    authorize       by a signature, a token or a Lambda function, if the route says so
+    map             parameters of the request, as the integration says
     integrate       Lambda proxy, payload 1.0 or 2.0, if the function's policy allows it; or on to an HTTP server
+    map             parameters of the answer
+    account         metrics, and a line of access log
 
 It knows nothing of how APIs are edited: it serves what a stage's deployment says.
 """
@@ -16,7 +20,6 @@ import asyncio
 import base64
 import dataclasses
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -31,10 +34,12 @@ from antipodes.services.apigateway.dataplane import (
 )
 from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.routing import longest_mapping
-from antipodes.services.apigateway.v2 import payload1
+from antipodes.services.apigateway.v2 import mapping, payload1
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
+from antipodes.services.apigateway.v2.exchange import Exchange
 from antipodes.services.apigateway.v2.gatekeeper import Gatekeeper, Stopped
 from antipodes.services.apigateway.v2.http_proxy import HttpProxy, filled
+from antipodes.services.apigateway.v2.issuers import Issuers
 from antipodes.services.apigateway.v2.records import DEFAULT
 from antipodes.services.apigateway.v2.routing import Target
 from antipodes.wire import cors, payload2
@@ -53,10 +58,14 @@ def _error(status: int, message: str) -> HttpResponse:
 
 NOT_FOUND = _error(404, "Not Found")
 TOO_LARGE = _error(413, "Request Entity Too Large")
+TOO_MANY = _error(429, "Too Many Requests")
+HEAD_TOO_LARGE = _error(431, "Request Header Fields Too Large")  # status and words are a guess
 FAILED = _error(500, "Internal Server Error")
 TIMED_OUT = _error(503, "Service Unavailable")  # facts 3.2 have it from memory; another page of AWS's says 504
 # What an authorizer leads to (AWS's guide; the bodies from memory).
 STOPPED = MappingProxyType({401: _error(401, "Unauthorized"), 403: _error(403, "Forbidden"), 500: FAILED})
+# "Total combined size of request line and header values" (the quotas of HTTP APIs).
+HEAD_LIMIT_BYTES = 10_240
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class Led:
     api_id: str
     stage: str  # "": the path has still to tell
     path: str
+    base_path: str | None = None  # of a custom domain's mapping
 
 
 class HttpDataPlane:
@@ -77,8 +87,9 @@ class HttpDataPlane:
         self._region = catalogue.surroundings.region
         self._account = catalogue.surroundings.settings.account
         self._call = catalogue.surroundings.call
-        self._gatekeeper = Gatekeeper(catalogue.surroundings)
         self._proxy = HttpProxy(self._world, catalogue.surroundings.settings)
+        self.gatekeeper = Gatekeeper(catalogue.surroundings, Issuers(self._world, self._proxy))
+        self._access_logs = catalogue.shared.access_logs
 
     def led(self, request: HttpRequest) -> Led | None:
         """The HTTP API that the Host means; None: none."""
@@ -93,9 +104,9 @@ class HttpDataPlane:
             base = longest_mapping(domain.mappings, path)
             if base is None:
                 return None
-            mapping = domain.mappings[base]
+            found = domain.mappings[base]
             rest = path[len(base) + 1 :] if base else path
-            return Led(mapping.api_id, mapping.stage, rest or "/") if mapping.api_id in apis else None
+            return Led(found.api_id, found.stage, rest or "/", base) if found.api_id in apis else None
         match = EXECUTE_API.fullmatch(host)
         if match is None or match[1] not in apis:
             return None
@@ -107,42 +118,92 @@ class HttpDataPlane:
     async def respond(self, request: HttpRequest, led: Led, verify: Verify) -> HttpResponse:
         """verify: of a signature, where a route wants one."""
         request_id = base64.b64encode(self._world.chance.getrandbits(88).to_bytes(11, "big")).decode()
-        response = await self._answer(request, led, request_id)
+        exchange = Exchange(request, request_id, self._account, self._world.monotonic())
+        response = await self._answer(exchange, led, verify)
+        prepared = exchange.prepared
+        if prepared is not None:
+            self._account_for(exchange, prepared, response)
         return msgspec.structs.replace(response, headers=(*response.headers, ("apigw-requestid", request_id)))
 
-    async def _answer(self, request: HttpRequest, led: Led, request_id: str) -> HttpResponse:
+    def _account_for(self, exchange: Exchange, prepared: Prepared, response: HttpResponse) -> None:
+        exchange.response = response
+        exchange.took_s = self._world.monotonic() - exchange.begun
+        figures = (
+            response.status,
+            exchange.took_s,
+            exchange.integration_s,
+            len(exchange.request.body) + len(response.body),
+        )
+        prepared.tally.request(*figures)
+        if prepared.route_tallies and exchange.target is not None:
+            detailed = prepared.route_tallies.get(exchange.target.key)
+            if detailed is not None:
+                detailed.request(*figures)
+        if prepared.log_format is not None:
+            line = prepared.log_format.line(exchange.context)
+            self._access_logs.write(prepared.log_group, prepared.log_stream, line)
+
+    async def _answer(self, exchange: Exchange, led: Led, verify: Verify) -> HttpResponse:
+        request = exchange.request
         if request.path in HEALTH_PATHS:
             return HttpResponse(200, (("content-type", "text/plain"),), HEALTH_PATHS[request.path])
         found = self._stage(led)
         if found is None:
             return NOT_FOUND
         prepared, path = found
+        exchange.prepared, exchange.path, exchange.base_path = prepared, path, led.base_path
         configured = prepared.deployment.cors
         if configured is not None:
             preflight = cors.preflight(configured, request)
             if preflight is not None:
                 return HttpResponse(204, preflight)
         if len(request.body) > BODY_LIMIT_BYTES:
-            return cors.over(configured, request, TOO_LARGE)
+            return cors.over(configured, request, _refused(exchange, TOO_LARGE, "Request Entity Too Large"))
+        if len(request.target) + sum(len(name) + len(value) for name, value in request.headers) > HEAD_LIMIT_BYTES:
+            refusal = _refused(exchange, HEAD_TOO_LARGE, "Request Header Fields Too Large")
+            return cors.over(configured, request, refusal)
         routed = prepared.table.match(request.method, path)
         if routed is None:
-            return cors.over(configured, request, NOT_FOUND)
+            return cors.over(configured, request, _refused(exchange, NOT_FOUND, "Not Found"))
         if not self._catalogue.surroundings.store.settled:
             await self._catalogue.shared.settled()
-        target, parameters = routed
-        call = self._described(request, prepared, path, target, parameters, request_id)
-        if target.authorizer_id:
-            try:
-                context = await self._gatekeeper.pass_on(request, prepared, target, call, path)
-            except Stopped as stopped:
-                return cors.over(configured, request, STOPPED[stopped.status])
-            told = context if target.integration.payload == "1.0" else {"lambda": context}
-            call = dataclasses.replace(call, authorizer=told)
-        if target.integration.kind == "HTTP_PROXY":
-            response = await self._forward(request, prepared, target, parameters)
-        else:
-            response = await self._invoke(request, prepared, target, call)
+        exchange.target, exchange.parameters = routed
+        if prepared.buckets:
+            bucket = prepared.buckets.get(routed[0].key)
+            if bucket is not None and not bucket.take(exchange.begun):
+                return cors.over(configured, request, _refused(exchange, TOO_MANY, "Too Many Requests"))
+        response = await self._routed(exchange, prepared, routed[0], verify)
         return cors.over(configured, request, response)
+
+    async def _routed(self, exchange: Exchange, prepared: Prepared, target: Target, verify: Verify) -> HttpResponse:
+        """The route is found: who asks, what is changed on the way, who answers."""
+        request = exchange.request
+        call = exchange.call = self._described(exchange, prepared, target)
+        if target.authorizer_id or target.iam:
+            try:
+                passed = await self.gatekeeper.pass_on(request, prepared, target, call, exchange.path, verify)
+            except Stopped as stopped:
+                exchange.authorizer_error = str(stopped)
+                return _stopped(exchange, stopped)
+            told = passed.one if target.integration.payload == "1.0" else passed.two
+            exchange.authorizer, exchange.identity = passed.context, passed.identity or {}
+            call = exchange.call = dataclasses.replace(call, authorizer=told, identity=passed.identity)
+        path: str | None = None
+        if target.changes:
+            request, path = mapping.changed_request(target.changes, request, exchange.variable)
+            if path is not None:
+                call = exchange.call = dataclasses.replace(call, path=path)
+        begun = self._world.monotonic()
+        if target.integration.kind == "HTTP_PROXY":
+            response = await self._forward(exchange, request, prepared, target, path)
+        else:
+            response = await self._invoke(exchange, request, prepared, target, call)
+        exchange.integration_s = self._world.monotonic() - begun
+        changes = target.answer_changes.get(response.status) if target.answer_changes else None
+        if changes is not None and not exchange.integration_error:
+            exchange.response = response
+            response = mapping.changed_response(changes, response, exchange.variable)
+        return response
 
     def _stage(self, led: Led) -> tuple[Prepared, str] | None:
         """The stage, and the path in it."""
@@ -159,28 +220,28 @@ class HttpDataPlane:
         return None if prepared is None else (prepared, led.path)
 
     async def _forward(
-        self, request: HttpRequest, prepared: Prepared, target: Target, parameters: Mapping[str, str]
+        self, exchange: Exchange, request: HttpRequest, prepared: Prepared, target: Target, path: str | None
     ) -> HttpResponse:
+        """path: as a parameter mapping has it, in the place of the URI's own."""
         integration = target.integration
         uri = filled(integration.uri, prepared.stage.variables)
+        if path is not None:
+            scheme, _, rest = uri.partition("://")
+            uri = f"{scheme}://{rest.partition('/')[0].partition('?')[0]}{path}"
         timeout_s = integration.timeout_ms / 1000
         try:
-            return await self._proxy.send(request, uri, integration.method, parameters, timeout_s=timeout_s)
+            response = await self._proxy.send(
+                request, uri, integration.method, exchange.parameters, timeout_s=timeout_s
+            )
         except NetworkError as error:
             log.warning("%s: %s %s: %s", self._region, request.method, request.path, error)
-            return TIMED_OUT
+            return _failed(exchange, TIMED_OUT, "Service Unavailable", str(error))
+        exchange.integration_status = response.status
+        return response
 
-    def _described(
-        self,
-        request: HttpRequest,
-        prepared: Prepared,
-        path: str,
-        target: Target,
-        parameters: Mapping[str, str],
-        request_id: str,
-    ) -> payload2.Call:
+    def _described(self, exchange: Exchange, prepared: Prepared, target: Target) -> payload2.Call:
         stage, now, chance = prepared.stage, self._world.now(), self._world.chance
-        trace_id = request.header("x-amzn-trace-id")
+        path, trace_id = exchange.path, exchange.request.header("x-amzn-trace-id")
         return payload2.Call(
             account=self._account,
             api_id=stage.api_id,
@@ -188,15 +249,15 @@ class HttpDataPlane:
             stage=stage.name,
             # The stage's name, however the request came; never the key of an API mapping (AWS's guide).
             path=path if stage.name == DEFAULT else f"/{stage.name}{path}",
-            request_id=request_id,
+            request_id=exchange.request_id,
             trace_id=trace_id or f"Root=1-{int(now):08x}-{chance.getrandbits(96):024x}",
             now=now,
-            parameters=parameters,
+            parameters=exchange.parameters,
             variables=stage.variables,
         )
 
     async def _invoke(
-        self, request: HttpRequest, prepared: Prepared, target: Target, call: payload2.Call
+        self, exchange: Exchange, request: HttpRequest, prepared: Prepared, target: Target, call: payload2.Call
     ) -> HttpResponse:
         stage, integration = prepared.stage, target.integration
         first = integration.payload == "1.0"
@@ -218,15 +279,36 @@ class HttpDataPlane:
                     },
                 )  # fmt: skip
         except TimeoutError:
-            return TIMED_OUT
+            return _failed(exchange, TIMED_OUT, "Service Unavailable", "The integration did not answer in time.")
         except AwsError as error:
             log.warning("%s: %s %s: %s", self._region, request.method, request.path, error)
-            return FAILED
+            exchange.integration_status = error.status
+            return _failed(exchange, FAILED, "Internal Server Error", error.message)
+        exchange.integration_status = 200
         if result.get("FunctionError"):
-            return FAILED
+            return _failed(exchange, FAILED, "Internal Server Error", "The Lambda function returned an error.")
         try:
             answer = payload1.response_of if first else payload2.response_of
             return answer(result["Payload"], TEXT)
         except payload2.Malformed as reason:
             log.warning("%s: %s %s: malformed answer: %s", self._region, request.method, request.path, reason)
-            return FAILED
+            return _failed(exchange, FAILED, "Internal Server Error", str(reason))
+
+
+def _refused(exchange: Exchange, response: HttpResponse, message: str) -> HttpResponse:
+    exchange.error = message
+    return response
+
+
+def _failed(exchange: Exchange, response: HttpResponse, message: str, reason: str) -> HttpResponse:
+    exchange.error, exchange.integration_error = message, reason
+    return response
+
+
+def _stopped(exchange: Exchange, stopped: Stopped) -> HttpResponse:
+    response = STOPPED[stopped.status]
+    exchange.error = {401: "Unauthorized", 403: "Forbidden", 500: "Internal Server Error"}[stopped.status]
+    if not stopped.challenge:
+        return response
+    headers = (*response.headers, ("www-authenticate", stopped.challenge))
+    return msgspec.structs.replace(response, headers=headers)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from antipodes.services.apigateway.records import bad_request, conflict
+from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.http_proxy import check_uri
 from antipodes.services.apigateway.v2.listing import page
@@ -20,8 +21,8 @@ from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 REFUSED = (
-    "ConnectionId", "ContentHandlingStrategy", "CredentialsArn", "IntegrationSubtype", "PassthroughBehavior",
-    "RequestParameters", "RequestTemplates", "ResponseParameters", "TemplateSelectionExpression", "TlsConfig",
+    "ConnectionId", "ContentHandlingStrategy", "CredentialsArn", "PassthroughBehavior", "RequestTemplates",
+    "TemplateSelectionExpression", "TlsConfig",
 )  # fmt: skip
 
 
@@ -70,11 +71,13 @@ async def delete_integration(catalogue: HttpCatalogue, request: Request) -> Resu
 def integration_of(params: Mapping[str, Any], integration_id: str) -> Integration:
     """From the parameters of CreateIntegration. Raises BadRequestException, UnsupportedOperation."""
     kind = str(params.get("IntegrationType") or "")
+    if params.get("IntegrationSubtype"):
+        raise NotSupported(f"the service integration {params['IntegrationSubtype']} of HTTP APIs")
     for name in REFUSED:
         if params.get(name):
             raise NotSupported(f"{name} of integrations of HTTP APIs")
     if params.get("ConnectionType") not in (None, "", "INTERNET"):
-        raise NotSupported(f"ConnectionType {params['ConnectionType']} of integrations of HTTP APIs")
+        raise NotSupported(f"ConnectionType {params['ConnectionType']} (private integrations) of HTTP APIs")
     if kind in {"AWS", "HTTP", "MOCK"}:
         raise bad_request(f"IntegrationType {kind} is not supported for HTTP APIs")  # the words are a guess
     uri, payload = str(params.get("IntegrationUri") or ""), params.get("PayloadFormatVersion")
@@ -97,8 +100,15 @@ def integration_of(params: Mapping[str, Any], integration_id: str) -> Integratio
     timeout_ms = int(params.get("TimeoutInMillis") or TIMEOUT_MS)
     if not 50 <= timeout_ms <= TIMEOUT_MS:
         raise bad_request("Timeout should be between 50 ms and 30000 ms")
+    # An empty value removes what an update does not want any longer (a guess).
+    asked = {key: value for key, value in (params.get("RequestParameters") or {}).items() if value != ""}
+    answered = {key: dict(value) for key, value in (params.get("ResponseParameters") or {}).items() if value}
+    mapping.changes_of(asked)
+    mapping.check_statuses(answered)
     return Integration(
         id=integration_id,
+        request_parameters=asked,
+        response_parameters=answered,
         kind=kind,
         uri=uri,
         method=method,
@@ -118,6 +128,10 @@ def shown(integration: Integration) -> dict[str, Any]:
         "PayloadFormatVersion": integration.payload,
         "TimeoutInMillis": integration.timeout_ms,
     }
+    if integration.request_parameters:
+        answer["RequestParameters"] = dict(integration.request_parameters)
+    if integration.response_parameters:
+        answer["ResponseParameters"] = {key: dict(one) for key, one in integration.response_parameters.items()}
     if integration.description:
         answer["Description"] = integration.description
     if integration.managed:

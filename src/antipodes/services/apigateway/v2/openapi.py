@@ -1,7 +1,7 @@
 """OpenAPI 3 documents with AWS's extensions, to an HTTP API's routes and integrations. Pure, but for the ids it draws.
 
-What stands in a document and is not carried out is refused by name, never dropped in silence: authorizers by JWT,
-integrations other than aws_proxy and http_proxy, policies. Schemas change nothing: HTTP APIs do not validate.
+What stands in a document and is not carried out is refused by name, never dropped in silence: integrations other than
+aws_proxy and http_proxy, policies. Schemas change nothing: HTTP APIs do not validate.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from antipodes.services.apigateway.records import ANY, bad_request
 from antipodes.services.apigateway.v2.authorizers import authorizer_of
 from antipodes.services.apigateway.v2.integrations import integration_of
 from antipodes.services.apigateway.v2.records import DEFAULT, Authorizer, HttpApi, Integration, Route
-from antipodes.services.apigateway.v2.routes import check_key
+from antipodes.services.apigateway.v2.routes import authorized, check_key
 from antipodes.wire import cors
 from antipodes.wire.errors import NotSupported
 
 NewId = Callable[[int], str]
 ANY_METHOD = EXTENSION + "any-method"
+AUTH = EXTENSION + "auth"
 # An integration's members in a document, and as CreateIntegration calls them.
 MEMBERS = {
     "type": "IntegrationType",
@@ -60,8 +61,6 @@ def _imported(api: HttpApi, text: str, new_id: NewId) -> HttpApi:
     info = document.get("info") or {}
     if document.get(EXTENSION + "policy"):
         raise NotSupported(f"{EXTENSION}policy in OpenAPI documents of HTTP APIs")
-    if document.get("security"):
-        raise NotSupported("security (authorizers) in OpenAPI documents of HTTP APIs")
     given = document.get(EXTENSION + "cors")
     tags = {
         str(tag["name"]): str(tag[EXTENSION + "tag-value"])
@@ -78,7 +77,7 @@ def _imported(api: HttpApi, text: str, new_id: NewId) -> HttpApi:
         endpoint_disabled=_endpoint_disabled(document),
     )
     authorizers = _authorizers(document, new_id)
-    by_name = {one.name: one.id for one in authorizers.values()}
+    guarded = msgspec.structs.replace(api, authorizers=authorizers)
     routes: dict[str, Route] = {}
     integrations: dict[str, Integration] = {}
     for key, operation in _operations(document):
@@ -91,9 +90,8 @@ def _imported(api: HttpApi, text: str, new_id: NewId) -> HttpApi:
             key=key,
             integration_id=integration.id if integration is not None else "",
             operation_name=str(operation.get("operationId") or ""),
-            authorizer_id=_authorizer_of(operation, key, by_name),
         )
-        routes[route.id] = route
+        routes[route.id] = _secured(guarded, route, document, operation)
     return msgspec.structs.replace(api, routes=routes, integrations=integrations, authorizers=authorizers)
 
 
@@ -123,6 +121,9 @@ def _authorizers(document: Mapping[str, Any], new_id: NewId) -> dict[str, Author
         for member, value in given.items():
             params[member[:1].upper() + member[1:]] = value
         params["AuthorizerType"] = str(params.pop("Type", "")).upper()
+        tokens = params.get("JwtConfiguration")
+        if tokens is not None:
+            params["JwtConfiguration"] = {"Issuer": tokens.get("issuer"), "Audience": tokens.get("audience")}
         sources = params.get("IdentitySource")
         if isinstance(sources, str):
             params["IdentitySource"] = [one.strip() for one in sources.split(",")]
@@ -131,14 +132,26 @@ def _authorizers(document: Mapping[str, Any], new_id: NewId) -> dict[str, Author
     return found
 
 
-def _authorizer_of(operation: Mapping[str, Any], key: str, by_name: Mapping[str, str]) -> str:
-    required = operation.get("security") or ()
-    names = [name for one in required for name in one]
-    if not names:
-        return ""
-    if len(names) > 1 or names[0] not in by_name or any(one[names[0]] for one in required):
-        raise NotSupported(f"security {names} of {key} in HTTP APIs; only one Lambda authorizer, without scopes")
-    return by_name[names[0]]
+def _secured(api: HttpApi, route: Route, document: Mapping[str, Any], operation: Mapping[str, Any]) -> Route:
+    """The route with the authorization that its operation, or else the document, asks for."""
+    kind = operation.get(AUTH, document.get(AUTH))
+    if kind is not None:
+        name = str(kind.get("type") or "").upper()
+        if name not in {"NONE", "AWS_IAM"}:
+            raise NotSupported(f"{AUTH} of type {name or '(none)'} of {route.key} in HTTP APIs")
+        return authorized(api, route, name, "")
+    required = operation.get("security", document.get("security")) or ()
+    wanted = [(name, scopes) for one in required for name, scopes in one.items()]
+    if not wanted:
+        return route
+    by_name = {one.name: one for one in api.authorizers.values()}
+    if len(wanted) > 1 or wanted[0][0] not in by_name:
+        names = [name for name, _ in wanted]
+        raise NotSupported(f"security {names} of {route.key} in HTTP APIs; only one authorizer of the document")
+    authorizer, scopes = by_name[wanted[0][0]], tuple(str(one) for one in wanted[0][1] or ())
+    if scopes and not authorizer.issuer:
+        raise bad_request(f"Authorization scopes of {route.key} are only allowed for JWT authorizers")
+    return msgspec.structs.replace(authorized(api, route, "", authorizer.id), scopes=scopes)
 
 
 def _integration(

@@ -52,6 +52,7 @@ def event_of(request: HttpRequest, call: Call, resource: str) -> bytes:
             "httpMethod": request.method,
             "identity": {
                 **proxy.NOBODY,
+                **(call.identity or {}),
                 "sourceIp": request.client,
                 "userAgent": request.header("user-agent") or "",
             },

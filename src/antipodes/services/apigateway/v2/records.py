@@ -32,6 +32,8 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     timeout_ms: int = TIMEOUT_MS
     description: str = ""
     managed: bool = False  # by quick create
+    request_parameters: dict[str, str] = {}  # "append:header.x" -> "$request.path" (mapping.py)
+    response_parameters: dict[str, dict[str, str]] = {}  # the same by the integration's status, "200"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -42,26 +44,31 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     integration_id: str = ""  # "": none yet
     operation_name: str = ""
     authorizer_id: str = ""  # "": open to all
+    iam: bool = False  # AWS_IAM: open to those who sign
+    scopes: tuple[str, ...] = ()  # a token must have one of them
     managed: bool = False
 
 
 class Authorizer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A function that is asked before a route's own."""
+    """A function that is asked before a route's own; or, with an issuer, what a token must be."""
 
     id: str
     name: str
-    uri: str
-    payload: str
+    uri: str = ""
+    payload: str = ""
+    issuer: str = ""  # of JSON web tokens; "": a function is asked
+    audience: tuple[str, ...] = ()
     simple: bool = False  # answers isAuthorized, not a policy
     sources: tuple[str, ...] = ()  # of identity: "$request.header.Authorization"
     ttl_s: int = 0  # how long its answers are kept
 
 
 class HttpApi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An HTTP API as it is edited."""
+    """An API as it is edited."""
 
     format: int = FORMAT
     id: str
+    protocol: str = "HTTP"  # or "WEBSOCKET"
     name: str
     created: float  # epoch seconds
     description: str = ""
@@ -90,6 +97,14 @@ class HttpDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     authorizers: dict[str, Authorizer] = {}
 
 
+class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a stage says of its routes, or of one."""
+
+    detailed: bool = False  # metrics of the route too
+    burst: int | None = None  # requests
+    rate: float | None = None  # requests a second
+
+
 class HttpStage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A name under which a deployment is served."""
 
@@ -104,6 +119,10 @@ class HttpStage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     variables: dict[str, str] = {}
     tags: dict[str, str] = {}
     managed: bool = False
+    log_arn: str = ""  # of access logs; "": none
+    log_format: str = ""
+    settings: RouteSettings = RouteSettings()
+    route_settings: dict[str, RouteSettings] = {}  # by route key
 
 
 def missing(what: str, name: str) -> ClientFault:

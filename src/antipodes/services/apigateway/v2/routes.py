@@ -16,7 +16,7 @@ from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 REFUSED = (
-    "ApiKeyRequired", "AuthorizationScopes", "ModelSelectionExpression", "RequestModels",
+    "ApiKeyRequired", "ModelSelectionExpression", "RequestModels",
     "RequestParameters", "RouteResponseSelectionExpression",
 )  # fmt: skip
 
@@ -25,26 +25,26 @@ async def create_route(catalogue: HttpCatalogue, request: Request) -> Result:
     api = catalogue.api(request.params["ApiId"])
     route = _changed(api, Route(id=catalogue.shared.new_id(7), key=""), request.params)
     await catalogue.save_api(with_route(api, route))
-    return shown(route)
+    return shown(api, route)
 
 
 async def update_route(catalogue: HttpCatalogue, request: Request) -> Result:
     api, before = _found(catalogue, request.params)
     route = _changed(api, before, request.params)
     await catalogue.save_api(with_route(api, route))
-    return shown(route)
+    return shown(api, route)
 
 
 async def get_route(catalogue: HttpCatalogue, request: Request) -> Result:
-    _, route = _found(catalogue, request.params)
+    api, route = _found(catalogue, request.params)
     await catalogue.shared.settled()
-    return shown(route)
+    return shown(api, route)
 
 
 async def get_routes(catalogue: HttpCatalogue, request: Request) -> Result:
     api = catalogue.api(request.params["ApiId"])
     await catalogue.shared.settled()
-    return page([shown(api.routes[key]) for key in sorted(api.routes)], request.params)
+    return page([shown(api, api.routes[key]) for key in sorted(api.routes)], request.params)
 
 
 async def delete_route(catalogue: HttpCatalogue, request: Request) -> Result:
@@ -67,10 +67,18 @@ def check_key(key: str) -> None:
         )
 
 
-def shown(route: Route) -> dict[str, Any]:
+def authorization_of(api: HttpApi, route: Route) -> str:
+    """ "NONE", "AWS_IAM", "JWT" or "CUSTOM"."""
+    if route.iam:
+        return "AWS_IAM"
+    authorizer = api.authorizers.get(route.authorizer_id)
+    return "NONE" if authorizer is None else "JWT" if authorizer.issuer else "CUSTOM"
+
+
+def shown(api: HttpApi, route: Route) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "ApiKeyRequired": False,
-        "AuthorizationType": "CUSTOM" if route.authorizer_id else "NONE",
+        "AuthorizationType": authorization_of(api, route),
         "RouteId": route.id,
         "RouteKey": route.key,
     }
@@ -78,6 +86,8 @@ def shown(route: Route) -> dict[str, Any]:
         answer["Target"] = f"integrations/{route.integration_id}"
     if route.authorizer_id:
         answer["AuthorizerId"] = route.authorizer_id
+    if route.scopes:
+        answer["AuthorizationScopes"] = list(route.scopes)
     if route.operation_name:
         answer["OperationName"] = route.operation_name
     if route.managed:
@@ -108,18 +118,32 @@ def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
 
 
 def _authorized(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
-    kind, authorizer = params.get("AuthorizationType"), params.get("AuthorizerId") or route.authorizer_id
-    if kind in (None, "") and not params.get("AuthorizerId"):
-        return route
-    if kind == "NONE":
-        return msgspec.structs.replace(route, authorizer_id="")
-    if kind not in (None, "", "CUSTOM"):
-        raise NotSupported(f"AuthorizationType {kind} of routes of HTTP APIs")
-    if authorizer not in api.authorizers:
+    kind, named = params.get("AuthorizationType"), params.get("AuthorizerId") or ""
+    if kind or named:
+        route = authorized(api, route, kind or "", named or ("" if kind == "AWS_IAM" else route.authorizer_id))
+    scopes = params.get("AuthorizationScopes")
+    if scopes is not None:
+        route = msgspec.structs.replace(route, scopes=tuple(str(one) for one in scopes))
+    if route.scopes and authorization_of(api, route) != "JWT":
+        if scopes:
+            raise bad_request("Authorization scopes are only allowed for JWT authorizers")  # the words are a guess
+        route = msgspec.structs.replace(route, scopes=())
+    return route
+
+
+def authorized(api: HttpApi, route: Route, kind: str, authorizer_id: str) -> Route:
+    """The route with an authorization of this AuthorizationType ("": whatever the authorizer is). Raises
+    BadRequestException."""
+    if kind in {"NONE", "AWS_IAM"}:
+        return msgspec.structs.replace(route, authorizer_id="", iam=kind == "AWS_IAM")
+    authorizer = api.authorizers.get(authorizer_id)
+    if authorizer is None:
         raise bad_request(
-            f"Invalid authorizer ID specified. It names no authorizer of this API: {authorizer or '(none)'}"
+            f"Invalid authorizer ID specified. It names no authorizer of this API: {authorizer_id or '(none)'}"
         )
-    return msgspec.structs.replace(route, authorizer_id=authorizer)
+    if kind and (kind == "JWT") != bool(authorizer.issuer):  # the words are a guess
+        raise bad_request(f"Authorizer {authorizer_id} is not of the type that AuthorizationType {kind} needs")
+    return msgspec.structs.replace(route, authorizer_id=authorizer_id, iam=False)
 
 
 def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Route]:

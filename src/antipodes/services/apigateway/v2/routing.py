@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from antipodes.services.apigateway.records import ANY
 from antipodes.services.apigateway.routing import STAGE_VARIABLE, function_of
+from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.records import DEFAULT, HttpDeployment, Integration, Route
 
 FUNCTION_ARN = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:.+")
@@ -30,6 +31,10 @@ class Target:
     integration: Integration
     function: str  # ARN or name; "" where the integration is no function
     authorizer_id: str = ""
+    iam: bool = False
+    scopes: tuple[str, ...] = ()
+    changes: tuple[mapping.Change, ...] = ()  # of the request
+    answer_changes: Mapping[int, tuple[mapping.Change, ...]] = field(default_factory=dict)  # by the answer's status
 
 
 @dataclass(slots=True)
@@ -61,12 +66,24 @@ class Table:
         return None if self._default is None else (self._default, {})
 
     def _add(self, route: Route, integration: Integration, variables: Mapping[str, str]) -> None:
-        function = lambda_of(integration.uri, variables) or "" if integration.kind == "AWS_PROXY" else ""
-        if route.key == DEFAULT:
-            self._default = Target(DEFAULT, DEFAULT, integration, function, route.authorizer_id)
-            return
         verb, _, path = route.key.partition(" ")
-        target = Target(route.key, path, integration, function, route.authorizer_id)
+        target = Target(
+            key=route.key,
+            path=path or DEFAULT,
+            integration=integration,
+            function=lambda_of(integration.uri, variables) or "" if integration.kind == "AWS_PROXY" else "",
+            authorizer_id=route.authorizer_id,
+            iam=route.iam,
+            scopes=route.scopes,
+            changes=mapping.changes_of(integration.request_parameters),
+            answer_changes={
+                int(status): mapping.changes_of(given, response=True)
+                for status, given in integration.response_parameters.items()
+            },
+        )
+        if route.key == DEFAULT:
+            self._default = target
+            return
         node = self._root
         names: list[str] = []
         for part in path[1:].split("/") if len(path) > 1 else []:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from antipodes.services.apigateway.checking import checked_by_model
-from antipodes.services.apigateway.v2 import apis, authorizers, domains, integrations, routes, stages, tags
+from antipodes.services.apigateway.v2 import apis, authorizers, domains, exporting, integrations, routes, stages, tags
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.contract import Carried
-from antipodes.wire.operation import Operation
+from antipodes.wire.operation import Operation, Request, Result
 
 
 class HttpApis:
@@ -17,8 +17,10 @@ class HttpApis:
 
     name = "apigatewayv2"
 
-    def __init__(self, catalogue: HttpCatalogue) -> None:
+    def __init__(self, catalogue: HttpCatalogue, forget: Callable[[str, str], None]) -> None:
+        """forget: of a stage, what its authorizers said."""
         self._catalogue = catalogue
+        self._forget = forget
         families = {
             "CreateApi": apis.create_api,
             "UpdateApi": apis.update_api,
@@ -48,6 +50,8 @@ class HttpApis:
             "GetStage": stages.get_stage,
             "GetStages": stages.get_stages,
             "DeleteStage": stages.delete_stage,
+            "DeleteAccessLogSettings": stages.delete_access_log_settings,
+            "DeleteRouteSettings": stages.delete_route_settings,
             "CreateDeployment": stages.create_deployment,
             "UpdateDeployment": stages.update_deployment,
             "GetDeployment": stages.get_deployment,
@@ -63,6 +67,7 @@ class HttpApis:
             "GetApiMapping": domains.get_api_mapping,
             "GetApiMappings": domains.get_api_mappings,
             "DeleteApiMapping": domains.delete_api_mapping,
+            "ExportApi": exporting.export_api,
             "GetTags": tags.get_tags,
             "TagResource": tags.tag_resource,
             "UntagResource": tags.untag_resource,
@@ -70,6 +75,7 @@ class HttpApis:
         self._operations: dict[str, Operation] = {
             name: checked_by_model(self.name, partial(operation, catalogue)) for name, operation in families.items()
         }
+        self._operations["ResetAuthorizersCache"] = checked_by_model(self.name, self._reset_authorizers_cache)
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -78,6 +84,11 @@ class HttpApis:
     @property
     def carried(self) -> Carried | None:
         return None
+
+    async def _reset_authorizers_cache(self, request: Request) -> Result:
+        stage = self._catalogue.stage(request.params["ApiId"], request.params["StageName"])
+        self._forget(stage.api_id, stage.name)
+        return {}
 
     async def start(self) -> None:
         """The shared catalogue has been loaded by then: API Gateway stands before this in the Region's list."""

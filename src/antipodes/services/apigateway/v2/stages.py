@@ -8,15 +8,18 @@ from typing import Any
 
 import msgspec
 
+from antipodes.services.apigateway import access_logs
 from antipodes.services.apigateway.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import DEFAULT, HttpDeployment, HttpStage
-from antipodes.wire.errors import NotSupported
+from antipodes.services.apigateway.v2.records import DEFAULT, HttpDeployment, HttpStage, RouteSettings, missing
+from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-REFUSED = ("AccessLogSettings", "ClientCertificateId", "DefaultRouteSettings", "RouteSettings")
+REFUSED = ("ClientCertificateId",)
+SETTINGS = {"DetailedMetricsEnabled": "detailed", "ThrottlingBurstLimit": "burst", "ThrottlingRateLimit": "rate"}
+WEBSOCKETS_ONLY = ("DataTraceEnabled", "LoggingLevel")
 AUTOMATIC = "Deployment ID and auto-deploy cannot both be set"  # the words are a guess
 
 
@@ -106,13 +109,30 @@ async def delete_deployment(catalogue: HttpCatalogue, request: Request) -> Resul
     return {}
 
 
+async def delete_access_log_settings(catalogue: HttpCatalogue, request: Request) -> Result:
+    stage = catalogue.stage(request.params["ApiId"], request.params["StageName"])
+    await catalogue.put_stage(msgspec.structs.replace(stage, log_arn="", log_format=""))
+    return {}
+
+
+async def delete_route_settings(catalogue: HttpCatalogue, request: Request) -> Result:
+    """Of one route: the stage's own hold for it again."""
+    stage = catalogue.stage(request.params["ApiId"], request.params["StageName"])
+    key = request.params["RouteKey"]
+    if key not in stage.route_settings:
+        raise missing("RouteSettings", key)
+    kept = {name: one for name, one in stage.route_settings.items() if name != key}
+    await catalogue.put_stage(msgspec.structs.replace(stage, route_settings=kept))
+    return {}
+
+
 def shown(stage: HttpStage) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "AutoDeploy": stage.auto_deploy,
         "CreatedDate": stage.created,
-        "DefaultRouteSettings": {"DetailedMetricsEnabled": False},
+        "DefaultRouteSettings": _shown_settings(stage.settings),
         "LastUpdatedDate": stage.updated,
-        "RouteSettings": {},
+        "RouteSettings": {key: _shown_settings(one) for key, one in stage.route_settings.items()},
         "StageName": stage.name,
         "StageVariables": dict(stage.variables),
         "Tags": dict(stage.tags),
@@ -123,6 +143,8 @@ def shown(stage: HttpStage) -> dict[str, Any]:
         answer["LastDeploymentStatusMessage"] = (
             f"Successfully deployed stage with deployment ID '{stage.deployment_id}'"
         )
+    if stage.log_arn:
+        answer["AccessLogSettings"] = {"DestinationArn": stage.log_arn, "Format": stage.log_format}
     if stage.description:
         answer["Description"] = stage.description
     if stage.managed:
@@ -142,10 +164,55 @@ def _shown_deployment(deployment: HttpDeployment) -> dict[str, Any]:
     return answer
 
 
+def _shown_settings(settings: RouteSettings) -> dict[str, Any]:
+    every = {name: getattr(settings, field) for name, field in SETTINGS.items()}
+    return {name: value for name, value in every.items() if value is not None}
+
+
+def _settings(before: RouteSettings, given: Mapping[str, Any]) -> RouteSettings:
+    """What is not given stays. Raises BadRequestException."""
+    for name in WEBSOCKETS_ONLY:
+        if given.get(name) not in (None, False, "OFF"):  # the words are a guess
+            raise bad_request(f"Execution logs are not supported on protocolType HTTP: {name}")
+    found = {field: given[name] for name, field in SETTINGS.items() if given.get(name) is not None}
+    if found.get("burst", 0) < 0 or found.get("rate", 0.0) < 0:
+        raise bad_request("Throttling limits must not be negative")  # the words are a guess
+    return msgspec.structs.replace(before, **found)
+
+
+def _logged(region: str, stage: HttpStage, given: Mapping[str, Any]) -> HttpStage:
+    arn = given.get("DestinationArn") or stage.log_arn
+    text = given.get("Format") or stage.log_format
+    if not arn or not text:  # the words are a guess
+        raise bad_request("AccessLogSettings need both a DestinationArn and a Format")
+    try:
+        access_logs.group_of(arn, region)
+        access_logs.format_of(text)
+    except access_logs.BadFormat as error:
+        raise bad_request(str(error)) from error
+    return msgspec.structs.replace(stage, log_arn=arn, log_format=text)
+
+
 def _changed(catalogue: HttpCatalogue, stage: HttpStage, params: Mapping[str, Any]) -> HttpStage:
     for name in REFUSED:
-        if _says_something(params.get(name)):
+        if params.get(name):
             raise NotSupported(f"{name} of stages of HTTP APIs")
+    if params.get("AccessLogSettings"):
+        stage = _logged(catalogue.surroundings.region, stage, params["AccessLogSettings"])
+    if params.get("DefaultRouteSettings"):
+        settings = _settings(stage.settings, params["DefaultRouteSettings"])
+        stage = msgspec.structs.replace(stage, settings=settings)
+    if params.get("RouteSettings"):
+        routes = dict(stage.route_settings)
+        for key, given in params["RouteSettings"].items():
+            if not any(route.key == key for route in catalogue.apis[stage.api_id].routes.values()):
+                raise ClientFault(
+                    "NotFoundException",
+                    f"Unable to find Route by key {key} within the provided RouteSettings",
+                    status=404,
+                )
+            routes[key] = _settings(routes.get(key, stage.settings), given)
+        stage = msgspec.structs.replace(stage, route_settings=routes)
     if params.get("AutoDeploy") is not None:
         stage = msgspec.structs.replace(stage, auto_deploy=bool(params["AutoDeploy"]))
     if params.get("DeploymentId"):
@@ -160,10 +227,3 @@ def _changed(catalogue: HttpCatalogue, stage: HttpStage, params: Mapping[str, An
         merged = {**stage.variables, **params["StageVariables"]}
         stage = msgspec.structs.replace(stage, variables={key: value for key, value in merged.items() if value != ""})
     return stage
-
-
-def _says_something(given: Any) -> bool:
-    """Whether settings say more than the defaults: {"DetailedMetricsEnabled": false} does not."""
-    if isinstance(given, Mapping):
-        return any(_says_something(value) for value in given.values())
-    return bool(given)
