@@ -23,6 +23,7 @@ from antipodes.wire.errors import NotSupported
 NewId = Callable[[int], str]
 ANY_METHOD = EXTENSION + "any-method"
 AUTH = EXTENSION + "auth"
+OPEN = "NONE"
 # An integration's members in a document, and as CreateIntegration calls them.
 MEMBERS = {
     "type": "IntegrationType",
@@ -141,7 +142,8 @@ def _secured(api: HttpApi, route: Route, document: Mapping[str, Any], operation:
             raise NotSupported(f"{AUTH} of type {name or '(none)'} of {route.key} in HTTP APIs")
         return authorized(api, route, name, "")
     required = operation.get("security", document.get("security")) or ()
-    wanted = [(name, scopes) for one in required for name, scopes in one.items()]
+    # SAM writes NONE, a scheme that no document has, for a route that is open in spite of a default authorizer.
+    wanted = [(name, scopes) for one in required for name, scopes in one.items() if name != OPEN]
     if not wanted:
         return route
     by_name = {one.name: one for one in api.authorizers.values()}

@@ -27,6 +27,13 @@ AUTHORIZER = (
 )  # fmt: skip
 
 
+# What an update says where the template has nothing.
+UNSAID: dict[str, dict[str, Any]] = {
+    "Route": {"AuthorizationType": "NONE", "AuthorizationScopes": []},
+    "Integration": {"RequestParameters": {}, "ResponseParameters": {}},
+}
+
+
 async def create_integration(job: Job) -> Made:
     return await create(job, "Integration", INTEGRATION)
 
@@ -75,7 +82,7 @@ async def create(job: Job, kind: str, names: tuple[str, ...]) -> Made:
 
 async def update(job: Job, kind: str, names: tuple[str, ...]) -> Made:
     operation = f"Update{kind}"
-    params: dict[str, Any] = {"AuthorizationType": "NONE"} if kind == "Route" else {}
+    params: dict[str, Any] = dict(UNSAID.get(kind, {}))
     params |= {**chosen(job.properties, *names), f"{kind}Id": job.physical_id}
     await job.call(SERVICE, operation, shaped(SERVICE, operation, params))
     return Made(job.physical_id, job.attributes)

@@ -30,6 +30,12 @@ async def update_stage(job: Job) -> Made:
     params: dict[str, Any] = {"Description": "", **chosen(job.properties, *STAGE)}
     old, new = job.before.get("StageVariables") or {}, job.properties.get("StageVariables") or {}
     params["StageVariables"] = {**dict.fromkeys(old, ""), **new}  # an empty value removes
+    named = {"ApiId": job.properties["ApiId"], "StageName": job.physical_id}
+    if job.before.get("AccessLogSettings") and not job.properties.get("AccessLogSettings"):
+        await job.call(SERVICE, "DeleteAccessLogSettings", named)
+    for key in job.before.get("RouteSettings") or {}:
+        if key not in (job.properties.get("RouteSettings") or {}):
+            await gone(job.call(SERVICE, "DeleteRouteSettings", {**named, "RouteKey": key}))
     await job.call(SERVICE, "UpdateStage", shaped(SERVICE, "UpdateStage", params))
     return Made(job.physical_id)
 
