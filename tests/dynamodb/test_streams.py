@@ -272,6 +272,12 @@ def test_what_is_older_than_the_retention_is_trimmed(run: Run) -> None:
     run(story)
 
 
+def test_upkeep_rests_however_short_the_retention() -> None:
+    assert streams.upkeep_pause_s(4 * 3600, 24 * 3600) == 60
+    assert streams.upkeep_pause_s(4 * 3600, 100) == 25
+    assert streams.upkeep_pause_s(4 * 3600, 0.001) == streams.upkeep_pause_s(0.001, 24 * 3600) == 0.5
+
+
 def test_a_quiet_streams_reader_gets_past_what_others_wrote(run: Run) -> None:
     async def story(planet: Planet) -> None:
         east = await planet.start(EAST)

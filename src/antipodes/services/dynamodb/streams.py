@@ -35,6 +35,7 @@ from antipodes.wire.validation import validate
 MAX_LISTED = 100  # streams, or shards of a stream, in one answer
 MAX_RECORDS = 1000
 MAX_BYTES = 1 << 20
+UPKEEP_S = (0.5, 60.0)  # how often shards are looked at: a quarter of their time, within these bounds
 ITERATOR_S = 15 * 60  # "Shard iterators expire 15 minutes after they are returned to the requester"
 BLOCK = 1024  # log positions that are remembered together
 PIECE = 64  # entries read at a time: they may be large
@@ -102,6 +103,12 @@ class Found:
         return len(self.records) >= limit or self.size_bytes >= MAX_BYTES or self.scanned >= SCANNED_MAX
 
 
+def upkeep_pause_s(shard_s: float, retention_s: float) -> float:
+    """How long the upkeep rests. Never so short that a planet whose logs are short does nothing but upkeep."""
+    often_s, seldom_s = UPKEEP_S
+    return max(often_s, min(seldom_s, shard_s / 4, retention_s / 4))
+
+
 class Streams:
     """Fulfils services.contract.Service."""
 
@@ -137,7 +144,7 @@ class Streams:
         """The upkeep ends with DynamoDB's tasks."""
 
     async def _upkeep(self) -> None:
-        pause_s = min(60.0, self._shard_s / 4, self._retention_s / 4)
+        pause_s = upkeep_pause_s(self._shard_s, self._retention_s)
         while True:
             await self._database.world.sleep(pause_s)
             stream_ledger.upkeep(self._store, self._database.world.now(), self._shard_s, self._retention_s)
