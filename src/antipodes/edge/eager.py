@@ -1,10 +1,11 @@
 """Starts a coroutine at once, on the caller's stack, and makes a task of it only if it suspends.
 
 Most requests are answered without waiting for anything (a read is served from memory), and a task costs more than
-parsing the request did. So the first step is driven by hand, and so is the second if all that the first waits for is a
-Moment (a write waits for its group's sync). Code in those steps must not notice: `asyncio.timeout` and its like ask for
-the current task. A StandIn is registered for the length of a step, by the calls that asyncio documents for other task
-implementations, and afterwards passes on to the real task whatever is asked of it.
+parsing the request did. So the first step is driven by hand, and so are those that follow as long as Moments are all
+that is waited for (a write's group commit, a function's answer). Code in those steps must not notice:
+`asyncio.timeout` and its like ask for the current task, and cancel it. A StandIn is registered for the length of a
+step, by the calls that asyncio documents for other task implementations, and afterwards passes on to the real task
+whatever is asked of it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ Done = Callable[[T | None, BaseException | None], None]
 
 
 class StandIn:
-    """What `asyncio.current_task()` gives during the first step."""
+    """What `asyncio.current_task()` gives as long as there is no task."""
 
-    __slots__ = ("_task", "cancelled")
+    __slots__ = ("_task", "cancelled", "later")
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
         self.cancelled = False
+        self.later: Callable[[None], None] | None = None  # goes on, once, while a Moment is waited for
 
     def become(self, task: asyncio.Task[None]) -> None:
         self._task = task
@@ -40,6 +42,8 @@ class StandIn:
         if self._task is not None:
             return self._task.cancel(msg)
         self.cancelled = True
+        if self.later is not None:  # as a task does: it learns of it now, not when its wait is over
+            asyncio.get_running_loop().call_soon(self.later, None)
         return True
 
     def cancelling(self) -> int:
@@ -71,9 +75,9 @@ class Starter(Generic[T]):
         self._stand_in = StandIn()
 
     def run(self, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
-        self._step(work, done, first=True)
+        self._step(work, done)
 
-    def _step(self, work: Coroutine[Any, Any, T], done: Done[T], *, first: bool) -> None:
+    def _step(self, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
         stand_in = self._stand_in
         try:
             _enter_task(self._loop, stand_in)  # type: ignore[arg-type]  # any object will do, see there
@@ -100,34 +104,39 @@ class Starter(Generic[T]):
         if not suspended:
             stand_in.cancelled = False  # that was for this coroutine
             done(result, error)
-        elif first and type(waits_for) is Moment and not stand_in.cancelled:
+        elif type(waits_for) is Moment and not stand_in.cancelled:
             waits_for._asyncio_future_blocking = False  # as Task does: "I have seen that you are awaited"
             self._stand_in = StandIn()
-            waits_for.add_done_callback(_Later(self, stand_in, work, done))
+            stand_in.later = later = _Later(self, stand_in, work, done)
+            waits_for.add_done_callback(later)
         else:
             task = self._world.spawn(_finish(_rest(work, waits_for), done), self._name)
             stand_in.become(task)
             self._stand_in = StandIn()
 
     def resume(self, stand_in: StandIn, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
-        """The second step, when the Moment that the first one waited for is over."""
+        """The next step, when the Moment that the last one waited for is over."""
+        stand_in.later = None
         self._stand_in = stand_in
-        self._step(work, done, first=False)
+        self._step(work, done)
 
 
 class _Later(Generic[T]):
-    """What is left to do when a Moment is over."""
+    """What is left to do when a Moment is over, or its waiter was cancelled."""
 
-    __slots__ = ("_done", "_stand_in", "_starter", "_work")
+    __slots__ = ("_done", "_gone_on", "_stand_in", "_starter", "_work")
 
     def __init__(self, starter: Starter[T], stand_in: StandIn, work: Coroutine[Any, Any, T], done: Done[T]) -> None:
         self._starter = starter
         self._stand_in = stand_in
         self._work = work
         self._done = done
+        self._gone_on = False
 
-    def __call__(self, moment: asyncio.Future[None]) -> None:
-        self._starter.resume(self._stand_in, self._work, self._done)
+    def __call__(self, moment: asyncio.Future[Any] | None) -> None:
+        if not self._gone_on:
+            self._gone_on = True
+            self._starter.resume(self._stand_in, self._work, self._done)
 
 
 async def _finish(work: Coroutine[Any, Any, T], done: Done[T]) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 32  # requests waiting on one connection before reading pauses
 LINGER_S = 1.0  # how long input is thrown away after an error answer
-# What SDKs send, thousands of times: such a request is taken apart here, if it is whole, in half the parser's time.
-USUAL = b"POST / HTTP/1.1\r\n"
+# Most requests come whole and plain: those are taken apart here, in half the parser's time.
+USUAL = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*) HTTP/1\.1\r\n")
 DATE_LOOK_S = 0.05  # so much too old may a Date header be
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -190,7 +191,7 @@ class HttpConnection(asyncio.Protocol):
         if self._ending or self._failure:
             return
         self._active_at = self._loop.time()
-        if not self._in_message and data.startswith(USUAL) and self._take_usual(data):
+        if not self._in_message and self._take_usual(data):
             self._pump()
             return
         if not self._in_message or self._in_head:
@@ -221,7 +222,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _take_usual(self, data: bytes) -> bool:
         """Queues the request if `data` is one whole usual request and nothing else; False leaves it to the parser."""
-        parts = None if self._no_more_input else read_request(data, len(USUAL), self._limits.head_bytes)
+        line = USUAL.match(data)
+        if line is None or self._no_more_input:
+            return False
+        parts = read_request(data, line.end(), self._limits.head_bytes)
         if parts is None:
             return False
         pairs, by_name, body = parts
@@ -230,7 +234,8 @@ class HttpConnection(asyncio.Protocol):
         headers = IndexedHeaders(pairs)
         headers.by_name = by_name
         headers.repeats = False
-        self._queue.append((HttpRequest("POST", "/", headers, body, self._client, self._secure, self._local), KEEP))
+        method, target = line[1].decode("ascii"), line[2].decode("ascii")
+        self._queue.append((HttpRequest(method, target, headers, body, self._client, self._secure, self._local), KEEP))
         return True
 
     # --- the parser calls ---

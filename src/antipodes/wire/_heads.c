@@ -125,7 +125,7 @@ static bool read_lines(const uint8_t *at, const uint8_t *end, Py_ssize_t body_by
             return false;
         at = stop + 2;
     }
-    return measured;
+    return measured || !body_bytes; /* no length: no body */
 }
 
 PyDoc_STRVAR(read_request_doc, "read_request(data, start, head_bytes): see heads.py");

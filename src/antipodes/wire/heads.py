@@ -33,7 +33,7 @@ def read_request_by_lines(data: bytes, start: int, head_bytes: int) -> Parts | N
         pairs.append(pair)
         by_name[lowered] = pair[1]
     body = data[end + 4 :]
-    if len(by_name) != len(pairs) or by_name.get("content-length") != str(len(body)):
+    if len(by_name) != len(pairs) or by_name.get("content-length", "" if body else "0") != str(len(body)):
         return None
     return pairs, by_name, body
 

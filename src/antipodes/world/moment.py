@@ -1,13 +1,16 @@
-"""Moment: a future that its owner ends within a turn or two of the loop, come what may.
+"""Moment: a future that may be waited for without a task.
 
-A group commit is one: who waits for it waits for a sync that is scheduled already. A task for so short a wait costs
-more than the wait; who drives coroutines by hand (edge/eager.py) may wait for a Moment without one.
+A task for a wait costs more than a short wait does. Who drives coroutines by hand (edge/eager.py) goes on by itself
+when a Moment is over: a group commit's, a function's answer. Whoever makes one promises only to end it, come what may.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-class Moment(asyncio.Future[None]):
+class Moment(asyncio.Future[T]):
     """To everybody else a future like any other."""

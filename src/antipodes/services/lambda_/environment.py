@@ -95,7 +95,9 @@ class Environment:
     async def _live(self) -> None:
         plan = self.plan
         try:
-            self._server = await serve_http(self._world, 0, self._api.respond, limits=LIMITS)
+            self._server = await serve_http(
+                self._world, 0, self._api.respond, usual=self._api.respond_usual, limits=LIMITS
+            )
             runtime_api = f"{self._world.address}:{self._server.port}"
             spec = WorkerSpec(
                 name=f"{plan.function}#{plan.number}",
@@ -111,6 +113,7 @@ class Environment:
                     limit_s = INIT_TIMEOUT_S if runs == 0 else float(plan.configuration.timeout_s)
                     self._after(limit_s, self._init_expired)
                 self._worker = await self._world.start_worker(spec, self._output)
+                self._memory.attach(self._worker)
                 if self.gone:  # ended while it was being started
                     self._worker.kill()
                 code = await self._worker.wait()
@@ -192,7 +195,7 @@ class Environment:
         invocation.deadline_ms = int((self._world.now() + timeout_s) * 1000)
         self._start_line()
         self._after(float(timeout_s), self._expired)
-        self._memory.begin(self._worker)
+        self._memory.begin()
         self._api.deliver(invocation)
 
     def _start_line(self) -> None:
@@ -276,7 +279,7 @@ class Environment:
             f"Billed Duration: {billed_ms(duration_ms)} ms",
             f"Memory Size: {self.plan.configuration.memory_mb} MB",
         ]
-        memory_mb = self._memory.peak_mb(self._worker)
+        memory_mb = self._memory.peak_mb()
         if memory_mb is not None:
             parts.append(f"Max Memory Used: {memory_mb} MB")
         if init_ms is not None:

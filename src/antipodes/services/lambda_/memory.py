@@ -22,32 +22,39 @@ class MeasuresMemory(Protocol):
 
 
 class MemoryWatch:
-    """`begin` when an invocation begins; `exceeded` is called if it holds more than its limit before `end`."""
+    """`attach` a worker; `begin` when an invocation begins: `exceeded` is called if the worker holds more than its
+    limit before `end`."""
 
     def __init__(self, world: World, limit_mb: int, exceeded: Callable[[], None]) -> None:
         self._world = world
         self._limit_mb = limit_mb
         self._exceeded = exceeded
         self._worker: MeasuresMemory | None = None
+        self._working = False
         self._timer: asyncio.TimerHandle | None = None
         self._peak_mb: int | None = None
         self._read_s = -READ_INTERVAL_S
 
-    def begin(self, worker: object) -> None:
+    def attach(self, worker: object) -> None:
         self._worker = worker if isinstance(worker, MeasuresMemory) else None
+        if self._working:
+            self.begin()
+
+    def begin(self) -> None:
+        self._working = True
         if self._worker is not None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(CHECK_S, self._check)
 
     def end(self) -> None:
         """The timer runs out by itself: invocations come and go faster than it."""
-        self._worker = None
+        self._working = False
 
-    def peak_mb(self, worker: object) -> int | None:
+    def peak_mb(self) -> int | None:
         """The most it ever held; never more than its limit: between two checks it may have had more."""
         now_s = self._world.monotonic()
-        if now_s - self._read_s >= READ_INTERVAL_S and isinstance(worker, MeasuresMemory):
+        if now_s - self._read_s >= READ_INTERVAL_S and self._worker is not None:
             self._read_s = now_s
-            peak_mb = worker.peak_memory_mb()
+            peak_mb = self._worker.peak_memory_mb()
             if peak_mb is not None:
                 self._peak_mb = min(peak_mb, self._limit_mb)
         return self._peak_mb
@@ -55,7 +62,7 @@ class MemoryWatch:
     def _check(self) -> None:
         self._timer = None
         worker = self._worker
-        if worker is None:
+        if worker is None or not self._working:
             return
         held_mb = worker.memory_mb()
         if held_mb is not None and held_mb > self._limit_mb:

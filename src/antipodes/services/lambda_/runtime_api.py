@@ -6,20 +6,21 @@ invocation at a time and no function, pool or process: it says what happened to 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
 
 from antipodes.services.lambda_.outcome import RESPONSE_LIMIT_BYTES, Outcome, too_large
-from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.wire.http import Answered, HttpRequest, HttpResponse
+from antipodes.world.moment import Moment
 
 BASE = "/2018-06-01/runtime/"
 NEXT = BASE + "invocation/next"
 INVOCATION = BASE + "invocation/"
+RESPONSE = "/response"
 JSON = ("Content-Type", "application/json")
-ACCEPTED = HttpResponse(202, (JSON,), b'{"status":"OK"}\n')
+ACCEPTED = HttpResponse(202, (JSON,), b'{"status":"OK"}\n', b"Content-Type: application/json\r\n")
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Invocation:
     trace_id: str = ""
     client_context: str = ""
     tail: bool = False  # the caller wants the end of the log
-    done: asyncio.Future[Outcome] = field(default_factory=asyncio.Future)
+    done: Moment[Outcome] = field(default_factory=Moment)
 
 
 class Hooks(Protocol):
@@ -59,7 +60,7 @@ class RuntimeApi:
         self._hooks = hooks
         self._invocation: Invocation | None = None  # delivered or waiting for the runtime to ask
         self._handed_over = False
-        self._waiting: asyncio.Future[Invocation | None] | None = None
+        self._waiting: Answered | None = None  # the runtime's question for its next invocation
         self._ready = False
         self._closed = False
 
@@ -68,10 +69,9 @@ class RuntimeApi:
         assert self._invocation is None, "an environment runs one invocation at a time"
         self._invocation = invocation
         self._handed_over = False
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
+        if self._waiting is not None:
             self._handed_over = True
-            waiting.set_result(invocation)
+            self._answer_next(_next_of(invocation))
 
     @property
     def untouched(self) -> bool:
@@ -85,20 +85,28 @@ class RuntimeApi:
     def close(self) -> None:
         self._closed = True
         self._invocation = None
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        self._answer_next(_over())
 
     def restart(self) -> None:
         """A new runtime process begins its init phase."""
         self._ready = False
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
-        self._waiting = None
+        self._answer_next(_over())
+
+    def respond_usual(self, request: HttpRequest, answered: Answered) -> bool:
+        """What a runtime asks for each invocation, without a task: the next one, and to take the response."""
+        target = request.target
+        if target == NEXT and request.method == "GET":
+            self._next(answered)
+            return True
+        if target.endswith(RESPONSE) and target.startswith(INVOCATION) and request.method == "POST":
+            request_id = target[len(INVOCATION) : -len(RESPONSE)]
+            answered(self._answer(request_id, request, failed=False), None)
+            return True
+        return False
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Everything else."""
         path = request.path
-        if path == NEXT and request.method == "GET":
-            return await self._next()
         if request.method == "POST" and path.startswith(INVOCATION):
             request_id, _, what = path.removeprefix(INVOCATION).partition("/")
             if what in {"response", "error"}:
@@ -107,30 +115,25 @@ class RuntimeApi:
             return self._init_error(request)
         return _error(404, "InvalidPath", f"{request.method} {path} is not part of the Runtime API.")
 
-    async def _next(self) -> HttpResponse:
+    def _next(self, answered: Answered) -> None:
         if self._closed:
-            return _error(500, "ContainerError", "Container error. Non-recoverable state.")
+            answered(_over(), None)
+            return
         if not self._ready:
             self._ready = True
             self._hooks.runtime_ready()
         invocation = self._invocation
         if invocation is not None and not self._handed_over:
             self._handed_over = True
+            answered(_next_of(invocation), None)
         else:
-            self._waiting = asyncio.get_running_loop().create_future()
-            invocation = await self._waiting
-        if invocation is None:
-            return _error(500, "ContainerError", "Container error. Non-recoverable state.")
-        headers = [
-            JSON,
-            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms)),
-            ("Lambda-Runtime-Invoked-Function-Arn", invocation.arn),
-            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
-        ]
-        if invocation.client_context:
-            headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
-        return HttpResponse(200, tuple(headers), invocation.payload)
+            self._answer_next(_over())  # a runtime that asks twice at once: the later question counts
+            self._waiting = answered
+
+    def _answer_next(self, response: HttpResponse) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting(response, None)
 
     def _answer(self, request_id: str, request: HttpRequest, *, failed: bool) -> HttpResponse:
         invocation = self._invocation
@@ -164,6 +167,23 @@ def _reported(request: HttpRequest, *, fatal: bool = False) -> Outcome:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         pass
     return Outcome(request.body, failed=True, status="error", error_type=kind or "Runtime.Unknown", fatal=fatal)
+
+
+def _next_of(invocation: Invocation) -> HttpResponse:
+    headers = [
+        JSON,
+        ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+        ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms)),
+        ("Lambda-Runtime-Invoked-Function-Arn", invocation.arn),
+        ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+    ]
+    if invocation.client_context:
+        headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
+    return HttpResponse(200, tuple(headers), invocation.payload)
+
+
+def _over() -> HttpResponse:
+    return _error(500, "ContainerError", "Container error. Non-recoverable state.")
 
 
 def _error(status: int, kind: str, message: str) -> HttpResponse:
