@@ -20,7 +20,6 @@ from antipodes.cli import (
     logs,
     operations,
     prove,
-    region,
     simulate,
     soak,
     status,
@@ -80,7 +79,6 @@ app.command("curl")(curl.curl)
 app.command("logs")(logs.logs)
 app.add_typer(zone.app, name="zone")
 app.command("operations")(operations.operations)
-app.command("region", hidden=True)(region.region)
 
 
 def main() -> None:

@@ -112,7 +112,7 @@ class RealGlobe:
         with path.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "antipodes.cli.main", "region", name, "--data-dir", str(self._data_dir)),
+                *("-m", "antipodes.globe.region_process", name, str(self._data_dir)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=output,

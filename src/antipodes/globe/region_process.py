@@ -1,4 +1,9 @@
-"""A Region's process: reads the planet's record, serves until its stdin closes or SIGTERM comes."""
+"""A Region's process: reads the planet's record, serves until its stdin closes or SIGTERM comes.
+
+    python -m antipodes.globe.region_process NAME DATA_DIR
+
+Not a command of `antipodes`: what those import a Region does not need, and there are many Regions.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,6 @@ import signal
 import sys
 from pathlib import Path
 
-from antipodes.edge.tls import Authority
 from antipodes.globe import planet as planets
 from antipodes.globe.planet import LINKS_FILE, Planet
 from antipodes.region.region import Region
@@ -41,7 +45,7 @@ async def serve(name: str, data_dir: Path, planet: Planet) -> None:
     with contextlib.suppress(FileNotFoundError):
         links.set_rules(decode_rules((data_dir / LINKS_FILE).read_bytes()))
     world = RealWorld(name, links=links, disk=disk, ca_pem=planet.ca_pem)
-    authority = Authority.load(planet.ca_pem.encode(), planet.ca_key_pem.encode())
+    authority = LateAuthority(planet.ca_pem.encode(), planet.ca_key_pem.encode())
     region = Region(world, planet.settings, token=planet.token, authority=authority, set_links=links.set_rules)
     await region.start()
     spare_the_collector()
@@ -53,6 +57,18 @@ async def serve(name: str, data_dir: Path, planet: Planet) -> None:
     loop.add_reader(sys.stdin.fileno(), lambda: stdin_says(loop, ended))
     await ended.wait()
     await region.stop()
+
+
+class LateAuthority:
+    """The planet's authority, which a Region needs when it is first spoken to over TLS: cryptography takes 9 MB."""
+
+    def __init__(self, pem: bytes, key_pem: bytes) -> None:
+        self._pems = pem, key_pem
+
+    def issue(self, names: list[str], now: float) -> tuple[bytes, bytes]:
+        from antipodes.edge.tls import Authority  # noqa: PLC0415
+
+        return Authority.load(*self._pems).issue(names, now)
 
 
 def spare_the_collector() -> None:
@@ -68,3 +84,7 @@ def stdin_says(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
     if not os.read(sys.stdin.fileno(), 64):
         loop.remove_reader(sys.stdin.fileno())
         ended.set()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], Path(sys.argv[2]))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from antipodes.edge.http import Limits, serve_http
-from antipodes.edge.tls import Authority
 from antipodes.region.admin import FunctionReport, PeerReport, RegionAdmin, RegionReport
 from antipodes.region.calls import Calls
 from antipodes.region.path import Path
@@ -18,6 +17,7 @@ from antipodes.replica.backbone import Backbone
 from antipodes.replica.journal.journals import Journals
 from antipodes.replica.journal.member import KEEP_MOST
 from antipodes.replica.replicator import KEEP_ENTRIES, Replicator
+from antipodes.services.acm.certificates import Signer
 from antipodes.services.acm.service import ACM
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.cloudformation.service import CloudFormation
@@ -54,7 +54,7 @@ class Region:
         settings: Settings,
         *,
         token: str,
-        authority: Authority | None,
+        authority: Signer | None,
         set_links: Callable[[tuple[Rule, ...]], None],
     ) -> None:
         self.name = world.site

@@ -73,9 +73,23 @@ def service_model(service: str) -> ServiceModel:
     if service not in known_services():
         raise unknown_operation(f"No such service: {service}")
     try:
-        return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+        described = _loader().load_service_model(service, "service-2")
     except UnknownServiceError:
         raise unknown_operation(f"No such service: {service}") from None
+    _drop_documentation(described)
+    return ServiceModel(described, service)
+
+
+def _drop_documentation(part: Any) -> None:
+    """In place: two thirds of a model are words for people, which would stay in memory for good."""
+    if isinstance(part, dict):
+        if isinstance(part.get("documentation"), str):
+            del part["documentation"]
+        for one in part.values():
+            _drop_documentation(one)
+    elif isinstance(part, list):
+        for one in part:
+            _drop_documentation(one)
 
 
 @lru_cache(maxsize=4096)

@@ -1,8 +1,8 @@
 """Certificates by name, as the Region's TLS listener asks for them, and their signing.
 
 Issued ones by exact name, then by wildcard (RFC 6125: it stands for one label); AWS's own names of this Region
-(`*.execute-api.<region>.amazonaws.com` and its kin) with a certificate made at the start. Any other name is refused.
-Without an authority (simulated time, where no cryptography runs) chain and key are empty.
+(`*.execute-api.<region>.amazonaws.com` and its kin) with a certificate made when it is first asked for. Any other name
+is refused. Without an authority (simulated time, where no cryptography runs) chain and key are empty.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class Certificates:
             "localhost",
             address,
         ]
-        self._own: tuple[bytes, bytes] = (b"", b"")
+        self._own: tuple[bytes, bytes] | None = None
+        self._opened_s = 0.0
         self._by_name: dict[str, tuple[bytes, bytes]] = {}
 
     def open(self, now: float) -> None:
-        """Makes the certificate of the Region's own names."""
-        self._own = self.sign(self._own_names, now)
+        """The certificate of the Region's own names is valid from now on."""
+        self._opened_s = now
 
     def sign(self, names: list[str], now: float) -> tuple[bytes, bytes]:
         return (b"", b"") if self._authority is None else self._authority.issue(names, now)
@@ -55,10 +56,15 @@ class Certificates:
     def certificate_for(self, name: str | None) -> tuple[bytes, bytes] | None:
         """(chain, key) by SNI name; the Region's own without one. None: the handshake is refused."""
         if not name:
-            return self._own
+            return self._own_pair()
         wanted = name.rstrip(".").lower()
         wildcard = "*." + wanted.partition(".")[2]
         found = self._by_name.get(wanted) or self._by_name.get(wildcard)
         if found is None and (wanted in self._own_names or wildcard in self._own_names):
-            return self._own
+            return self._own_pair()
         return found
+
+    def _own_pair(self) -> tuple[bytes, bytes]:
+        if self._own is None:
+            self._own = self.sign(self._own_names, self._opened_s)
+        return self._own

@@ -6,7 +6,6 @@ that between two awaits a reader sees either the old or the new. An answer waits
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,7 +94,8 @@ class Catalogue:
             await self.surroundings.store.durable()
 
     def revision(self) -> str:
-        return str(uuid.UUID(int=self.surroundings.world.chance.getrandbits(128), version=4))
+        drawn = f"{self.surroundings.world.chance.getrandbits(128):032x}"  # a UUID, version 4
+        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{'89ab'[int(drawn[16], 16) & 3]}{drawn[17:20]}-{drawn[20:]}"
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from antipodes.edge.http import Limits, serve_http
 from antipodes.services.lambda_ import outcome as outcomes
@@ -231,7 +233,7 @@ class Environment:
             self._write_report(invocation, outcome, duration_ms)
             if invocation.tail and not done.done():
                 tail = "\n".join(self._tail or ()).encode()[-TAIL_BYTES:]
-                done.set_result(replace(outcome, tail=tail))
+                done.set_result(msgspec.structs.replace(outcome, tail=tail))
 
         # What the handler printed is on its way through a pipe: two turns of the loop let it arrive before END.
         self._report = report

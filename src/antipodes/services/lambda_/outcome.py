@@ -7,8 +7,8 @@ answer of a failed function is HTTP 200 with X-Amz-Function-Error: Unhandled (fa
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 
+import msgspec
 import orjson
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024  # synchronous invocation, each way
@@ -17,8 +17,7 @@ RESPONSE_LIMIT_BYTES = 6291556  # the response limit that the platform names: 6 
 TAIL_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How an invocation ended."""
 
     payload: bytes

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -124,6 +125,7 @@ class Reference(msgspec.Struct, frozen=True):
     region: str | None = None
 
 
+@lru_cache(maxsize=512)
 def reference_of(text: str, qualifier: str | None = None) -> Reference:
     """Parses FunctionName (and Qualifier). Raises ValidationException, InvalidParameterValueException."""
     match = _REFERENCE.fullmatch(text)

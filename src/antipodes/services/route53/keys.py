@@ -12,12 +12,14 @@ import hashlib
 import struct
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from antipodes.wire.dns import encode_name
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 KSK_FLAGS, ZSK_FLAGS = 257, 256
 PROTOCOL, ALGORITHM, DIGEST = 3, 13, 2  # ECDSAP256SHA256, SHA-256
@@ -59,6 +61,8 @@ def secret_of(number: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def private_key(secret: bytes) -> ec.EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - 8 MB that few Regions need
+
     return ec.derive_private_key(int.from_bytes(secret, "big"), ec.SECP256R1())
 
 
