@@ -7,11 +7,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import dns_peers, dynamodb, planet, replication
+from benchmarks import dns_peers, dynamodb, planet, replication, serverless
 
 
 def main() -> None:
     planet.measure()
+    serverless.measure()
     replication.measure([])
     dns_peers.measure()
     dynamodb.measure()
