@@ -204,6 +204,9 @@ def test_in_a_global_table_the_region_that_wrote_the_item_deletes_it(run: Run) -
         planet.carry()
         planet.worlds[WEST].now = lambda: soon + ttl.TAKEOVER_S + 1  # type: ignore[method-assign]
         await west.sweeper.sweep()
+        assert await held(west) == ["b"], "written ten seconds after its time, it is due for no longer than that"
+        planet.worlds[WEST].now = lambda: soon + 10 + ttl.TAKEOVER_S + 1  # type: ignore[method-assign]
+        await west.sweeper.sweep()
         assert await held(west) == [], "the Region that should have done it is away"
 
     run(story)

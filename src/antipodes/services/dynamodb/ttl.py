@@ -6,7 +6,8 @@ that is no number, or a time more than five years past, is no expiry.
 
 In a global table every Region sweeps. The one that wrote an item last deletes it, and that deletion says in its stream
 that the service did it; the others get it as an ordinary replicated deletion (facts 1.4). If that Region does not do so
-for TAKEOVER_S, because it is down, each other one does.
+for TAKEOVER_S, because it is down, each other one does: counted from the moment when it could first have done it, for
+an item may be written, or expiry enabled, long after the item's time.
 """
 
 from __future__ import annotations
@@ -164,14 +165,16 @@ class Sweeper:
         for seen, (place, key) in enumerate(self._database.store.range(start, end), 1):
             row = self._database.live(table, key)
             assert row is not None, "an entry without its item"
-            if self._is_mine(table, rows.version_of(row).region, now - expiry_of(place[len(order.prefix) :])):
+            written = rows.version_of(row)
+            due = max(expiry_of(place[len(order.prefix) :]), written.seconds, table.shared.settings.ttl_since)
+            if self._is_mine(table, written.region, now - due):
                 writes.append(ItemWrite(table, key, row, None, by=BY_TTL))
             if seen == SLICE:
                 return place, writes
         return b"", writes
 
     def _is_mine(self, table: Table, origin: str, overdue_s: float) -> bool:
-        """Whether this Region deletes an item that was last written in `origin`."""
+        """Whether this Region deletes an item that was last written in `origin` and is due for so many seconds."""
         here = self._database.region
         # Version 2017.11.29 replicates no deletions of expired items: each Region's expiry is its own.
         return origin == here or table.legacy or origin not in table.shared.holders or overdue_s > TAKEOVER_S
