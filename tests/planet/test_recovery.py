@@ -97,11 +97,11 @@ def test_the_aws_cli_reads_what_a_table_consumed_and_what_it_put_itself(client: 
     dimension = ["--dimensions", f"Name=TableName,Value={METERED}"]
 
     def consumed() -> float:
-        return sum(one["Sum"] for one in aws("get-metric-statistics", *where, *dimension, *window)["Datapoints"])
+        points = aws("get-metric-statistics", *where, *dimension, *window)["Datapoints"]
+        return float(sum(one["Sum"] for one in points))
 
-    deadline = (
-        time.monotonic() + 60
-    )  # the Region hands its metrics over every few seconds, the ten writes perhaps in two
+    # The Region hands its metrics over every few seconds, those of the ten writes perhaps in two.
+    deadline = time.monotonic() + 60
     while (found := consumed()) < 10.0:
         assert time.monotonic() < deadline, f"only {found} came"
         time.sleep(0.5)
