@@ -6,15 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import orjson
 
 from antipodes.services.apigateway import openapi
 from antipodes.services.apigateway.catalogue import Catalogue
+from antipodes.services.apigateway.defaults import default_models
+from antipodes.services.apigateway.guard import resource_policy
+from antipodes.services.apigateway.patching import Members, One, Table, flag, patched
+from antipodes.services.apigateway.policies import Unreadable
 from antipodes.services.apigateway.records import Account, Api, Method, Resource, bad_request
 from antipodes.services.apigateway.resources import check_part
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
-REFUSED = ("cloneFrom", "policy", "minimumCompressionSize", "disableExecuteApiEndpoint", "endpointAccessMode")
+REFUSED = ("cloneFrom", "minimumCompressionSize", "endpointAccessMode")
+
+
+def _source(value: str) -> str:
+    if value not in {"HEADER", "AUTHORIZER"}:
+        raise bad_request(f"Invalid API key source '{value}'; one of HEADER, AUTHORIZER.")
+    return value
+
+
+TABLE: Table = {
+    "/name": One("name"),
+    "/description": One("description", gone=""),
+    "/version": One("version", gone=""),
+    "/binaryMediaTypes": Members("binary_media_types"),
+    "/apiKeySource": One("key_source", _source),
+    "/policy": One("policy", gone=""),
+    "/disableExecuteApiEndpoint": One("endpoint_disabled", flag),
+}
 
 
 async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
@@ -34,7 +56,12 @@ async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
         binary_media_types=tuple(params.get("binaryMediaTypes") or ()),
         tags=dict(params.get("tags") or {}),
         resources={root.id: root},
+        models=default_models(catalogue.new_id),
+        key_source=params.get("apiKeySource") or "HEADER",
+        policy=params.get("policy") or "",
+        endpoint_disabled=bool(params.get("disableExecuteApiEndpoint")),
     )
+    check_policy(catalogue, api)
     await catalogue.save_api(api)
     return shown(api)
 
@@ -73,15 +100,10 @@ async def put_rest_api(catalogue: Catalogue, request: Request) -> Result:
 
 async def update_rest_api(catalogue: Catalogue, request: Request) -> Result:
     api = catalogue.api(request.params["restApiId"])
-    for change in request.params.get("patchOperations") or ():
-        path, value = change.get("path") or "", change.get("value") or ""
-        if change.get("op") == "replace" and path in {"/name", "/description", "/version"}:
-            api = msgspec.structs.replace(api, **{path[1:]: value})
-        elif change.get("op") == "add" and path.startswith("/binaryMediaTypes/"):
-            media = path.removeprefix("/binaryMediaTypes/").replace("~1", "/")
-            api = msgspec.structs.replace(api, binary_media_types=(*api.binary_media_types, media))
-        else:
-            raise NotSupported(f"{change.get('op')} {path} of UpdateRestApi")
+    api = patched(api, request.params.get("patchOperations"), TABLE, "UpdateRestApi")
+    if not api.name:
+        raise bad_request("API name cannot be null or empty.")
+    check_policy(catalogue, api)
     await catalogue.save_api(api)
     return shown(api)
 
@@ -141,9 +163,9 @@ def shown(api: Api) -> dict[str, Any]:
         "id": api.id,
         "name": api.name,
         "createdDate": api.created,
-        "apiKeySource": "HEADER",
+        "apiKeySource": api.key_source,
         "endpointConfiguration": {"types": list(api.endpoint_types), "ipAddressType": "ipv4"},
-        "disableExecuteApiEndpoint": False,
+        "disableExecuteApiEndpoint": api.endpoint_disabled,
         "rootResourceId": api.root_id,
     }
     if api.description:
@@ -152,9 +174,24 @@ def shown(api: Api) -> dict[str, Any]:
         answer["version"] = api.version
     if api.binary_media_types:
         answer["binaryMediaTypes"] = list(api.binary_media_types)
+    if api.policy:
+        answer["policy"] = orjson.dumps(api.policy).decode()[1:-1]  # AWS shows it escaped once more
     if api.tags:
         answer["tags"] = dict(api.tags)
     return answer
+
+
+def check_policy(catalogue: Catalogue, api: Api) -> None:
+    """Raises BadRequestException for a resource policy that cannot be read."""
+    if not api.policy:
+        return
+    around = catalogue.surroundings
+    try:
+        resource_policy(api.policy, around.settings.account, around.region, api.id)
+    except (Unreadable, orjson.JSONDecodeError) as error:
+        raise bad_request(
+            f"Invalid policy document. Please check the policy syntax and ensure that Principals are valid: {error}"
+        ) from error
 
 
 def _filled(catalogue: Catalogue, api: Api, document: openapi.Imported) -> Api:
@@ -197,8 +234,6 @@ def _refuse(params: Mapping[str, Any]) -> None:
     for name in REFUSED:
         if params.get(name):
             raise NotSupported(f"{name} of REST APIs")
-    if params.get("apiKeySource") not in (None, "HEADER"):
-        raise NotSupported("apiKeySource AUTHORIZER")
 
 
 def _account(account: Account) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import msgspec
 
 from antipodes.services.apigateway import records
 from antipodes.services.apigateway.access_logs import AccessLogs
+from antipodes.services.apigateway.keyring import Keyring
 from antipodes.services.apigateway.metrics import ApiMeter
 from antipodes.services.apigateway.prepared import Prepared, prepare
 from antipodes.services.apigateway.records import Account, Api, Deployment, Domain, Method, Resource, Stage, not_found
@@ -30,6 +31,7 @@ class Catalogue:
         self.surroundings = surroundings
         self.meter = ApiMeter(surroundings)
         self.access_logs = AccessLogs(surroundings)
+        self.keyring = Keyring(surroundings)
         self.apis: dict[str, Api] = {}
         self.deployments: dict[tuple[str, str], Deployment] = {}
         self.stages: dict[tuple[str, str], Stage] = {}
@@ -48,6 +50,7 @@ class Catalogue:
             self.stages[stage.api_id, stage.name] = stage
         for domain in (decode(value, type=Domain) for value in self.values(records.DOMAIN_PREFIX)):
             self.domains[domain.name] = domain
+        self.keyring.load()
         account = self.surroundings.store.get(records.ACCOUNT_KEY)
         if account is not None:
             self.account = decode(account, type=Account)
@@ -104,9 +107,8 @@ class Catalogue:
             if stage is None:
                 return None
             deployment = self.deployments[api_id, stage.deployment_id]
-            found = self._prepared[key] = prepare(
-                self.apis[api_id], stage, deployment, self.surroundings.region, self.meter
-            )
+            prepared = prepare(self.apis[api_id], stage, deployment, self.surroundings, self.meter)
+            found = self._prepared[key] = prepared
         return found
 
     async def settled(self) -> None:

@@ -3,6 +3,7 @@
     find the API     by Host: {api}.execute-api.…, or a custom domain and its longest base path mapping
     find the stage   the first part of the path, or what the mapping names
     find the route   in the stage's prepared table
+    guard            who may, how often, with what (guards.py)
     integrate        what stands behind the method is asked (backends.py)
     reply            with the gateway's own headers; its own answers as the API dresses them (gateway_responses.py)
     observe          metrics, access log
@@ -24,9 +25,11 @@ from antipodes.services.apigateway.backends import Backends
 from antipodes.services.apigateway.call import Call, values_of
 from antipodes.services.apigateway.catalogue import Catalogue
 from antipodes.services.apigateway.gateway_responses import Rejected, plain
+from antipodes.services.apigateway.guards import Guards
 from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.prepared import Prepared
 from antipodes.services.apigateway.routing import Route, longest_mapping
+from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE, Bucket
 from antipodes.wire.http import HttpRequest, HttpResponse
 
 # {api}.execute-api.{region}.amazonaws.com, and any other suffix for tools that cannot set DNS ("….localhost").
@@ -60,6 +63,8 @@ class DataPlane:
         self._region = catalogue.surroundings.region
         self._account = catalogue.surroundings.settings.account
         self._backends = Backends(catalogue.surroundings)
+        self.guards = Guards(catalogue.surroundings, catalogue.keyring)
+        self._limit = Bucket(ACCOUNT_RATE, ACCOUNT_BURST, self._world.monotonic())
 
     def owns_host(self, host: str) -> bool:
         """`host` in lower case, without a port."""
@@ -89,6 +94,10 @@ class DataPlane:
                 raise Rejected("REQUEST_TOO_LARGE")
             if not self._catalogue.surroundings.store.settled:
                 await self._catalogue.settled()
+            if not self._limit.take(begun):
+                raise Rejected("THROTTLED")
+            if route.guard is not None:
+                await self.guards.pass_on(route.guard, call, verify)
             answer = await self._backends.ask(call, route)
         except Rejected as rejected:
             answer = prepared.wardrobe.answer(rejected, call)
@@ -134,6 +143,8 @@ class DataPlane:
     ) -> None:
         """Metrics, and a line of the access log."""
         prepared.tally.request(answer.status, latency_s, call.integration_s)
+        if route is not None and route.tally is not None:
+            route.tally.request(answer.status, latency_s, call.integration_s)
         if prepared.log is not None:
             call.status = answer.status
             line = prepared.log.form.line(values_of(call, answer, latency_s))
@@ -159,7 +170,8 @@ class DataPlane:
         amazon = AMAZON.fullmatch(match[2])
         if amazon is not None and amazon[1] != self._region:  # led here by mistake, or by broken DNS
             return FORBIDDEN
-        if match[1] not in self._catalogue.apis:
+        api = self._catalogue.apis.get(match[1])
+        if api is None or api.endpoint_disabled:
             return FORBIDDEN
         return self._first_part(match[1], path, None, MISSING_TOKEN)
 

@@ -6,9 +6,11 @@ import msgspec
 
 from antipodes.services.apigateway.access_logs import Format, format_of, group_of, stream_of
 from antipodes.services.apigateway.gateway_responses import Wardrobe
+from antipodes.services.apigateway.guard import guard_of, resource_policy, setting_of
 from antipodes.services.apigateway.metrics import REST, ApiMeter, Tally
-from antipodes.services.apigateway.records import Api, Deployment, Stage
-from antipodes.services.apigateway.routing import Table
+from antipodes.services.apigateway.records import Api, Deployment, Method, Resource, Stage
+from antipodes.services.apigateway.routing import Extras, Table
+from antipodes.services.contract import Surroundings
 
 
 class Log(msgspec.Struct, frozen=True):
@@ -31,7 +33,19 @@ class Prepared(msgspec.Struct, frozen=True):
     log: Log | None
 
 
-def prepare(api: Api, stage: Stage, deployment: Deployment, region: str, meter: ApiMeter) -> Prepared:
+def prepare(api: Api, stage: Stage, deployment: Deployment, surroundings: Surroundings, meter: ApiMeter) -> Prepared:
+    region, account, now = surroundings.region, surroundings.settings.account, surroundings.world.monotonic()
+    policy = resource_policy(deployment.policy, account, region, api.id) if deployment.policy else None
+    where = {"ApiName": api.name, "Stage": stage.name}
+
+    def extras(resource: Resource, method: Method) -> Extras:
+        setting = setting_of(stage, resource, method.verb)
+        detailed = {"ApiName": api.name, "Method": method.verb, "Resource": resource.path, "Stage": stage.name}
+        return Extras(
+            guard_of(method, deployment, setting, policy, now),
+            meter.tally(REST, detailed) if setting.metrics else None,
+        )
+
     log = None
     if stage.log_group_arn:
         group = group_of(stage.log_group_arn, region)
@@ -39,9 +53,9 @@ def prepare(api: Api, stage: Stage, deployment: Deployment, region: str, meter: 
     return Prepared(
         stage,
         deployment,
-        Table(deployment.resources, stage.variables),
+        Table(deployment.resources, stage.variables, extras),
         dict(stage.variables) or None,
         Wardrobe(deployment.gateway_responses),
-        meter.tally(REST, {"ApiName": api.name}, {"ApiName": api.name, "Stage": stage.name}),
+        meter.tally(REST, {"ApiName": api.name}, where),
         log,
     )

@@ -231,5 +231,9 @@ def not_found(what: str) -> ClientFault:
     return ClientFault("NotFoundException", f"Invalid {what} identifier specified", status=404)
 
 
+def missing(message: str) -> ClientFault:
+    return ClientFault("NotFoundException", message, status=404)
+
+
 def conflict(message: str) -> ClientFault:
     return ClientFault("ConflictException", message, status=409)

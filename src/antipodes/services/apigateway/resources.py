@@ -81,16 +81,19 @@ async def put_method(catalogue: Catalogue, request: Request) -> Result:
         raise bad_request("Invalid HTTP method specified. Valid options are DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT,ANY")
     if verb in resource.methods:
         raise conflict("Method already exists for this resource")
-    if params["authorizationType"] != "NONE":
-        raise NotSupported(f"authorizationType {params['authorizationType']} of methods")
-    for name in ("apiKeyRequired", "requestValidatorId", "authorizerId", "authorizationScopes"):
-        if params.get(name):
-            raise NotSupported(f"{name} of methods")
+    if params.get("authorizationScopes"):
+        raise NotSupported("authorizationScopes of methods")
     method = Method(
         verb=verb,
         operation_name=params.get("operationName") or "",
         request_parameters={k: bool(v) for k, v in (params.get("requestParameters") or {}).items()},
+        authorization=params["authorizationType"],
+        authorizer_id=params.get("authorizerId") or "",
+        key_required=bool(params.get("apiKeyRequired")),
+        validator_id=params.get("requestValidatorId") or "",
+        request_models=dict(params.get("requestModels") or {}),
     )
+    check_method(api, method)
     await catalogue.save_method(api, resource, method)
     return shown_method(method)
 
@@ -153,6 +156,29 @@ async def put_integration_response(catalogue: Catalogue, request: Request) -> Re
     return _shown_integration_response(response)
 
 
+def check_method(api: Api, method: Method) -> None:
+    """Raises BadRequestException, UnsupportedOperation for what a method refers to."""
+    kind = method.authorization
+    if kind == "COGNITO_USER_POOLS":
+        raise NotSupported("authorizationType COGNITO_USER_POOLS of methods")
+    if kind not in {"NONE", "AWS_IAM", "CUSTOM"}:
+        raise bad_request(f"Invalid authorization type '{kind}'; one of NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS.")
+    if kind == "CUSTOM" and method.authorizer_id not in api.authorizers:
+        raise bad_request(
+            "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or "
+            "COGNITO_USER_POOLS requires a valid authorizer."
+        )
+    if method.validator_id and method.validator_id not in api.validators:
+        raise bad_request("Invalid Request Validator identifier specified")
+    for name in method.request_models.values():
+        if name not in api.models and name not in {"Empty", "Error"}:
+            raise bad_request(f"Invalid model identifier specified: {name}")
+    for name in method.request_parameters:
+        place, _, rest = name.removeprefix("method.request.").partition(".")
+        if not name.startswith("method.request.") or place not in {"header", "path", "querystring"} or not rest:
+            raise bad_request(f"Invalid mapping expression parameter specified: {name}")
+
+
 def check_part(part: str, parent_path: str) -> None:
     """Raises BadRequestException for a path part that cannot be."""
     if not PART.fullmatch(part):
@@ -176,7 +202,17 @@ def shown(resource: Resource, *, embed: bool = False) -> dict[str, Any]:
 
 
 def shown_method(method: Method) -> dict[str, Any]:
-    answer: dict[str, Any] = {"httpMethod": method.verb, "authorizationType": "NONE", "apiKeyRequired": False}
+    answer: dict[str, Any] = {
+        "httpMethod": method.verb,
+        "authorizationType": method.authorization,
+        "apiKeyRequired": method.key_required,
+    }
+    if method.authorizer_id:
+        answer["authorizerId"] = method.authorizer_id
+    if method.validator_id:
+        answer["requestValidatorId"] = method.validator_id
+    if method.request_models:
+        answer["requestModels"] = dict(method.request_models)
     if method.operation_name:
         answer["operationName"] = method.operation_name
     if method.request_parameters:

@@ -8,9 +8,12 @@ without ANY is a miss. A slash at the end is ignored, as AWS does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from antipodes.services.apigateway.guard import Guard
+from antipodes.services.apigateway.metrics import Tally
 from antipodes.services.apigateway.plan import Plan, plan_of
 from antipodes.services.apigateway.records import ANY, DEFAULT_TIMEOUT_MS, Integration, Method, Resource
 from antipodes.wire import models
@@ -41,6 +44,13 @@ def action_of(uri: str) -> Action | None:
     return Action(match[1], match[2], match[3])
 
 
+class Extras(NamedTuple):
+    """What the stage adds to a method."""
+
+    guard: Guard | None = None
+    tally: Tally | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A method that can be called."""
@@ -55,6 +65,8 @@ class Route:
     uri: str  # with the stage's variables
     plan: Plan | None  # of integrations by mapping
     action: Action | None
+    guard: Guard | None
+    tally: Tally | None  # of this method's own metrics
 
 
 @dataclass(slots=True)
@@ -68,11 +80,16 @@ class _Node:
 class Table:
     """The routes of one stage, prepared."""
 
-    def __init__(self, resources: Iterable[Resource], variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        resources: Iterable[Resource],
+        variables: Mapping[str, str],
+        extras: Callable[[Resource, Method], Extras] = lambda resource, method: Extras(),
+    ) -> None:
         self._root = _Node()
         for resource in resources:
             routes = {
-                verb: _route(resource, verb, method, method.integration, variables)
+                verb: _route(resource, method, method.integration, variables, extras(resource, method))
                 for verb, method in resource.methods.items()
                 if method.integration is not None
             }
@@ -144,21 +161,22 @@ def filled(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _route(
-    resource: Resource, verb: str, method: Method, integration: Integration, variables: Mapping[str, str]
+    resource: Resource, method: Method, integration: Integration, variables: Mapping[str, str], extras: Extras
 ) -> Route:
     uri = filled(integration.uri, variables)
-    mapped = integration.kind not in {"AWS_PROXY"}
     return Route(
         resource_id=resource.id,
         resource_path=resource.path,
-        verb=verb,
+        verb=method.verb,
         integration=integration,
         function=function_of(uri) or "",
         timeout_s=(integration.timeout_ms or DEFAULT_TIMEOUT_MS) / 1000,
         method=method,
         uri=uri,
-        plan=plan_of(integration) if mapped else None,
+        plan=None if integration.kind == "AWS_PROXY" else plan_of(integration),
         action=action_of(uri) if integration.kind == "AWS" else None,
+        guard=extras.guard,
+        tally=extras.tally,
     )
 
 

@@ -5,10 +5,21 @@ HTTP APIs are a service of their own to clients (`apigatewayv2`); behind the doo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
-from antipodes.services.apigateway import apis, domains, resources, stages
+from antipodes.services.apigateway import (
+    apis,
+    authorizers,
+    domains,
+    dresses,
+    keys,
+    models,
+    resources,
+    stages,
+    usage_plans,
+)
 from antipodes.services.apigateway.catalogue import Catalogue
 from antipodes.services.apigateway.checking import checked_by_model
 from antipodes.services.apigateway.dataplane import DataPlane
@@ -18,7 +29,87 @@ from antipodes.services.apigateway.v2.dataplane import HttpDataPlane
 from antipodes.services.apigateway.v2.service import HttpApis
 from antipodes.services.contract import Carried, Surroundings
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.wire.operation import Operation
+from antipodes.wire.operation import Operation, Request, Result
+
+OPERATIONS: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = MappingProxyType(
+    {
+        "CreateRestApi": apis.create_rest_api,
+        "ImportRestApi": apis.import_rest_api,
+        "PutRestApi": apis.put_rest_api,
+        "UpdateRestApi": apis.update_rest_api,
+        "GetRestApi": apis.get_rest_api,
+        "GetRestApis": apis.get_rest_apis,
+        "DeleteRestApi": apis.delete_rest_api,
+        "GetAccount": apis.get_account,
+        "UpdateAccount": apis.update_account,
+        "CreateResource": resources.create_resource,
+        "GetResource": resources.get_resource,
+        "GetResources": resources.get_resources,
+        "DeleteResource": resources.delete_resource,
+        "PutMethod": resources.put_method,
+        "GetMethod": resources.get_method,
+        "DeleteMethod": resources.delete_method,
+        "PutMethodResponse": resources.put_method_response,
+        "PutIntegration": resources.put_integration,
+        "GetIntegration": resources.get_integration,
+        "DeleteIntegration": resources.delete_integration,
+        "PutIntegrationResponse": resources.put_integration_response,
+        "CreateModel": models.create_model,
+        "GetModel": models.get_model,
+        "GetModels": models.get_models,
+        "UpdateModel": models.update_model,
+        "DeleteModel": models.delete_model,
+        "CreateRequestValidator": models.create_request_validator,
+        "GetRequestValidator": models.get_request_validator,
+        "GetRequestValidators": models.get_request_validators,
+        "UpdateRequestValidator": models.update_request_validator,
+        "DeleteRequestValidator": models.delete_request_validator,
+        "PutGatewayResponse": dresses.put_gateway_response,
+        "GetGatewayResponse": dresses.get_gateway_response,
+        "GetGatewayResponses": dresses.get_gateway_responses,
+        "UpdateGatewayResponse": dresses.update_gateway_response,
+        "DeleteGatewayResponse": dresses.delete_gateway_response,
+        "CreateAuthorizer": authorizers.create_authorizer,
+        "GetAuthorizer": authorizers.get_authorizer,
+        "GetAuthorizers": authorizers.get_authorizers,
+        "UpdateAuthorizer": authorizers.update_authorizer,
+        "DeleteAuthorizer": authorizers.delete_authorizer,
+        "CreateApiKey": keys.create_api_key,
+        "GetApiKey": keys.get_api_key,
+        "GetApiKeys": keys.get_api_keys,
+        "UpdateApiKey": keys.update_api_key,
+        "DeleteApiKey": keys.delete_api_key,
+        "CreateUsagePlan": usage_plans.create_usage_plan,
+        "GetUsagePlan": usage_plans.get_usage_plan,
+        "GetUsagePlans": usage_plans.get_usage_plans,
+        "UpdateUsagePlan": usage_plans.update_usage_plan,
+        "DeleteUsagePlan": usage_plans.delete_usage_plan,
+        "CreateUsagePlanKey": usage_plans.create_usage_plan_key,
+        "GetUsagePlanKey": usage_plans.get_usage_plan_key,
+        "GetUsagePlanKeys": usage_plans.get_usage_plan_keys,
+        "DeleteUsagePlanKey": usage_plans.delete_usage_plan_key,
+        "GetUsage": usage_plans.get_usage,
+        "CreateDeployment": stages.create_deployment,
+        "GetDeployment": stages.get_deployment,
+        "GetDeployments": stages.get_deployments,
+        "UpdateDeployment": stages.update_deployment,
+        "DeleteDeployment": stages.delete_deployment,
+        "CreateStage": stages.create_stage,
+        "UpdateStage": stages.update_stage,
+        "GetStage": stages.get_stage,
+        "GetStages": stages.get_stages,
+        "DeleteStage": stages.delete_stage,
+        "CreateDomainName": domains.create_domain_name,
+        "GetDomainName": domains.get_domain_name,
+        "GetDomainNames": domains.get_domain_names,
+        "DeleteDomainName": domains.delete_domain_name,
+        "CreateBasePathMapping": domains.create_base_path_mapping,
+        "GetBasePathMapping": domains.get_base_path_mapping,
+        "GetBasePathMappings": domains.get_base_path_mappings,
+        "UpdateBasePathMapping": domains.update_base_path_mapping,
+        "DeleteBasePathMapping": domains.delete_base_path_mapping,
+    }
+)
 
 
 class ApiGateway:
@@ -32,50 +123,9 @@ class ApiGateway:
         http = HttpCatalogue(self._catalogue)
         self._http_plane = HttpDataPlane(http)
         self.http_apis = HttpApis(http, self._http_plane.gatekeeper.forget)
-        families = {
-            "CreateRestApi": apis.create_rest_api,
-            "ImportRestApi": apis.import_rest_api,
-            "PutRestApi": apis.put_rest_api,
-            "UpdateRestApi": apis.update_rest_api,
-            "GetRestApi": apis.get_rest_api,
-            "GetRestApis": apis.get_rest_apis,
-            "DeleteRestApi": apis.delete_rest_api,
-            "GetAccount": apis.get_account,
-            "UpdateAccount": apis.update_account,
-            "CreateResource": resources.create_resource,
-            "GetResource": resources.get_resource,
-            "GetResources": resources.get_resources,
-            "DeleteResource": resources.delete_resource,
-            "PutMethod": resources.put_method,
-            "GetMethod": resources.get_method,
-            "DeleteMethod": resources.delete_method,
-            "PutMethodResponse": resources.put_method_response,
-            "PutIntegration": resources.put_integration,
-            "GetIntegration": resources.get_integration,
-            "DeleteIntegration": resources.delete_integration,
-            "PutIntegrationResponse": resources.put_integration_response,
-            "CreateDeployment": stages.create_deployment,
-            "GetDeployment": stages.get_deployment,
-            "GetDeployments": stages.get_deployments,
-            "DeleteDeployment": stages.delete_deployment,
-            "CreateStage": stages.create_stage,
-            "UpdateStage": stages.update_stage,
-            "GetStage": stages.get_stage,
-            "GetStages": stages.get_stages,
-            "DeleteStage": stages.delete_stage,
-            "CreateDomainName": domains.create_domain_name,
-            "GetDomainName": domains.get_domain_name,
-            "GetDomainNames": domains.get_domain_names,
-            "DeleteDomainName": domains.delete_domain_name,
-            "CreateBasePathMapping": domains.create_base_path_mapping,
-            "GetBasePathMapping": domains.get_base_path_mapping,
-            "GetBasePathMappings": domains.get_base_path_mappings,
-            "UpdateBasePathMapping": domains.update_base_path_mapping,
-            "DeleteBasePathMapping": domains.delete_base_path_mapping,
-        }
         self._operations: dict[str, Operation] = {
             name: checked_by_model(self.name, partial(operation, self._catalogue))
-            for name, operation in families.items()
+            for name, operation in OPERATIONS.items()
         }
 
     @property
@@ -93,6 +143,7 @@ class ApiGateway:
         """Hands over what was counted and logged."""
         await self._catalogue.meter.flush()
         await self._catalogue.access_logs.flush()
+        await self._catalogue.keyring.flush()
 
     def owns_host(self, host: str) -> bool:
         """Whether requests for this Host (lower case, no port) are API calls: execute-api names, custom domains."""

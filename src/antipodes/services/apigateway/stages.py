@@ -7,14 +7,20 @@ from typing import Any
 
 import msgspec
 
+from antipodes.services.apigateway.access_logs import BadFormat, format_of, group_of
 from antipodes.services.apigateway.apis import page
 from antipodes.services.apigateway.catalogue import Catalogue
-from antipodes.services.apigateway.records import Deployment, Stage, bad_request, conflict
+from antipodes.services.apigateway.patching import Entries, One, Table, decimal, flag, patched, unescaped, whole
+from antipodes.services.apigateway.records import Deployment, MethodSetting, Stage, bad_request, conflict
+from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
+METHOD_PATH = re.compile(
+    r"(/.*/(?:\*|[A-Z]+))(?:/((?:metrics/enabled)|(?:logging/(?:loglevel|dataTrace))|(?:throttling/\w+)|(?:caching/\w+)))?"
+)
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-REFUSED = ("canarySettings", "cacheClusterEnabled", "cacheClusterSize", "documentationVersion")
+REFUSED = ("canarySettings", "cacheClusterEnabled", "documentationVersion")
 
 
 async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
@@ -34,6 +40,12 @@ async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
         description=params.get("description") or "",
         binary_media_types=api.binary_media_types,
         resources=tuple(sorted(api.resources.values(), key=lambda resource: resource.path)),
+        models=api.models,
+        validators=api.validators,
+        authorizers=api.authorizers,
+        gateway_responses=api.gateway_responses,
+        key_source=api.key_source,
+        policy=api.policy,
     )
     stage: Stage | None = None
     name = params.get("stageName")
@@ -65,6 +77,14 @@ async def get_deployments(catalogue: Catalogue, request: Request) -> Result:
     every = sorted((d for key, d in catalogue.deployments.items() if key[0] == api.id), key=lambda d: (d.created, d.id))
     await catalogue.settled()
     return page([_shown_deployment(deployment) for deployment in every], request.params)
+
+
+async def update_deployment(catalogue: Catalogue, request: Request) -> Result:
+    deployment = catalogue.deployment(request.params["restApiId"], request.params["deploymentId"])
+    table: Table = {"/description": One("description", gone="")}
+    deployment = patched(deployment, request.params.get("patchOperations"), table, "UpdateDeployment")
+    await catalogue.save_deployment(deployment, None)
+    return _shown_deployment(deployment)
 
 
 async def delete_deployment(catalogue: Catalogue, request: Request) -> Result:
@@ -102,8 +122,7 @@ async def create_stage(catalogue: Catalogue, request: Request) -> Result:
 async def update_stage(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
     stage = catalogue.stage(params["restApiId"], params["stageName"])
-    for change in params.get("patchOperations") or ():
-        stage = _patched(catalogue, stage, change.get("op"), change.get("path") or "", change.get("value"))
+    stage = _settled(catalogue, stage, params.get("patchOperations") or ())
     stage = msgspec.structs.replace(stage, updated=catalogue.surroundings.world.now())
     await catalogue.save_stage(stage)
     return shown(stage)
@@ -143,7 +162,7 @@ def shown(stage: Stage) -> dict[str, Any]:
         "stageName": stage.name,
         "cacheClusterEnabled": False,
         "cacheClusterStatus": "NOT_AVAILABLE",
-        "methodSettings": {},
+        "methodSettings": {name: _shown_setting(one) for name, one in stage.method_settings.items()},
         "tracingEnabled": stage.tracing,
         "createdDate": stage.created,
         "lastUpdatedDate": stage.updated,
@@ -152,6 +171,8 @@ def shown(stage: Stage) -> dict[str, Any]:
         answer["description"] = stage.description
     if stage.variables:
         answer["variables"] = dict(stage.variables)
+    if stage.log_group_arn:
+        answer["accessLogSettings"] = {"destinationArn": stage.log_group_arn, "format": stage.log_format}
     if stage.tags:
         answer["tags"] = dict(stage.tags)
     return answer
@@ -164,23 +185,96 @@ def _shown_deployment(deployment: Deployment) -> dict[str, Any]:
     return answer
 
 
-def _patched(catalogue: Catalogue, stage: Stage, op: Any, path: str, value: Any) -> Stage:
-    if path == "/deploymentId" and op == "replace":
-        deployment = catalogue.deployment(stage.api_id, value or "")
-        return msgspec.structs.replace(stage, deployment_id=deployment.id)
-    if path == "/description" and op in {"replace", "add"}:
-        return msgspec.structs.replace(stage, description=value or "")
-    if path == "/tracingEnabled" and op in {"replace", "add"}:
-        return msgspec.structs.replace(stage, tracing=str(value).lower() == "true")
-    if path.startswith("/variables/"):
-        name = path.removeprefix("/variables/")
-        variables = {k: v for k, v in stage.variables.items() if k != name}
-        if op in {"replace", "add"}:
-            variables[name] = value or ""
-        elif op != "remove":
-            raise bad_request(f"Invalid patch operation {op} specified.")
-        return msgspec.structs.replace(stage, variables=variables)
-    raise NotSupported(f"{op} {path} of UpdateStage")
+def _settled(catalogue: Catalogue, stage: Stage, patches: Any) -> Stage:
+    """The stage after patches of UpdateStage."""
+    stage = patched(stage, [one for one in patches if not _of_method(one)], TABLE, "UpdateStage")
+    for one in patches:
+        if _of_method(one):
+            stage = _patched_method(stage, str(one.get("op")), str(one.get("path")), one.get("value"))
+    catalogue.deployment(stage.api_id, stage.deployment_id)
+    _check_log(catalogue, stage)
+    return stage
+
+
+def _of_method(patch: Any) -> bool:
+    path = str(patch.get("path") or "")
+    return METHOD_PATH.fullmatch(path) is not None and not path.startswith(("/variables/", "/canarySettings/"))
+
+
+def _patched_method(stage: Stage, op: str, path: str, value: Any) -> Stage:
+    """`/{resource path}/{verb}/throttling/rateLimit`; `/*/*/...` for all methods."""
+    match = METHOD_PATH.fullmatch(path)
+    assert match is not None
+    name, member = unescaped(match[1].removeprefix("/")).removeprefix("/"), match[2]
+    settings = dict(stage.method_settings)
+    if op == "remove":
+        if member is None:
+            settings.pop(name, None)
+            return msgspec.structs.replace(stage, method_settings=settings)
+        field = METHOD_TABLE.get(f"/{member}")
+        assert field is None or isinstance(field, One)
+        before = settings.get(name)
+        if field is not None and before is not None:
+            unset = getattr(MethodSetting(), field.field)
+            settings[name] = msgspec.structs.replace(before, **{field.field: unset})
+        return msgspec.structs.replace(stage, method_settings=settings)
+    given = str(value if value is not None else "")
+    if member is not None and member.startswith("caching/") and given.lower() != "true" and member != "caching/enabled":
+        return stage  # how a cache would behave; none is switched on
+    if member == "caching/enabled" and given.lower() == "false":
+        return stage
+    before = settings.get(name) or MethodSetting()
+    settings[name] = patched(before, [{"op": op, "path": f"/{member}", "value": given}], METHOD_TABLE, "UpdateStage")
+    return msgspec.structs.replace(stage, method_settings=settings)
+
+
+def _check_log(catalogue: Catalogue, stage: Stage) -> None:
+    if not stage.log_group_arn:
+        return
+    try:
+        group_of(stage.log_group_arn, catalogue.surroundings.region)
+        format_of(stage.log_format)
+    except BadFormat as error:
+        raise bad_request(str(error)) from error
+
+
+def _shown_setting(setting: MethodSetting) -> dict[str, Any]:
+    return {
+        "metricsEnabled": bool(setting.metrics),
+        "loggingLevel": setting.logging_level or "OFF",
+        "dataTraceEnabled": bool(setting.data_trace),
+        "throttlingBurstLimit": ACCOUNT_BURST if setting.burst is None else setting.burst,
+        "throttlingRateLimit": ACCOUNT_RATE if setting.rate is None else setting.rate,
+        "cachingEnabled": False,
+        "cacheTtlInSeconds": 300,
+        "cacheDataEncrypted": False,
+        "requireAuthorizationForCacheControl": True,
+        "unauthorizedCacheControlHeaderStrategy": "SUCCEED_WITH_RESPONSE_HEADER",
+    }
+
+
+def _level(value: str) -> str:
+    if value not in {"OFF", "ERROR", "INFO"}:
+        raise bad_request(f"Invalid logging level '{value}'; one of OFF, ERROR, INFO.")
+    return value
+
+
+TABLE: Table = {
+    "/deploymentId": One("deployment_id"),
+    "/description": One("description", gone=""),
+    "/tracingEnabled": One("tracing", flag),
+    "/variables": Entries("variables"),
+    "/accessLogSettings": One("log_group_arn", gone=""),
+    "/accessLogSettings/destinationArn": One("log_group_arn", lambda arn: arn.removesuffix(":*"), gone=""),
+    "/accessLogSettings/format": One("log_format", gone=""),
+}
+METHOD_TABLE: Table = {
+    "/metrics/enabled": One("metrics", flag),
+    "/logging/loglevel": One("logging_level", _level),
+    "/logging/dataTrace": One("data_trace", flag),
+    "/throttling/rateLimit": One("rate", decimal),
+    "/throttling/burstLimit": One("burst", whole),
+}
 
 
 def _check_name(name: str) -> None:
