@@ -136,6 +136,7 @@ class Room:
             "lambda": self.functions,
             "apigateway": self.gateway,
             "apigatewayv2": self.gateway.http_apis,
+            "apigatewaymanagementapi": self.gateway.connections,
         }
         answer = await sides[service].operations[operation](request)
         assert isinstance(answer, Mapping)

@@ -6,11 +6,14 @@ if its client has gone. A handler that raises is answered 500 and the connection
 too large, or too slow, gets one error (400, 408, 413, 431) and the connection is closed after a short while in which
 input is thrown away, so that the answer is not lost to a reset.
 
+A request with Upgrade may be answered with 101 and a protocol that takes the connection over: this one has no part in
+it any more. Any other answer to it is HTTP/1.1's, and ends the connection.
+
 It knows no AWS. It sees transports only through asyncio.Protocol, and time only through the loop and its World, so
 that the same code runs on real sockets and on simulated streams.
 
 States of a connection: reading (parser feeds `_queue`) -> busy (one handler runs) -> reading ... -> ending (error sent,
-input ignored) -> closed.
+input ignored) -> closed, or handed over.
 """
 
 from __future__ import annotations
@@ -145,6 +148,7 @@ class HttpConnection(asyncio.Protocol):
         self._ending = False
         self._failure = 0  # status to answer when what came before it has been answered
         self._no_more_input = False
+        self._upgrading: list[bytes] | None = None  # what came behind a request with Upgrade
         self._write_paused_at: float | None = None
         self._read_paused = False
         # the message that is coming in
@@ -190,6 +194,10 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._ending or self._failure:
             return
+        if self._upgrading is not None:
+            self._upgrading.append(data)
+            self._set_reading(False)  # enough: nobody knows yet whose it is
+            return
         self._active_at = self._loop.time()
         if not self._in_message and self._take_usual(data):
             self._pump()
@@ -198,9 +206,10 @@ class HttpConnection(asyncio.Protocol):
             self._head_fed_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # We never switch protocols: the request (already queued) is answered as HTTP/1.1, then the connection ends.
+        except httptools.HttpParserUpgrade as upgrade:
+            # The request (already queued) is the last one here, whoever has the connection then.
             self._stop_input()
+            self._upgrading = [data[upgrade.args[0] :]]
         except httptools.HttpParserError:
             if not self._failure:
                 self._failure = 400
@@ -376,6 +385,9 @@ class HttpConnection(asyncio.Protocol):
         if transport is None:
             return
         self._active_at = self._loop.time()
+        if response.takeover is not None and self._upgrading is not None:
+            self._hand_over(transport, response, self._upgrading)
+            return
         try:
             transport.write(self._encode(response))
         except ValueError as bad:  # a header that would forge another one, a status that is none
@@ -385,6 +397,20 @@ class HttpConnection(asyncio.Protocol):
             self._ending = True
             transport.close()
         self._pump()
+
+    def _hand_over(self, transport: asyncio.Transport, response: HttpResponse, rest: list[bytes]) -> None:
+        assert response.takeover is not None
+        self.connection_lost(None)  # as far as this protocol goes
+        lines = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
+        transport.write(f"{STATUS_LINES[101]}{lines}\r\n".encode("latin-1"))
+        protocol: asyncio.Protocol = response.takeover()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        for data in rest:
+            if data:
+                protocol.data_received(data)
+        if self._read_paused and not transport.is_closing():
+            transport.resume_reading()
 
     def _encode(self, response: HttpResponse) -> bytes:
         return encode_response(

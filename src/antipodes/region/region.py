@@ -78,6 +78,7 @@ class Region:
             self._acm,
             gateway,
             gateway.http_apis,
+            gateway.connections,
             CloudFormation(around),
             IAM(around),
             Route53(around),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -63,6 +64,8 @@ class HttpResponse(msgspec.Struct, frozen=True, gc=False):
     headers: Headers = ()
     body: bytes = b""
     lines: bytes = b""  # header lines ready to go out, each with its line break, in the place of `headers`
+    # Of a 101 alone: makes the protocol (asyncio.Protocol) that has the connection after this answer.
+    takeover: Callable[[], Any] | None = None
 
     def header(self, name: str) -> str | None:
         return header_of(self.headers, name)

@@ -46,6 +46,7 @@ TARGETS = MappingProxyType(
 SIGNING_NAMES = MappingProxyType(
     {
         "monitoring": "cloudwatch",
+        "execute-api": "apigatewaymanagementapi",
         "streams.dynamodb": "dynamodbstreams",
         "s3express": "s3",
         "elasticloadbalancing": "elbv2",

@@ -249,7 +249,7 @@ def test_documents_become_routes(play_once: Play) -> None:
 
 def test_what_is_wrong_is_refused_and_leaves_nothing(play_once: Play) -> None:
     async def story(room: Room) -> None:
-        with pytest.raises(NotSupported, match="WEBSOCKET"):
+        with pytest.raises(ClientFault, match="Route selection expression"):
             await room.ask2("CreateApi", Name="w", ProtocolType="WEBSOCKET")
         with pytest.raises(ClientFault, match="allowCredentials"):
             cors = {"AllowOrigins": ["*"], "AllowCredentials": True}

@@ -26,7 +26,10 @@ from antipodes.services.apigateway.dataplane import DataPlane
 from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.dataplane import HttpDataPlane
+from antipodes.services.apigateway.v2.places import Places
+from antipodes.services.apigateway.v2.records import WEBSOCKET
 from antipodes.services.apigateway.v2.service import HttpApis
+from antipodes.services.apigateway.v2.sockets.plane import WebSocketPlane
 from antipodes.services.contract import Carried, Surroundings
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.operation import Operation, Request, Result
@@ -121,7 +124,10 @@ class ApiGateway:
         self._catalogue = Catalogue(surroundings)
         self._data_plane = DataPlane(self._catalogue)
         http = HttpCatalogue(self._catalogue)
-        self._http_plane = HttpDataPlane(http)
+        self._places = Places(http)
+        self._http_plane = HttpDataPlane(http, self._places)
+        self._socket_plane = WebSocketPlane(http, self._places, self._http_plane.gatekeeper)
+        self.connections = self._socket_plane.management
         self.http_apis = HttpApis(http, self._http_plane.gatekeeper.forget)
         self._operations: dict[str, Operation] = {
             name: checked_by_model(self.name, partial(operation, self._catalogue))
@@ -152,8 +158,10 @@ class ApiGateway:
     async def respond(self, request: HttpRequest, verify: Verify) -> HttpResponse:
         """Answers an API call. verify: of a signature, where a route wants one. Never raises for what a client or a
         function can do."""
-        led = self._http_plane.led(request)
+        led = self._places.led(request)
         if led is not None:
+            if led.api.protocol == WEBSOCKET:
+                return await self._socket_plane.respond(request, led, verify)
             return await self._http_plane.respond(request, led, verify)
         return await self._data_plane.respond(request, verify)
 

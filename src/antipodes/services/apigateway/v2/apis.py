@@ -1,4 +1,4 @@
-"""HTTP APIs: creating (quick create too), importing, reading, changing, deleting; CORS."""
+"""HTTP and WebSocket APIs: creating (quick create too), importing, reading, changing, deleting; CORS."""
 
 from __future__ import annotations
 
@@ -12,31 +12,38 @@ from antipodes.services.apigateway.v2 import openapi
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.integrations import integration_of
 from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import DEFAULT, HttpApi, HttpStage, Integration, Route
+from antipodes.services.apigateway.v2.records import DEFAULT, WEBSOCKET, HttpApi, HttpStage, Integration, Route
 from antipodes.services.apigateway.v2.routes import check_key
 from antipodes.services.apigateway.v2.routing import lambda_of
+from antipodes.services.apigateway.v2.sockets.settings import selection_of
 from antipodes.wire import cors
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 SELECTION = "${request.method} ${request.path}"
 KEY_SELECTION = "$request.header.x-api-key"
+HTTP_ONLY = ("CorsConfiguration", "RouteKey", "Target")
 REFUSED = ("CredentialsArn", "DisableSchemaValidation")
 
 
 async def create_api(catalogue: HttpCatalogue, request: Request) -> Result:
     params = request.params
-    _refuse(params)
-    if params["ProtocolType"] != "HTTP":
-        raise NotSupported(f"{params['ProtocolType']} APIs")
+    protocol, selection = params["ProtocolType"], str(params.get("RouteSelectionExpression") or "")
+    if protocol not in {"HTTP", WEBSOCKET}:
+        raise bad_request(f"Invalid protocol type {protocol}: HTTP or WEBSOCKET")
+    _refuse(params, protocol)
     if not params["Name"]:
         raise bad_request("Name must not be empty")
+    if protocol == WEBSOCKET:
+        selection_of(selection)
     api = HttpApi(
         id=catalogue.shared.new_id(10),
         name=params["Name"],
         created=catalogue.surroundings.world.now(),
         description=params.get("Description") or "",
         version=params.get("Version") or "",
+        protocol=protocol,
+        selection=selection if protocol == WEBSOCKET else "",
         cors=_cors(params.get("CorsConfiguration")),
         endpoint_disabled=bool(params.get("DisableExecuteApiEndpoint")),
         tags=dict(params.get("Tags") or {}),
@@ -55,8 +62,11 @@ async def create_api(catalogue: HttpCatalogue, request: Request) -> Result:
 
 async def update_api(catalogue: HttpCatalogue, request: Request) -> Result:
     params = request.params
-    _refuse(params)
     api = catalogue.api(params["ApiId"])
+    _refuse(params, api.protocol)
+    if api.protocol == WEBSOCKET and params.get("RouteSelectionExpression"):
+        selection_of(params["RouteSelectionExpression"])
+        api = msgspec.structs.replace(api, selection=params["RouteSelectionExpression"])
     for name, attribute in (("Name", "name"), ("Description", "description"), ("Version", "version")):
         if params.get(name) is not None:
             api = msgspec.structs.replace(api, **{attribute: params[name]})
@@ -93,6 +103,8 @@ async def reimport_api(catalogue: HttpCatalogue, request: Request) -> Result:
     if params.get("Basepath") not in (None, "", "ignore"):
         raise NotSupported(f"Basepath {params['Basepath']} of ReimportApi")
     before = catalogue.api(params["ApiId"])
+    if before.protocol == WEBSOCKET:
+        raise NotSupported("ReimportApi of WebSocket APIs")  # AWS imports HTTP APIs alone, too
     bare = HttpApi(id=before.id, name=before.name, created=before.created, tags=before.tags)
     api = openapi.imported(bare, str(params["Body"]), catalogue.shared.new_id)
     await catalogue.save_api(api)
@@ -128,15 +140,15 @@ async def delete_cors_configuration(catalogue: HttpCatalogue, request: Request) 
 def shown(catalogue: HttpCatalogue, api: HttpApi) -> dict[str, Any]:
     region = catalogue.surroundings.region
     answer: dict[str, Any] = {
-        "ApiEndpoint": f"https://{api.id}.execute-api.{region}.amazonaws.com",
+        "ApiEndpoint": f"{'wss' if api.protocol == WEBSOCKET else 'https'}://{api.id}.execute-api.{region}.amazonaws.com",
         "ApiId": api.id,
         "ApiKeySelectionExpression": KEY_SELECTION,
         "CreatedDate": api.created,
         "DisableExecuteApiEndpoint": api.endpoint_disabled,
         "IpAddressType": "ipv4",
         "Name": api.name,
-        "ProtocolType": "HTTP",
-        "RouteSelectionExpression": SELECTION,
+        "ProtocolType": api.protocol,
+        "RouteSelectionExpression": api.selection or SELECTION,
         "Tags": dict(api.tags),
     }
     if api.cors is not None:
@@ -175,13 +187,17 @@ def _target(catalogue: HttpCatalogue, api: HttpApi, target: str, key: str) -> Ht
     )
 
 
-def _refuse(params: Mapping[str, Any]) -> None:
+def _refuse(params: Mapping[str, Any], protocol: str) -> None:
     for name in REFUSED:
         if params.get(name):
-            raise NotSupported(f"{name} of HTTP APIs")
-    if params.get("RouteSelectionExpression") not in (None, "", SELECTION):
+            raise NotSupported(f"{name} of {protocol} APIs")
+    if protocol == WEBSOCKET:
+        for name in HTTP_ONLY:
+            if params.get(name):  # the words are a guess
+                raise bad_request(f"{name} is not supported on protocolType WEBSOCKET")
+    elif params.get("RouteSelectionExpression") not in (None, "", SELECTION):
         raise bad_request(f"RouteSelectionExpression of an HTTP API can only be {SELECTION}")
     if params.get("ApiKeySelectionExpression") not in (None, "", KEY_SELECTION):
-        raise NotSupported("ApiKeySelectionExpression of HTTP APIs")
+        raise NotSupported(f"ApiKeySelectionExpression of {protocol} APIs")
     if params.get("IpAddressType") not in (None, "", "ipv4"):
-        raise NotSupported(f"IpAddressType {params['IpAddressType']} of HTTP APIs")
+        raise NotSupported(f"IpAddressType {params['IpAddressType']} of {protocol} APIs")

@@ -11,8 +11,9 @@ import msgspec
 from antipodes.services.apigateway.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import Authorizer, HttpApi, missing
+from antipodes.services.apigateway.v2.records import WEBSOCKET, Authorizer, HttpApi, missing
 from antipodes.services.apigateway.v2.routing import lambda_of
+from antipodes.services.apigateway.v2.sockets import settings
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
@@ -26,7 +27,7 @@ ISSUER = re.compile(r"https?://[^\s?#]+")
 
 async def create_authorizer(catalogue: HttpCatalogue, request: Request) -> Result:
     api = catalogue.api(request.params["ApiId"])
-    authorizer = authorizer_of(request.params, catalogue.shared.new_id(6))
+    authorizer = _of(api, request.params, catalogue.shared.new_id(6))
     await _save(catalogue, api, authorizer)
     return shown(authorizer)
 
@@ -34,7 +35,7 @@ async def create_authorizer(catalogue: HttpCatalogue, request: Request) -> Resul
 async def update_authorizer(catalogue: HttpCatalogue, request: Request) -> Result:
     api, before = _found(catalogue, request.params)
     changed = {key: value for key, value in request.params.items() if value is not None}
-    authorizer = authorizer_of({**shown(before), **changed}, before.id)
+    authorizer = _of(api, {**shown(before), **changed}, before.id)
     await _save(catalogue, api, authorizer)
     return shown(authorizer)
 
@@ -133,6 +134,11 @@ def shown(authorizer: Authorizer) -> dict[str, Any]:
         "IdentitySource": list(authorizer.sources),
         "Name": authorizer.name,
     }
+
+
+def _of(api: HttpApi, params: Mapping[str, Any], authorizer_id: str) -> Authorizer:
+    of = settings.authorizer_of if api.protocol == WEBSOCKET else authorizer_of
+    return of(params, authorizer_id)
 
 
 async def _save(catalogue: HttpCatalogue, api: HttpApi, authorizer: Authorizer) -> None:

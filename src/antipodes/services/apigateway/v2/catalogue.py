@@ -103,8 +103,7 @@ class HttpCatalogue:
                 # The stage's own limits hold for each of its routes by itself (as for REST APIs' methods; a guess).
                 buckets[route.key] = Bucket(settings.rate, settings.burst, now)
             if settings.detailed:
-                verb, _, path = route.key.partition(" ")
-                where = {"ApiId": api, "Stage": name, "Method": verb, "Resource": path or route.key}
+                where = _detailed(api, name, route.key, sockets=self.apis[api].protocol == records.WEBSOCKET)
                 tallies[route.key] = meter.tally(metrics.HTTP, where)
         return Prepared(
             stage,
@@ -221,6 +220,14 @@ class HttpCatalogue:
         del self.stages[api_id, name]
         self._outdated((api_id, name))
         return [(_stage_key(api_id, name), None)]
+
+
+def _detailed(api: str, stage: str, key: str, *, sockets: bool) -> dict[str, str]:
+    """The dimensions of a route's own metrics."""
+    if sockets:
+        return {"ApiId": api, "Stage": stage, "Route": key}
+    verb, _, path = key.partition(" ")
+    return {"ApiId": api, "Stage": stage, "Method": verb, "Resource": path or key}
 
 
 def _deployment_key(api_id: str, deployment_id: str) -> bytes:

@@ -20,26 +20,23 @@ import asyncio
 import base64
 import dataclasses
 import logging
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import msgspec
 
 from antipodes.services.apigateway.backends import LAMBDA_PRINCIPAL
 from antipodes.services.apigateway.dataplane import (
-    AMAZON,
     BODY_LIMIT_BYTES,
-    EXECUTE_API,
     HEALTH_PATHS,
 )
 from antipodes.services.apigateway.iam import Verify
-from antipodes.services.apigateway.routing import longest_mapping
 from antipodes.services.apigateway.v2 import mapping, payload1
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
 from antipodes.services.apigateway.v2.exchange import Exchange
 from antipodes.services.apigateway.v2.gatekeeper import Gatekeeper, Stopped
 from antipodes.services.apigateway.v2.http_proxy import HttpProxy, filled
 from antipodes.services.apigateway.v2.issuers import Issuers
+from antipodes.services.apigateway.v2.places import Led, Places
 from antipodes.services.apigateway.v2.records import DEFAULT
 from antipodes.services.apigateway.v2.routing import Target
 from antipodes.wire import cors, payload2
@@ -68,20 +65,11 @@ STOPPED = MappingProxyType({401: _error(401, "Unauthorized"), 403: _error(403, "
 HEAD_LIMIT_BYTES = 10_240
 
 
-@dataclass(frozen=True, slots=True)
-class Led:
-    """Where a Host and a path lead."""
-
-    api_id: str
-    stage: str  # "": the path has still to tell
-    path: str
-    base_path: str | None = None  # of a custom domain's mapping
-
-
 class HttpDataPlane:
-    """`led` says whether a request is for an HTTP API; `respond` answers it then."""
+    """`respond` answers what `places.led` says is for an HTTP API."""
 
-    def __init__(self, catalogue: HttpCatalogue) -> None:
+    def __init__(self, catalogue: HttpCatalogue, places: Places) -> None:
+        self._places = places
         self._catalogue = catalogue
         self._world = catalogue.surroundings.world
         self._region = catalogue.surroundings.region
@@ -90,30 +78,6 @@ class HttpDataPlane:
         self._proxy = HttpProxy(self._world, catalogue.surroundings.settings)
         self.gatekeeper = Gatekeeper(catalogue.surroundings, Issuers(self._world, self._proxy))
         self._access_logs = catalogue.shared.access_logs
-
-    def led(self, request: HttpRequest) -> Led | None:
-        """The HTTP API that the Host means; None: none."""
-        apis = self._catalogue.apis
-        if not apis:
-            return None
-        host, path = request.host, request.path
-        if "://" in path:  # absolute form
-            path = "/" + path.split("://", 1)[1].partition("/")[2]
-        domain = self._catalogue.shared.domains.get(host)
-        if domain is not None:
-            base = longest_mapping(domain.mappings, path)
-            if base is None:
-                return None
-            found = domain.mappings[base]
-            rest = path[len(base) + 1 :] if base else path
-            return Led(found.api_id, found.stage, rest or "/", base) if found.api_id in apis else None
-        match = EXECUTE_API.fullmatch(host)
-        if match is None or match[1] not in apis:
-            return None
-        amazon = AMAZON.fullmatch(match[2])
-        if amazon is not None and amazon[1] != self._region:
-            return None
-        return Led(match[1], "", path)
 
     async def respond(self, request: HttpRequest, led: Led, verify: Verify) -> HttpResponse:
         """verify: of a signature, where a route wants one."""
@@ -147,7 +111,7 @@ class HttpDataPlane:
         request = exchange.request
         if request.path in HEALTH_PATHS:
             return HttpResponse(200, (("content-type", "text/plain"),), HEALTH_PATHS[request.path])
-        found = self._stage(led)
+        found = self._places.stage(led)
         if found is None:
             return NOT_FOUND
         prepared, path = found
@@ -204,20 +168,6 @@ class HttpDataPlane:
             exchange.response = response
             response = mapping.changed_response(changes, response, exchange.variable)
         return response
-
-    def _stage(self, led: Led) -> tuple[Prepared, str] | None:
-        """The stage, and the path in it."""
-        if led.stage:
-            prepared = self._catalogue.prepared(led.api_id, led.stage)
-            return None if prepared is None else (prepared, led.path)
-        if self._catalogue.apis[led.api_id].endpoint_disabled:
-            return None  # Not Found, a guess: AWS tells only that the endpoint cannot be used
-        name, slash, rest = led.path[1:].partition("/")
-        prepared = self._catalogue.prepared(led.api_id, name) if name and name != DEFAULT else None
-        if prepared is not None:
-            return prepared, slash + rest or "/"
-        prepared = self._catalogue.prepared(led.api_id, DEFAULT)
-        return None if prepared is None else (prepared, led.path)
 
     async def _forward(
         self, exchange: Exchange, request: HttpRequest, prepared: Prepared, target: Target, path: str | None

@@ -114,7 +114,7 @@ class Gatekeeper:
         now = around.world.monotonic()
         if not payload or until <= now:
             event = event_of(authorizer, request, call, target.path, arn, identity)
-            payload = await self._ask(authorizer, stage.variables, event, f"{base}/authorizers/{authorizer.id}")
+            payload = await self.ask(authorizer, stage.variables, event, f"{base}/authorizers/{authorizer.id}")
         try:
             verdict = verdict_of(authorizer, payload, arn)
         except Malformed as reason:
@@ -126,7 +126,8 @@ class Gatekeeper:
             raise Stopped(403)
         return verdict.context
 
-    async def _ask(self, authorizer: Authorizer, variables: Mapping[str, str], event: bytes, source: str) -> bytes:
+    async def ask(self, authorizer: Authorizer, variables: Mapping[str, str], event: bytes, source: str) -> bytes:
+        """What the function of an authorizer answers. Raises Stopped."""
         params = {
             "FunctionName": lambda_of(authorizer.uri, variables) or "",
             "Payload": event,

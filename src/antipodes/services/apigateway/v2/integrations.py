@@ -15,8 +15,9 @@ from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.http_proxy import check_uri
 from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import TIMEOUT_MS, HttpApi, Integration, missing
+from antipodes.services.apigateway.v2.records import TIMEOUT_MS, WEBSOCKET, HttpApi, Integration, missing
 from antipodes.services.apigateway.v2.routing import lambda_of
+from antipodes.services.apigateway.v2.sockets import settings
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
@@ -31,7 +32,7 @@ METHODS = frozenset({"ANY", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 async def create_integration(catalogue: HttpCatalogue, request: Request) -> Result:
     api = catalogue.api(request.params["ApiId"])
-    integration = integration_of(request.params, catalogue.shared.new_id(7))
+    integration = _of(api, request.params, catalogue.shared.new_id(7))
     await _save(catalogue, api, integration)
     return shown(integration)
 
@@ -41,7 +42,7 @@ async def update_integration(catalogue: HttpCatalogue, request: Request) -> Resu
     api, before = _found(catalogue, params)
     given = {key: value for key, value in shown(before).items() if key not in {"IntegrationId", "ConnectionType"}}
     changed = {key: value for key, value in params.items() if value is not None}
-    integration = integration_of({**given, **changed}, before.id)
+    integration = _of(api, {**given, **changed}, before.id)
     await _save(catalogue, api, msgspec.structs.replace(integration, managed=before.managed))
     return shown(integration)
 
@@ -137,6 +138,11 @@ def shown(integration: Integration) -> dict[str, Any]:
     if integration.managed:
         answer["ApiGatewayManaged"] = True
     return answer
+
+
+def _of(api: HttpApi, params: Mapping[str, Any], integration_id: str) -> Integration:
+    of = settings.integration_of if api.protocol == WEBSOCKET else integration_of
+    return of(params, integration_id)
 
 
 async def _save(catalogue: HttpCatalogue, api: HttpApi, integration: Integration) -> None:

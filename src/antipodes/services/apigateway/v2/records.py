@@ -17,6 +17,7 @@ API_PREFIX = b"apigateway/http-api/"
 DEPLOYMENT_PREFIX = b"apigateway/http-deployment/"
 STAGE_PREFIX = b"apigateway/http-stage/"
 
+WEBSOCKET = "WEBSOCKET"
 DEFAULT = "$default"  # a stage without a place in the path; the route that takes what no other one does
 TIMEOUT_MS = 30_000  # facts 3.1: hard
 
@@ -47,6 +48,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     iam: bool = False  # AWS_IAM: open to those who sign
     scopes: tuple[str, ...] = ()  # a token must have one of them
     managed: bool = False
+    # of WebSocket APIs: its function's answer goes back to the client if it has both
+    response_id: str = ""
+    response_selection: str = ""
 
 
 class Authorizer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,7 +72,8 @@ class HttpApi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     format: int = FORMAT
     id: str
-    protocol: str = "HTTP"  # or "WEBSOCKET"
+    protocol: str = "HTTP"  # or WEBSOCKET
+    selection: str = ""  # RouteSelectionExpression of a WebSocket API
     name: str
     created: float  # epoch seconds
     description: str = ""

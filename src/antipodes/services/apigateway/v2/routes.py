@@ -1,4 +1,4 @@
-"""Routes of HTTP APIs."""
+"""Routes of HTTP and WebSocket APIs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import msgspec
 from antipodes.services.apigateway.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import HttpApi, Route, missing
+from antipodes.services.apigateway.v2.records import DEFAULT, WEBSOCKET, HttpApi, Route, missing
 from antipodes.services.apigateway.v2.routing import is_route_key
+from antipodes.services.apigateway.v2.sockets import settings
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
-REFUSED = (
-    "ApiKeyRequired", "ModelSelectionExpression", "RequestModels",
-    "RequestParameters", "RouteResponseSelectionExpression",
-)  # fmt: skip
+REFUSED = ("ApiKeyRequired", "ModelSelectionExpression", "RequestModels", "RequestParameters")
 
 
 async def create_route(catalogue: HttpCatalogue, request: Request) -> Result:
@@ -86,6 +84,8 @@ def shown(api: HttpApi, route: Route) -> dict[str, Any]:
         answer["Target"] = f"integrations/{route.integration_id}"
     if route.authorizer_id:
         answer["AuthorizerId"] = route.authorizer_id
+    if route.response_selection:
+        answer["RouteResponseSelectionExpression"] = route.response_selection
     if route.scopes:
         answer["AuthorizationScopes"] = list(route.scopes)
     if route.operation_name:
@@ -98,11 +98,19 @@ def shown(api: HttpApi, route: Route) -> dict[str, Any]:
 def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
     for name in REFUSED:
         if params.get(name):
-            raise NotSupported(f"{name} of routes of HTTP APIs")
+            raise NotSupported(f"{name} of routes of {api.protocol} APIs")
+    answers = params.get("RouteResponseSelectionExpression")
+    if answers:
+        if api.protocol != WEBSOCKET or answers != DEFAULT:
+            raise NotSupported(f"RouteResponseSelectionExpression {answers} of {api.protocol} APIs")
+        route = msgspec.structs.replace(route, response_selection=answers)
     route = _authorized(api, route, params)
     key = params.get("RouteKey")
     if key is not None:
-        check_key(key)
+        if api.protocol == WEBSOCKET:
+            settings.check_key(key)
+        else:
+            check_key(key)
         if any(other.key == key and other.id != route.id for other in api.routes.values()):
             raise conflict(f"Route with key {key} already exists for this API")
         route = msgspec.structs.replace(route, key=key)
@@ -119,6 +127,10 @@ def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
 
 def _authorized(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
     kind, named = params.get("AuthorizationType"), params.get("AuthorizerId") or ""
+    if api.protocol == WEBSOCKET and kind not in (None, "", "NONE"):
+        key = params.get("RouteKey") or route.key
+        if key != settings.CONNECT:  # the words are a guess
+            raise bad_request(f"Currently, authorization is only supported for the $connect route, not for {key}")
     if kind or named:
         route = authorized(api, route, kind or "", named or ("" if kind == "AWS_IAM" else route.authorizer_id))
     scopes = params.get("AuthorizationScopes")

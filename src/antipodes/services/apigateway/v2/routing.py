@@ -34,6 +34,7 @@ class Target:
     iam: bool = False
     scopes: tuple[str, ...] = ()
     changes: tuple[mapping.Change, ...] = ()  # of the request
+    answers: bool = False  # of WebSocket APIs: what the function says goes back
     answer_changes: Mapping[int, tuple[mapping.Change, ...]] = field(default_factory=dict)  # by the answer's status
 
 
@@ -51,6 +52,7 @@ class Table:
     def __init__(self, deployment: HttpDeployment, variables: Mapping[str, str]) -> None:
         self._root = _Node()
         self._default: Target | None = None
+        self.by_key: dict[str, Target] = {}
         for route in deployment.routes:
             integration = deployment.integrations.get(route.integration_id)
             if integration is not None:
@@ -75,14 +77,17 @@ class Table:
             authorizer_id=route.authorizer_id,
             iam=route.iam,
             scopes=route.scopes,
+            answers=bool(route.response_id and route.response_selection),
             changes=mapping.changes_of(integration.request_parameters),
             answer_changes={
                 int(status): mapping.changes_of(given, response=True)
                 for status, given in integration.response_parameters.items()
             },
         )
+        self.by_key[route.key] = target
         if route.key == DEFAULT:
             self._default = target
+        if not path:  # and the routes of WebSocket APIs, which have none
             return
         node = self._root
         names: list[str] = []

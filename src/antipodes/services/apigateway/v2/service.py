@@ -8,6 +8,7 @@ from functools import partial
 from antipodes.services.apigateway.checking import checked_by_model
 from antipodes.services.apigateway.v2 import apis, authorizers, domains, exporting, integrations, routes, stages, tags
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
+from antipodes.services.apigateway.v2.sockets import responses
 from antipodes.services.contract import Carried
 from antipodes.wire.operation import Operation, Request, Result
 
@@ -67,6 +68,11 @@ class HttpApis:
             "GetApiMapping": domains.get_api_mapping,
             "GetApiMappings": domains.get_api_mappings,
             "DeleteApiMapping": domains.delete_api_mapping,
+            "CreateRouteResponse": responses.create_route_response,
+            "UpdateRouteResponse": responses.update_route_response,
+            "GetRouteResponse": responses.get_route_response,
+            "GetRouteResponses": responses.get_route_responses,
+            "DeleteRouteResponse": responses.delete_route_response,
             "ExportApi": exporting.export_api,
             "GetTags": tags.get_tags,
             "TagResource": tags.tag_resource,

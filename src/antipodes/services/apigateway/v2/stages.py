@@ -12,7 +12,14 @@ from antipodes.services.apigateway import access_logs
 from antipodes.services.apigateway.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import DEFAULT, HttpDeployment, HttpStage, RouteSettings, missing
+from antipodes.services.apigateway.v2.records import (
+    DEFAULT,
+    WEBSOCKET,
+    HttpDeployment,
+    HttpStage,
+    RouteSettings,
+    missing,
+)
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
@@ -31,6 +38,8 @@ async def create_stage(catalogue: HttpCatalogue, request: Request) -> Result:
         raise bad_request("Stage name only allows a-zA-Z0-9_- and $default")
     if (api.id, name) in catalogue.stages:
         raise conflict("Stage already exists")
+    if name == DEFAULT and api.protocol == WEBSOCKET:
+        raise bad_request("Stage name only allows a-zA-Z0-9_-")  # the words are a guess
     now = catalogue.surroundings.world.now()
     tags = dict(params.get("Tags") or {})
     stage = _changed(catalogue, HttpStage(api_id=api.id, name=name, created=now, updated=now, tags=tags), params)
@@ -169,10 +178,12 @@ def _shown_settings(settings: RouteSettings) -> dict[str, Any]:
     return {name: value for name, value in every.items() if value is not None}
 
 
-def _settings(before: RouteSettings, given: Mapping[str, Any]) -> RouteSettings:
-    """What is not given stays. Raises BadRequestException."""
+def _settings(before: RouteSettings, given: Mapping[str, Any], protocol: str) -> RouteSettings:
+    """What is not given stays. Raises BadRequestException, UnsupportedOperation."""
     for name in WEBSOCKETS_ONLY:
         if given.get(name) not in (None, False, "OFF"):  # the words are a guess
+            if protocol == WEBSOCKET:
+                raise NotSupported(f"execution logs of WebSocket APIs ({name} {given[name]})")
             raise bad_request(f"Execution logs are not supported on protocolType HTTP: {name}")
     found = {field: given[name] for name, field in SETTINGS.items() if given.get(name) is not None}
     if found.get("burst", 0) < 0 or found.get("rate", 0.0) < 0:
@@ -197,10 +208,11 @@ def _changed(catalogue: HttpCatalogue, stage: HttpStage, params: Mapping[str, An
     for name in REFUSED:
         if params.get(name):
             raise NotSupported(f"{name} of stages of HTTP APIs")
+    protocol = catalogue.apis[stage.api_id].protocol
     if params.get("AccessLogSettings"):
         stage = _logged(catalogue.surroundings.region, stage, params["AccessLogSettings"])
     if params.get("DefaultRouteSettings"):
-        settings = _settings(stage.settings, params["DefaultRouteSettings"])
+        settings = _settings(stage.settings, params["DefaultRouteSettings"], protocol)
         stage = msgspec.structs.replace(stage, settings=settings)
     if params.get("RouteSettings"):
         routes = dict(stage.route_settings)
@@ -211,7 +223,7 @@ def _changed(catalogue: HttpCatalogue, stage: HttpStage, params: Mapping[str, An
                     f"Unable to find Route by key {key} within the provided RouteSettings",
                     status=404,
                 )
-            routes[key] = _settings(routes.get(key, stage.settings), given)
+            routes[key] = _settings(routes.get(key, stage.settings), given, protocol)
         stage = msgspec.structs.replace(stage, route_settings=routes)
     if params.get("AutoDeploy") is not None:
         stage = msgspec.structs.replace(stage, auto_deploy=bool(params["AutoDeploy"]))
