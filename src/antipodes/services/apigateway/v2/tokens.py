@@ -12,21 +12,17 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from antipodes.services.apigateway.v2.records import Authorizer
 
-ALGORITHMS: Mapping[str, hashes.HashAlgorithm] = {
-    "RS256": hashes.SHA256(),
-    "RS384": hashes.SHA384(),
-    "RS512": hashes.SHA512(),
-}
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+# cryptography is large: it is imported when the first key is read.
+ALGORITHMS = {"RS256": "SHA256", "RS384": "SHA384", "RS512": "SHA512"}
 
 
 class Refused(Exception):
@@ -69,6 +65,8 @@ def read(text: str) -> Token:
 
 def keys_of(document: bytes) -> dict[str, RSAPublicKey]:
     """The RSA keys of a JWKS document, by kid. Raises ValueError: it is none."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers  # noqa: PLC0415
+
     found: dict[str, RSAPublicKey] = {}
     document_ = orjson.loads(document)
     keys = document_.get("keys") if isinstance(document_, dict) else None
@@ -84,13 +82,17 @@ def keys_of(document: bytes) -> dict[str, RSAPublicKey]:
 
 def check_signature(token: Token, key: RSAPublicKey | None) -> None:
     """Raises Refused."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415
+
     algorithm = ALGORITHMS.get(token.algorithm)
     if algorithm is None:
         raise Refused(f"signing method {token.algorithm if token.algorithm.isalnum() else 'none'} is invalid")
     if key is None:
         raise Refused("the token's key is not one of the issuer's")
     try:
-        key.verify(token.signature, token.signed, padding.PKCS1v15(), algorithm)
+        key.verify(token.signature, token.signed, padding.PKCS1v15(), getattr(hashes, algorithm)())
     except InvalidSignature:
         raise Refused("the token's signature is invalid") from None
 

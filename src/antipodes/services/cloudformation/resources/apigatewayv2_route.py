@@ -1,4 +1,4 @@
-"""AWS::ApiGatewayV2::Integration, AWS::ApiGatewayV2::Route and AWS::ApiGatewayV2::Authorizer."""
+"""AWS::ApiGatewayV2::Integration, Route, RouteResponse and Authorizer."""
 
 from __future__ import annotations
 
@@ -58,6 +58,25 @@ async def delete_route(job: Job) -> None:
     await delete(job, "Route")
 
 
+RESPONSE = (
+    "ApiId", "ModelSelectionExpression", "ResponseModels", "ResponseParameters", "RouteId", "RouteResponseKey",
+)  # fmt: skip
+
+
+async def create_response(job: Job) -> Made:
+    return await create(job, "RouteResponse", RESPONSE)
+
+
+async def delete_response(job: Job) -> None:
+    await gone(
+        job.call(
+            SERVICE,
+            "DeleteRouteResponse",
+            {**chosen(job.properties, "ApiId", "RouteId"), "RouteResponseId": job.physical_id},
+        )
+    )
+
+
 async def create_authorizer(job: Job) -> Made:
     return await create(job, "Authorizer", AUTHORIZER)
 
@@ -111,6 +130,14 @@ HANDLERS = (
         update_route,
         replaced_by=frozenset({"ApiId"}),
         required=("ApiId", "RouteKey"),
+    ),
+    Handler(
+        "AWS::ApiGatewayV2::RouteResponse",
+        frozenset(RESPONSE),
+        create_response,
+        delete_response,
+        replaced_by=frozenset(RESPONSE),
+        required=("ApiId", "RouteId", "RouteResponseKey"),
     ),
     Handler(
         "AWS::ApiGatewayV2::Authorizer",
