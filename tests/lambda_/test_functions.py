@@ -44,7 +44,8 @@ def test_new_function_is_pending_then_active() -> None:
         ({"Role": "me"}, "ValidationException"),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException"),
         ({"Environment": {"Variables": {"BIG": "x" * 5000}}}, "InvalidParameterValueException"),
-        ({"Layers": ["arn:aws:lambda:us-west-2:000000000000:layer:l:1"]}, "UnsupportedOperation"),
+        ({"Layers": ["arn:aws:lambda:us-west-2:000000000000:layer:l:1"]}, "InvalidParameterValueException"),
+        ({"KMSKeyArn": "arn:aws:kms:us-west-2:000000000000:key/k"}, "UnsupportedOperation"),
     ],
 )
 def test_bad_input_is_refused_and_leaves_nothing(params: dict[str, Any], code: str) -> None:

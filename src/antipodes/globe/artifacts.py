@@ -26,7 +26,6 @@ JUNK_FOLDERS = (
     ".git",
     ".venv",
     "venv",
-    "node_modules",
     ".mypy_cache",
     ".pytest_cache",
     ".ruff_cache",
@@ -36,8 +35,8 @@ JUNK_FILES = (".DS_Store", ".gitignore")
 JUNK_ENDS = (".pyc", ".pyo", ".swp")
 MAX_ARCHIVE_BYTES = 50 * 1024 * 1024  # Lambda's limit for an uploaded archive
 # resource type -> properties whose local path is packed
-SAM_CODE = {"AWS::Serverless::Function": "CodeUri"}
-PLAIN_CODE = {"AWS::Lambda::Function": "Code"}
+SAM_CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+PLAIN_CODE = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 
 
 class BadTemplate(ValueError):

@@ -56,6 +56,15 @@ def entries_of(archive: bytes) -> Iterator[Entry]:
             yield Entry(path, data, bool(info.external_attr >> 16 & 0o111))
 
 
+def unpacked_bytes(archive: bytes) -> int:
+    """What the files of the archive come to, as it claims itself. Raises BadArchive."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            return sum(info.file_size for info in opened.infolist())
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise BadArchive(f"Could not unzip uploaded file: {error}") from error
+
+
 def _checked(info: zipfile.ZipInfo) -> str:
     path = info.filename
     parts = path.replace("\\", "/").rstrip("/").split("/")

@@ -102,6 +102,24 @@ def variables(runtime: str, environment: Mapping[str, str]) -> dict[str, str]:
     return {}
 
 
+def with_layers(environment: dict[str, str], runtime: str, layers: Path) -> dict[str, str]:
+    """The environment with the search paths that lead into layers (AWS's guide, "Layer paths for each runtime")."""
+    found = dict(environment)
+
+    def lead(name: str, *folders: str) -> None:
+        there = [str(layers / folder) for folder in folders if (layers / folder).is_dir()]
+        if there:
+            found[name] = os.pathsep.join([*there, *([found[name]] if found.get(name) else [])])
+
+    if (python := PYTHON.fullmatch(runtime)) is not None:
+        lead("PYTHONPATH", f"python/lib/python{python[1]}/site-packages", "python")
+    if (node := NODE.fullmatch(runtime)) is not None:
+        lead("NODE_PATH", f"nodejs/node{node[1]}/node_modules", "nodejs/node_modules")
+    lead("PATH", "bin")
+    lead("LD_LIBRARY_PATH", "lib")
+    return found
+
+
 @cache
 def _answers(*command: str) -> bool:
     """Whether a program runs and ends with 0; asked once."""

@@ -1,10 +1,13 @@
 """Lambda workers on a real machine: a process for each execution environment.
 
-The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside a private TMPDIR;
-both go when the process ends. Which program runs the handler is real_runtimes' choice; AWS's own Python client is
-forked from the Region's template process (real_template) if the function allows it. The process stays in the Region's
-process group and, on Linux, is told to die with the Region: SIGKILL to the group or to the Region alone leaves nothing
-behind. `kill` takes its descendants along.
+The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside a private TMPDIR
+and a folder for the layers; all go when the process ends. On AWS layers lie in /opt, which belongs to this machine
+here: LAMBDA_LAYERS_ROOT names the folder instead (ours, not AWS's), and the search paths for modules, programs and
+shared objects lead into it, as AWS's lead into /opt. A handler that opens /opt/... by that name does not find it.
+Which program runs the handler is real_runtimes' choice; AWS's own Python client is forked from the Region's template
+process (real_template) if the function allows it. The process stays in the Region's process group and, on Linux, is
+told to die with the Region: SIGKILL to the group or to the Region alone leaves nothing behind. `kill` takes its
+descendants along.
 
 A machine that kills a Region may leave its folders: they lie under the site's own disk folder and are removed when
 the Region's next worker starts.
@@ -28,17 +31,19 @@ from antipodes.world.disk import FileDisk
 from antipodes.world.real_template import Template, serves
 from antipodes.world.world import Worker, WorkerFailed, WorkerSpec, World
 
+LAYERS = "opt"
+
 
 async def start(world: World, template: Template | None, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
     """Starts the worker. Raises WorkerFailed: a runtime that is not there, a bad archive, no such folder."""
     home = _fresh_home(world)
     try:
-        folder = _place_code(spec, home)
+        folder = await asyncio.to_thread(_place_code, spec, home)
         (home / "tmp").mkdir()
         command = await asyncio.to_thread(real_runtimes.command_of, spec.runtime, spec.handler, folder)
         if command.note:
             output(f"{command.note}\n".encode())
-        environment = _environment(spec, folder, home)
+        environment = real_runtimes.with_layers(_environment(spec, folder, home), spec.runtime, home / LAYERS)
         if template is not None and command.official and serves(folder, spec.environment):
             return await template.start(list(command.argv[2:]), environment, folder, output, lambda: _remove(home))
         loop = asyncio.get_running_loop()
@@ -126,6 +131,7 @@ def _environment(spec: WorkerSpec, folder: Path, home: Path) -> dict[str, str]:
         "TMPDIR": str(home / "tmp"),
         **real_runtimes.variables(spec.runtime, spec.environment),
         **spec.environment,
+        "LAMBDA_LAYERS_ROOT": str(home / LAYERS),
         "LAMBDA_TASK_ROOT": str(folder),
         "LAMBDA_RUNTIME_DIR": str(real_runtimes.LOOPS),
         "PWD": str(folder),
@@ -151,15 +157,23 @@ def _remove_orphans(homes: Path) -> None:
 
 
 def _place_code(spec: WorkerSpec, home: Path) -> Path:
+    """Layers too; the folder of the code. Raises WorkerFailed, BadArchive, OSError."""
+    for layer in spec.layers:
+        _unpack(layer, home / LAYERS)
     if isinstance(spec.code, Path):
         if not spec.code.is_dir():
             raise WorkerFailed(f"the function's folder {spec.code} does not exist")
         return spec.code
     folder = home / "task"
     folder.mkdir()
-    for entry in entries_of(spec.code):
+    _unpack(spec.code, folder)
+    return folder
+
+
+def _unpack(archive: bytes, folder: Path) -> None:
+    """Over what is there already: of a file that two layers have, the later one's stays, as on AWS."""
+    for entry in entries_of(archive):
         file = folder / entry.path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(entry.content)
         file.chmod(0o755 if entry.executable else 0o644)
-    return folder

@@ -199,32 +199,43 @@ class _Output(io.TextIOBase):
 class Code:
     """The files of a function: of an archive, in memory, or of a folder, read when they are needed."""
 
-    def __init__(self, source: bytes | Path) -> None:
+    def __init__(self, source: bytes | Path, layers: tuple[bytes, ...] = (), runtime: str = "") -> None:
         """Raises BadArchive."""
         self._folder = source if isinstance(source, Path) else None
-        self._files = {} if isinstance(source, Path) else _unpacked(source)
+        self._files: dict[str, bytes] = {}
+        for layer in layers:  # Python modules alone: nothing else of a layer has a use in simulated time
+            self._files |= _modules_of_layer(layer, runtime)
+        self._files |= {} if isinstance(source, Path) else _unpacked(source)
         self.root = str(source) if isinstance(source, Path) else TASK_ROOT
 
     def read(self, path: str) -> bytes | None:
-        if self._folder is None:
-            return self._files.get(path)
-        file = self._folder / path
-        return file.read_bytes() if file.is_file() else None
+        file = self._folder / path if self._folder is not None else None
+        return file.read_bytes() if file is not None and file.is_file() else self._files.get(path)
 
     def is_folder(self, path: str) -> bool:
-        if self._folder is not None:
-            return (self._folder / path).is_dir()
+        if self._folder is not None and (self._folder / path).is_dir():
+            return True
         return any(name.startswith(path + "/") for name in self._files)
 
     def top_names(self) -> list[str]:
         """Modules and packages at the top, sorted."""
-        names = (p.name for p in self._folder.iterdir()) if self._folder is not None else iter(self._files)
+        names = [*self._files, *(p.name for p in (self._folder.iterdir() if self._folder is not None else ()))]
         return sorted({name.partition("/")[0].partition(".")[0] for name in names})
 
 
 @functools.lru_cache(maxsize=64)
 def _unpacked(archive: bytes) -> dict[str, bytes]:
     return {entry.path: entry.content for entry in entries_of(archive)}
+
+
+@functools.lru_cache(maxsize=64)
+def _modules_of_layer(archive: bytes, runtime: str) -> dict[str, bytes]:
+    """By their paths under the folders that Python searches; what is nearer to the runtime's version wins."""
+    files = _unpacked(archive)
+    found: dict[str, bytes] = {}
+    for place in ("python/", f"python/lib/{runtime}/site-packages/"):
+        found |= {path.removeprefix(place): content for path, content in files.items() if path.startswith(place)}
+    return found
 
 
 @functools.lru_cache(maxsize=1024)

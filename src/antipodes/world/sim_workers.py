@@ -37,7 +37,7 @@ async def start(world: World, spec: WorkerSpec, output: Callable[[bytes], None])
     if not isinstance(spec.code, bytes) and not spec.code.is_dir():
         raise WorkerFailed(f"the function's folder {spec.code} does not exist")
     try:
-        code = Code(spec.code)
+        code = Code(spec.code, spec.layers, spec.runtime)
     except BadArchive as error:
         raise WorkerFailed(f"{spec.name}: {error}") from error
     return SimWorker(world, spec, code, output)

@@ -112,6 +112,7 @@ class WorkerSpec:
     runtime: str  # "python3.12"
     handler: str  # "module.function"
     code: bytes | Path  # a zip archive, or a folder that is used in place
+    layers: tuple[bytes, ...] = ()  # zip archives, unpacked over one another into one folder
     environment: Mapping[str, str] = field(default_factory=dict)
     memory_mb: int = 128
 

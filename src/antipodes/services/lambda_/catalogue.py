@@ -16,7 +16,7 @@ from antipodes.services.lambda_ import records
 from antipodes.services.lambda_.logs import LogBook
 from antipodes.services.lambda_.pool import Pool
 from antipodes.services.lambda_.queue import Queue
-from antipodes.services.lambda_.records import LATEST, Configuration, Function, Reference
+from antipodes.services.lambda_.records import LATEST, Configuration, Function, LayerVersion, Reference
 
 SETTLE_S = (0.03, 0.12)  # how long Pending and InProgress last; AWS takes a second or two
 
@@ -28,6 +28,8 @@ class Catalogue:
         self.surroundings = surroundings
         self.functions: dict[str, Function] = {}
         self.versions: dict[str, dict[str, Configuration]] = {}  # name -> version -> published configuration
+        self.layers: dict[str, dict[int, LayerVersion]] = {}  # name -> number -> layer version
+        self.layer_numbers: dict[str, int] = {}  # name -> the newest number there ever was
         self.urls: dict[str, tuple[str, str]] = {}  # id of a function URL -> function, alias ("": none)
         self._reserved_total = 0
         self.logs = LogBook(surroundings)
@@ -52,6 +54,11 @@ class Catalogue:
             name = key.removeprefix(records.VERSION_PREFIX).decode().partition("/")[0]
             version = msgspec.msgpack.decode(value, type=Configuration)
             self.versions.setdefault(name, {})[version.version] = version
+        for _, value in store.range(records.LAYER_PREFIX, records.LAYER_PREFIX + b"\xff"):
+            layer = msgspec.msgpack.decode(value, type=LayerVersion)
+            self.layers.setdefault(layer.name, {})[layer.version] = layer
+        for key, value in store.range(records.LAYERS_PREFIX, records.LAYERS_PREFIX + b"\xff"):
+            self.layer_numbers[key.removeprefix(records.LAYERS_PREFIX).decode()] = int(value)
         self._recount()
         for name in list(self.functions):
             self.settle(name)
@@ -84,6 +91,17 @@ class Catalogue:
         if published is None:
             raise records.not_found(self.arn(function.name, qualifier))
         return published
+
+    def routed(self, function: Function, qualifier: str | None) -> Configuration:
+        """What one invocation runs: of an alias with weights, one of its two versions, by lot."""
+        alias = function.aliases.get(qualifier) if qualifier is not None else None
+        if alias is not None and alias.weights:
+            drawn = self.surroundings.world.chance.random()
+            for version, share in alias.weights.items():
+                if drawn < share:
+                    return self.configuration(function, version)
+                drawn -= share
+        return self.configuration(function, qualifier)
 
     def arn(self, name: str, qualifier: str | None = None) -> str:
         return records.function_arn(self.surroundings.region, self.surroundings.settings.account, name, qualifier)
@@ -126,11 +144,13 @@ class Catalogue:
         self.pool.forget(function.name)
         await self.surroundings.store.durable()
 
-    def unused_code(self, gone: Sequence[Configuration]) -> list[tuple[bytes, bytes | None]]:
-        """Rows that delete the archives which only these configurations used."""
-        used = {f.latest.code_key for f in self.functions.values()}
-        used |= {v.code_key for versions in self.versions.values() for v in versions.values()}
-        keys = dict.fromkeys(c.code_key for c in gone if c.code_key and c.code_key not in used)
+    def unused_code(self, gone: Sequence[Configuration | LayerVersion]) -> list[tuple[bytes, bytes | None]]:
+        """Rows that delete the archives which only these used."""
+        every: list[Configuration | LayerVersion] = [f.latest for f in self.functions.values()]
+        every += [version for versions in self.versions.values() for version in versions.values()]
+        every += [layer for layers in self.layers.values() for layer in layers.values()]
+        used = {key for one in every for key in _code_keys(one)}
+        keys = dict.fromkeys(key for one in gone for key in _code_keys(one) if key and key not in used)
         return [(records.CODE_PREFIX + key.encode(), None) for key in keys]
 
     def settle(self, name: str) -> None:
@@ -167,9 +187,18 @@ class Catalogue:
         function = self.functions.get(name)
         return function.reserved if function is not None else None
 
-    def _code_of(self, configuration: Configuration) -> bytes | Path:
-        if configuration.folder:
-            return Path(configuration.folder)
-        code = self.surroundings.store.get(records.CODE_PREFIX + configuration.code_key.encode())
-        assert code is not None, f"the archive {configuration.code_key} is not in the store"
+    def _code_of(self, configuration: Configuration) -> tuple[bytes | Path, tuple[bytes, ...]]:
+        layers = tuple(self.archive(one.code_key) for one in configuration.layers)
+        code = Path(configuration.folder) if configuration.folder else self.archive(configuration.code_key)
+        return code, layers
+
+    def archive(self, code_key: str) -> bytes:
+        code = self.surroundings.store.get(records.CODE_PREFIX + code_key.encode())
+        assert code is not None, f"the archive {code_key} is not in the store"
         return code
+
+
+def _code_keys(one: Configuration | LayerVersion) -> tuple[str, ...]:
+    return (
+        (one.code_key, *(layer.code_key for layer in one.layers)) if isinstance(one, Configuration) else (one.code_key,)
+    )

@@ -39,6 +39,7 @@ class Plan:
     function: str
     configuration: Configuration
     code: bytes | Path
+    layers: tuple[bytes, ...]
     number: int  # rises by one in a Region: names it in process lists
     log_stream: str
     variables: Callable[[str], dict[str, str]]  # (host:port of the Runtime API) -> environment variables
@@ -106,6 +107,7 @@ class Environment:
                 runtime=plan.configuration.runtime,
                 handler=plan.configuration.handler,
                 code=plan.code,
+                layers=plan.layers,
                 environment=plan.variables(runtime_api),
                 memory_mb=plan.configuration.memory_mb,
             )

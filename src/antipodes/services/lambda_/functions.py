@@ -1,15 +1,11 @@
 """Creating, changing, reading and deleting functions.
 
-Code comes as an archive (`Code.ZipFile`), from S3 (`Code.S3Bucket`, `Code.S3Key`), or, as antipodes' own addition, from
-a folder of this machine that is used in place: S3Bucket "antipodes-folder", S3Key the folder's absolute path.
+Where code comes from is code.py's matter, what layers are layers.py's.
 What a function may not have here is refused by name, so that nothing is accepted and then ignored.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,19 +13,19 @@ import msgspec
 
 from antipodes.services.lambda_ import variables
 from antipodes.services.lambda_.catalogue import Catalogue
+from antipodes.services.lambda_.code import code_of
+from antipodes.services.lambda_.layers import check_size, used_layers
 from antipodes.services.lambda_.records import (
-    CODE_PREFIX,
-    FOLDER_BUCKET,
     LATEST,
     Configuration,
     Function,
     conflict,
     invalid,
+    timestamp,
 )
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
-ZIP_LIMIT_BYTES = 50 * 1024 * 1024
 PAGE = 50
 REQUIRES_NOTHING: Mapping[str, tuple[Any, ...]] = {
     # parameter -> the values that ask for nothing special
@@ -38,7 +34,6 @@ REQUIRES_NOTHING: Mapping[str, tuple[Any, ...]] = {
     "VpcConfig": (None, {}, {"SubnetIds": [], "SecurityGroupIds": []}),
     "DeadLetterConfig": (None, {}),
     "KMSKeyArn": (None, ""),
-    "Layers": (None, []),
     "FileSystemConfigs": (None, []),
     "CodeSigningConfigArn": (None, ""),
     "ImageConfig": (None, {}),
@@ -61,17 +56,18 @@ async def create_function(catalogue: Catalogue, request: Request) -> Result:
     runtime, handler = params.get("Runtime"), params.get("Handler")
     if not runtime or not handler:
         raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
-    code = await _code(catalogue, params["Code"])
+    code = await code_of(catalogue, params["Code"])
     if name in catalogue.functions:  # S3 took its time
         raise conflict(f"Function already exist: {name}")
     blank = Configuration(runtime=runtime, handler=handler, role=params["Role"], code_sha256="")
     latest = msgspec.structs.replace(
-        _configured(blank, params),
+        _configured(catalogue, blank, params),
         **code.fields,
         architectures=tuple(params.get("Architectures") or ("x86_64",)),
         revision=catalogue.revision(),
         last_modified=catalogue.surroundings.world.now(),
     )
+    check_size(catalogue, latest)
     function = Function(name=name, latest=latest, tags=dict(params.get("Tags") or {}))
     await catalogue.save(function, code.rows)
     catalogue.surroundings.world.warm_workers(runtime)
@@ -86,7 +82,7 @@ async def update_function_code(catalogue: Catalogue, request: Request) -> Result
     function = _changeable(catalogue, params)
     if params.get("ImageUri"):
         raise NotSupported("Lambda functions of container images")
-    code = await _code(catalogue, params)
+    code = await code_of(catalogue, params)
     function = _changeable(catalogue, params)
     fields: dict[str, Any] = dict(code.fields)
     if params.get("Architectures"):
@@ -100,7 +96,7 @@ async def update_function_configuration(catalogue: Catalogue, request: Request) 
     params = request.params
     _refuse_unsupported(params)
     function = _changeable(catalogue, params)
-    changed = _configured(function.latest, params)
+    changed = _configured(catalogue, function.latest, params)
     fields = {name: getattr(changed, name) for name in changed.__struct_fields__}
     return await _replace_latest(catalogue, function, fields, (), publish_it=False)
 
@@ -156,7 +152,7 @@ async def delete_function(catalogue: Catalogue, request: Request) -> Result:
         raise invalid("$LATEST version cannot be deleted without deleting the function.")
     if reference.qualifier in function.aliases:
         raise invalid("Deletion of aliases is not currently supported.")
-    pointing = [alias.name for alias in function.aliases.values() if alias.version == reference.qualifier]
+    pointing = [a.name for a in function.aliases.values() if reference.qualifier in (a.version, *a.weights)]
     if pointing:
         raise conflict(f"Unable to delete version because the following aliases reference it: {pointing}")
     catalogue.configuration(function, reference.qualifier)
@@ -208,6 +204,8 @@ def shown(
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
     }
+    if configuration.layers:
+        answer["Layers"] = [{"Arn": one.arn, "CodeSize": one.code_size} for one in configuration.layers]
     if configuration.environment:
         answer["Environment"] = {"Variables": dict(configuration.environment)}
     if configuration.state == "Pending":
@@ -215,63 +213,6 @@ def shown(
     if configuration.update_status == "InProgress":
         answer |= {"LastUpdateStatusReason": "The function is being updated.", "LastUpdateStatusReasonCode": "Creating"}
     return answer
-
-
-def timestamp(seconds: float) -> str:
-    """`2026-01-31T12:00:00.000+0000`, Lambda's own form."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}+0000"
-
-
-class _Code(msgspec.Struct, frozen=True):
-    """Where the code went: members of the Configuration, rows for the store."""
-
-    fields: dict[str, Any]
-    rows: list[tuple[bytes, bytes | None]]
-
-
-async def _code(catalogue: Catalogue, given: Mapping[str, Any]) -> _Code:
-    if given.get("S3Bucket") == FOLDER_BUCKET:
-        folder = str(given.get("S3Key") or "")
-        if not folder.startswith("/"):
-            raise invalid(f"With S3Bucket {FOLDER_BUCKET}, S3Key is the absolute path of a folder; not {folder!r}.")
-        digest = base64.b64encode(hashlib.sha256(folder.encode()).digest()).decode()
-        return _Code({"folder": folder, "code_key": "", "code_sha256": digest, "code_size": 0}, [])
-    archive = given.get("ZipFile")
-    if archive is None:
-        if given.get("ImageUri"):
-            raise NotSupported("Lambda functions of container images")
-        if not given.get("S3Bucket") or not given.get("S3Key"):
-            raise invalid("Please provide a source for function code.")
-        archive = await _from_s3(catalogue, given)
-    if not archive:
-        raise invalid("Uploaded file must be a non-empty zip")
-    if len(archive) > ZIP_LIMIT_BYTES and given.get("ZipFile") is not None:
-        raise ClientFault(
-            "RequestEntityTooLargeException", f"Zipped size must be smaller than {ZIP_LIMIT_BYTES} bytes", status=413
-        )
-    if archive[:2] != b"PK":
-        raise invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
-    sha256 = hashlib.sha256(archive).digest()
-    fields = {
-        "folder": "",
-        "code_key": sha256.hex(),
-        "code_sha256": base64.b64encode(sha256).decode(),
-        "code_size": len(archive),
-    }
-    return _Code(fields, [(CODE_PREFIX + sha256.hex().encode(), bytes(archive))])
-
-
-async def _from_s3(catalogue: Catalogue, given: Mapping[str, Any]) -> bytes:
-    wanted = {"Bucket": given["S3Bucket"], "Key": given["S3Key"]}
-    if given.get("S3ObjectVersion"):
-        wanted["VersionId"] = given["S3ObjectVersion"]
-    try:
-        found = await catalogue.surroundings.call("s3", "GetObject", wanted)
-    except ClientFault as error:
-        raise invalid(
-            f"Error occurred while GetObject. S3 Error Code: {error.code}. S3 Error Message: {error.message}"
-        ) from error
-    return bytes(found["Body"])
 
 
 def _changeable(catalogue: Catalogue, params: Mapping[str, Any]) -> Function:
@@ -315,6 +256,7 @@ async def _replace_latest(
             "update_status": "InProgress",
         },
     )
+    check_size(catalogue, latest)
     function = msgspec.structs.replace(function, latest=latest)
     catalogue.functions[function.name] = function
     kept = {key for key, _ in rows}
@@ -327,7 +269,7 @@ async def _replace_latest(
     return shown(catalogue, function.name, latest)
 
 
-def _configured(configuration: Configuration, params: Mapping[str, Any]) -> Configuration:
+def _configured(catalogue: Catalogue, configuration: Configuration, params: Mapping[str, Any]) -> Configuration:
     """The configuration with what the parameters change. Raises InvalidParameterValueException."""
     fields: dict[str, Any] = {}
     for member, field in (("Runtime", "runtime"), ("Handler", "handler"), ("Role", "role"), ("Timeout", "timeout_s")):
@@ -341,6 +283,8 @@ def _configured(configuration: Configuration, params: Mapping[str, Any]) -> Conf
         environment = dict(params["Environment"].get("Variables") or {})
         variables.check(environment)
         fields["environment"] = environment
+    if params.get("Layers") is not None:
+        fields["layers"] = used_layers(catalogue, params["Layers"])
     if params.get("EphemeralStorage") is not None:
         fields["ephemeral_mb"] = params["EphemeralStorage"]["Size"]
     if params.get("TracingConfig") is not None:

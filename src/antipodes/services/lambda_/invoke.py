@@ -28,7 +28,7 @@ async def invoke(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
     reference = catalogue.reference(params["FunctionName"], params.get("Qualifier"))
     function = catalogue.function(reference)
-    configuration = catalogue.configuration(function, reference.qualifier)
+    configuration = catalogue.routed(function, reference.qualifier)
     _authorise(catalogue, function, reference.qualifier, params)
     kind = params.get("InvocationType") or "RequestResponse"
     payload = _payload(params, ASYNCHRONOUS_LIMIT_BYTES if kind == "Event" else PAYLOAD_LIMIT_BYTES)
@@ -68,7 +68,7 @@ async def invoke(catalogue: Catalogue, request: Request) -> Result:
 async def attempt(catalogue: Catalogue, event: Event) -> tuple[Outcome, str]:
     """One attempt at an asynchronous event. Raises TooManyRequestsException, ResourceNotFoundException."""
     function = catalogue.function(Reference(event.function, event.qualifier))
-    configuration = catalogue.configuration(function, event.qualifier)
+    configuration = catalogue.routed(function, event.qualifier)
     invocation = _invocation(
         catalogue, function, event.qualifier, event.payload, event.request_id, event.client_context
     )
@@ -78,7 +78,7 @@ async def attempt(catalogue: Catalogue, event: Event) -> tuple[Outcome, str]:
 async def feed(catalogue: Catalogue, mapping: SourceMapping, payload: bytes) -> Outcome:
     """One invocation with records of a stream. Raises TooManyRequestsException, ResourceNotFoundException."""
     function = catalogue.function(Reference(mapping.function, mapping.qualifier))
-    configuration = catalogue.configuration(function, mapping.qualifier)
+    configuration = catalogue.routed(function, mapping.qualifier)
     invocation = _invocation(catalogue, function, mapping.qualifier, payload, catalogue.revision(), "")
     return await catalogue.pool.invoke(function.name, configuration, invocation)
 

@@ -47,7 +47,7 @@ class Pool:
         region: str,
         settings: Settings,
         logs: LogBook,
-        code_of: Callable[[Configuration], bytes | Path],
+        code_of: Callable[[Configuration], tuple[bytes | Path, tuple[bytes, ...]]],
         reserved_of: Callable[[str], int | None],
         reserved_total: Callable[[], int],
     ) -> None:
@@ -156,7 +156,8 @@ class Pool:
                 log_stream=stream,
             )
 
-        plan = Plan(name, configuration, self._code_of(configuration), self._started, stream, variables)
+        code, layers = self._code_of(configuration)
+        plan = Plan(name, configuration, code, layers, self._started, stream, variables)
         return Environment(self._world, plan, self._logs, self._released)
 
     def _released(self, environment: Environment, outcome: Outcome) -> None:

@@ -1,23 +1,27 @@
 """What Lambda keeps: a function, its configurations, aliases, policy; names and ARNs. Pure values.
 
 In the store: `lambda/function/<name>` holds a Function (the unpublished configuration, aliases, policy, tags),
-`lambda/version/<name>/<number>` an immutable Configuration, `lambda/code/<sha256 in hex>` a zip archive, shared by
-all configurations that name it.
+`lambda/version/<name>/<number>` an immutable Configuration, `lambda/layer/<name>/<number>` a LayerVersion,
+`lambda/layers/<name>` the newest number of a layer, `lambda/code/<sha256 in hex>` a zip archive, shared by all
+configurations and layer versions that name it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from antipodes.wire.cors import Cors
 from antipodes.wire.errors import ClientFault
 
+T = TypeVar("T")
 LATEST = "$LATEST"
+PAGE = 50  # functions, versions, aliases ... in one answer
 FORMAT = 1  # of the records in the store
 FOLDER_BUCKET = (
     "antipodes-folder"  # Code.S3Bucket that means: Code.S3Key is the absolute path of a folder, used in place
@@ -26,6 +30,17 @@ FOLDER_BUCKET = (
 FUNCTION_PREFIX = b"lambda/function/"
 VERSION_PREFIX = b"lambda/version/"
 CODE_PREFIX = b"lambda/code/"
+LAYER_PREFIX = b"lambda/layer/"
+LAYERS_PREFIX = b"lambda/layers/"
+
+
+class LayerUse(msgspec.Struct, frozen=True):
+    """A layer version as a configuration uses it: it stays whole when the layer version is deleted."""
+
+    arn: str
+    code_key: str
+    code_size: int
+    unpacked_bytes: int
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,7 +53,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     code_sha256: str  # base64, as AWS shows it; of the folder's path where there is a folder
     code_key: str = ""  # hex: the archive's key in the store; "" where there is a folder
     code_size: int = 0  # bytes
+    unpacked_bytes: int = 0  # what the archive says; 0: a folder, or not looked at yet
     folder: str = ""
+    layers: tuple[LayerUse, ...] = ()
     description: str = ""
     timeout_s: int = 3
     memory_mb: int = 128
@@ -53,12 +70,13 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
-    """A name for a version."""
+    """A name for a version, or for two of them."""
 
     name: str
     version: str
     description: str = ""
     revision: str = ""
+    weights: dict[str, float] = {}  # another version -> the share of invocations that it gets
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +100,40 @@ class EventInvokeConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     on_success: str = ""
     on_failure: str = ""
     changed: float = 0.0  # epoch seconds
+
+
+class Provisioned(msgspec.Struct, frozen=True):
+    """Provisioned concurrency of one version or alias."""
+
+    wanted: int
+    changed: float  # epoch seconds
+
+
+class LayerStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement of a layer version's policy."""
+
+    sid: str
+    action: str
+    principal: str
+    organization: str = ""
+
+
+class LayerVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One version of a layer."""
+
+    name: str
+    version: int
+    code_key: str
+    code_sha256: str  # base64
+    code_size: int
+    unpacked_bytes: int
+    description: str = ""
+    license: str = ""
+    runtimes: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    created: float = 0.0  # epoch seconds
+    policy: tuple[LayerStatement, ...] = ()
+    policy_revision: str = ""
 
 
 class FunctionUrl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,6 +160,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     event_invoke: dict[str, EventInvokeConfig] = {}  # by qualifier, $LATEST included
     urls: dict[str, FunctionUrl] = {}  # by alias; "" for the function
+    provisioned: dict[str, Provisioned] = {}  # by version or alias
 
 
 # A name, a partial ARN (account:function:name) or a whole ARN, each perhaps with a qualifier.
@@ -163,6 +216,27 @@ def conflict(message: str) -> ClientFault:
 def version_key(name: str, version: str) -> bytes:
     """Zero-padded, so that key order is the order of publication."""
     return VERSION_PREFIX + f"{name}/{int(version):010d}".encode()
+
+
+def timestamp(seconds: float) -> str:
+    """`2026-01-31T12:00:00.000+0000`, Lambda's own form."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}+0000"
+
+
+def layer_arn(region: str, account: str, name: str, version: int | None = None) -> str:
+    arn = f"arn:aws:lambda:{region}:{account}:layer:{name}"
+    return f"{arn}:{version}" if version is not None else arn
+
+
+def layer_key(name: str, version: int) -> bytes:
+    return LAYER_PREFIX + f"{name}/{version:010d}".encode()
+
+
+def page(every: Sequence[T], key: Callable[[T], str], params: Mapping[str, Any]) -> tuple[list[T], dict[str, str]]:
+    """One page of a list whose keys rise, after Marker and of MaxItems at most; and {"NextMarker"} if more follows."""
+    marker, limit = params.get("Marker") or "", min(int(params.get("MaxItems") or PAGE), PAGE)
+    rest = [one for one in every if key(one) > marker]
+    return rest[:limit], {"NextMarker": key(rest[limit - 1])} if len(rest) > limit else {}
 
 
 def members(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:

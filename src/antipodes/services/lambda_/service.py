@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from antipodes.services.contract import Carried, Surroundings
-from antipodes.services.lambda_ import event_invoke, functions, invoke, limits, permissions, urls, versions
+from antipodes.services.lambda_ import event_invoke, functions, invoke, layers, limits, permissions, urls, versions
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.mappings import Mappings
 from antipodes.services.lambda_.poller import Pollers
@@ -72,6 +72,15 @@ class Lambda:
             "GetAlias": versions.get_alias,
             "ListAliases": versions.list_aliases,
             "DeleteAlias": versions.delete_alias,
+            "PublishLayerVersion": layers.publish_layer_version,
+            "GetLayerVersion": layers.get_layer_version,
+            "GetLayerVersionByArn": layers.get_layer_version_by_arn,
+            "ListLayerVersions": layers.list_layer_versions,
+            "ListLayers": layers.list_layers,
+            "DeleteLayerVersion": layers.delete_layer_version,
+            "AddLayerVersionPermission": layers.add_layer_version_permission,
+            "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
+            "GetLayerVersionPolicy": layers.get_layer_version_policy,
             "AddPermission": permissions.add_permission,
             "RemovePermission": permissions.remove_permission,
             "GetPolicy": permissions.get_policy,

@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from antipodes.services.lambda_.catalogue import Catalogue
-from antipodes.services.lambda_.functions import timestamp
-from antipodes.services.lambda_.records import LATEST, Function, FunctionUrl, conflict, invalid
+from antipodes.services.lambda_.records import LATEST, Function, FunctionUrl, conflict, invalid, timestamp
 from antipodes.wire import cors
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result

@@ -1,4 +1,4 @@
-"""Published versions and aliases. Aliases point at one version: weighted routing is refused by name."""
+"""Published versions and aliases. An alias may share its invocations between two versions, by weight."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.functions import publish, shown
-from antipodes.services.lambda_.records import LATEST, Alias, Function, conflict, invalid, not_found
-from antipodes.wire.errors import NotSupported
+from antipodes.services.lambda_.records import LATEST, Alias, Function, conflict, invalid, not_found, page
+from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
 
@@ -34,7 +34,8 @@ async def list_versions_by_function(catalogue: Catalogue, request: Request) -> R
     function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
     await catalogue.settled()
     every = [function.latest, *catalogue.versions.get(function.name, {}).values()]
-    return {"Versions": [shown(catalogue, function.name, one, one.version) for one in every]}
+    found, more = page(every, lambda one: "0" if one.version == LATEST else f"{int(one.version):010d}", request.params)
+    return {"Versions": [shown(catalogue, function.name, one, one.version) for one in found], **more}
 
 
 async def create_alias(catalogue: Catalogue, request: Request) -> Result:
@@ -48,20 +49,31 @@ async def create_alias(catalogue: Catalogue, request: Request) -> Result:
         version=_version(catalogue, function, params["FunctionVersion"]),
         description=params.get("Description") or "",
         revision=catalogue.revision(),
+        weights=_weights(catalogue, function, params["FunctionVersion"], params.get("RoutingConfig")),
     )
-    _refuse_weights(params.get("RoutingConfig"))
     return await _save(catalogue, function, alias)
 
 
 async def update_alias(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
     function, alias = _alias(catalogue, request)
-    _refuse_weights(params.get("RoutingConfig"))
+    if params.get("RevisionId") and params["RevisionId"] != alias.revision:
+        raise ClientFault(
+            "PreconditionFailedException",
+            "The Revision Id provided does not match the latest Revision Id. Call the GetAlias API to retrieve the "
+            "latest Revision Id",
+            status=412,
+            Type="User",
+        )
     fields: dict[str, Any] = {"revision": catalogue.revision()}
     if params.get("FunctionVersion"):
         fields["version"] = _version(catalogue, function, params["FunctionVersion"])
     if params.get("Description") is not None:
         fields["description"] = params["Description"]
+    if params.get("RoutingConfig") is not None or "version" in fields:
+        routing = params.get("RoutingConfig")
+        kept = {"AdditionalVersionWeights": alias.weights} if routing is None else routing
+        fields["weights"] = _weights(catalogue, function, fields.get("version", alias.version), kept)
     return await _save(catalogue, function, msgspec.structs.replace(alias, **fields))
 
 
@@ -75,8 +87,9 @@ async def list_aliases(catalogue: Catalogue, request: Request) -> Result:
     function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
     wanted = request.params.get("FunctionVersion")
     await catalogue.settled()
-    every = [alias for _, alias in sorted(function.aliases.items())]
-    return {"Aliases": [_shown(catalogue, function, a) for a in every if wanted in (None, a.version)]}
+    every = [alias for _, alias in sorted(function.aliases.items()) if wanted in (None, alias.version, *alias.weights)]
+    found, more = page(every, lambda one: one.name, request.params)
+    return {"Aliases": [_shown(catalogue, function, one) for one in found], **more}
 
 
 async def delete_alias(catalogue: Catalogue, request: Request) -> Result:
@@ -102,9 +115,32 @@ def _version(catalogue: Catalogue, function: Function, version: str) -> str:
     return version
 
 
-def _refuse_weights(routing: Any) -> None:
-    if routing and routing.get("AdditionalVersionWeights"):
-        raise NotSupported("weighted aliases (RoutingConfig)")
+def _weights(catalogue: Catalogue, function: Function, version: str, routing: Any) -> dict[str, float]:
+    """The second version and its share. Messages as recorded on AWS by others (from memory)."""
+    given: dict[str, float] = dict((routing or {}).get("AdditionalVersionWeights") or {})
+    if not given:
+        return {}
+    if len(given) > 1:
+        raise invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
+    (other, share) = next(iter(given.items()))
+    if not 0.0 <= share <= 1.0:
+        raise ClientFault(
+            "ValidationException",
+            f"1 validation error detected: Value '{{{other}={share}}}' at 'routingConfig.additionalVersionWeights' "
+            "failed to satisfy constraint: Map value must satisfy constraint: [Member must have value less than or "
+            "equal to 1.0, Member must have value greater than or equal to 0.0, Member must not be null]",
+        )
+    if other == version:
+        raise invalid(
+            f"Invalid function version {version}. Function version {version} is already included in routing "
+            "configuration."
+        )
+    if LATEST in (version, other):
+        raise invalid("$LATEST is not supported for an alias pointing to more than 1 version")
+    one, two = (catalogue.versions[function.name][_version(catalogue, function, v)] for v in (version, other))
+    if one.role != two.role:  # AWS's guide demands it; the words are a guess
+        raise invalid("The versions of an alias must have the same execution role.")
+    return {other: share}
 
 
 async def _save(catalogue: Catalogue, function: Function, alias: Alias) -> dict[str, Any]:
@@ -114,10 +150,11 @@ async def _save(catalogue: Catalogue, function: Function, alias: Alias) -> dict[
 
 
 def _shown(catalogue: Catalogue, function: Function, alias: Alias) -> dict[str, Any]:
-    return {
+    shown = {
         "AliasArn": catalogue.arn(function.name, alias.name),
         "Name": alias.name,
         "FunctionVersion": alias.version,
         "Description": alias.description,
         "RevisionId": alias.revision,
     }
+    return {**shown, "RoutingConfig": {"AdditionalVersionWeights": dict(alias.weights)}} if alias.weights else shown
