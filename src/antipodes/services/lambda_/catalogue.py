@@ -60,8 +60,10 @@ class Catalogue:
         for key, value in store.range(records.LAYERS_PREFIX, records.LAYERS_PREFIX + b"\xff"):
             self.layer_numbers[key.removeprefix(records.LAYERS_PREFIX).decode()] = int(value)
         self._recount()
-        for name in list(self.functions):
+        for name, function in list(self.functions.items()):
             self.settle(name)
+            if function.provisioned:
+                self.provide(name)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -143,6 +145,16 @@ class Catalogue:
         self.surroundings.store.write(rows)
         self.pool.forget(function.name)
         await self.surroundings.store.durable()
+
+    def provide(self, name: str) -> None:
+        """Has the pool keep what the function's provisioned concurrency asks for, and no more."""
+        function = self.functions[name]
+        wanted: dict[str, int] = {}
+        for qualifier, provisioned in function.provisioned.items():
+            version = self.configuration(function, qualifier).version
+            wanted[version] = wanted.get(version, 0) + provisioned.wanted
+        for version, configuration in self.versions.get(name, {}).items():
+            self.pool.provide(name, configuration, wanted.get(version, 0))
 
     def unused_code(self, gone: Sequence[Configuration | LayerVersion]) -> list[tuple[bytes, bytes | None]]:
         """Rows that delete the archives which only these used."""

@@ -34,7 +34,7 @@ LIMITS = Limits(body_bytes=32 * 1024 * 1024, idle_s=1200.0)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an environment is made of."""
+    """What an environment is made of. provisioned: it is initialised before anybody asks for it."""
 
     function: str
     configuration: Configuration
@@ -43,13 +43,20 @@ class Plan:
     number: int  # rises by one in a Region: names it in process lists
     log_stream: str
     variables: Callable[[str], dict[str, str]]  # (host:port of the Runtime API) -> environment variables
+    provisioned: bool = False
 
 
 class Environment:
-    """`take` an invocation; `released` is called when it ended (the environment is ready again, or gone)."""
+    """`take` an invocation; `released` is called when it ended (the environment is ready again, or gone). `prepare` one
+    without an invocation: `prepared` is called when it is ready, and once more when it is gone."""
 
     def __init__(
-        self, world: World, plan: Plan, logs: LogBook, released: Callable[[Environment, Outcome], None]
+        self,
+        world: World,
+        plan: Plan,
+        logs: LogBook,
+        released: Callable[[Environment, Outcome], None],
+        prepared: Callable[[Environment], None] = lambda _: None,
     ) -> None:
         self.plan = plan
         self.retired = False  # its code or configuration is no longer the function's: it goes when it is free
@@ -58,6 +65,7 @@ class Environment:
         self._world = world
         self._logs = logs
         self._released = released
+        self._prepared = prepared
         self._api = RuntimeApi(self)
         self._server: Server | None = None
         self._worker: Worker | None = None
@@ -86,6 +94,12 @@ class Environment:
         elif self._worker is None and self._began_s == 0.0:
             self._began_s = self._world.monotonic()
             self._world.spawn(self._live(), f"lambda {self.plan.function}#{self.plan.number}")
+
+    def prepare(self) -> None:
+        """Starts the worker, and has it initialised."""
+        assert self._worker is None and self._began_s == 0.0
+        self._began_s = self._world.monotonic()
+        self._world.spawn(self._live(), f"lambda {self.plan.function}#{self.plan.number}")
 
     def end(self) -> None:
         """Kills the worker; an invocation under way ends as if the runtime had been killed. Idempotent."""
@@ -126,7 +140,7 @@ class Environment:
                     self._ready = False
                     self._api.restart()
                 elif runs == self._restarts or self.gone:
-                    self._exited(code)
+                    self._fail_init(outcomes.exited(self._request_id(), code))
                     break
         except (WorkerFailed, OSError) as error:
             self._fail_init(outcomes.not_started(self._request_id(), str(error)))
@@ -135,6 +149,8 @@ class Environment:
             raise
         finally:
             self._end()
+            if self.plan.provisioned:
+                self._prepared(self)
 
     def _init_expired(self) -> None:
         self._timer = None
@@ -148,9 +164,6 @@ class Environment:
         self._api.restart()
         if self._worker is not None:
             self._worker.kill()
-
-    def _exited(self, code: int) -> None:
-        self._fail_init(outcomes.exited(self._request_id(), code))
 
     def _fail_init(self, outcome: Outcome) -> None:
         """Ends what is under way with this outcome, and the environment with it."""
@@ -182,6 +195,9 @@ class Environment:
         self._init_ms = (self._world.monotonic() - self._began_s) * 1000
         if self._invocation is not None:
             self._begin()
+        elif self.plan.provisioned:
+            self._init_ms = None  # nobody waited for it: no REPORT tells of it
+            self._prepared(self)
 
     def runtime_answered(self, outcome: Outcome) -> None:
         self._finish(outcome)

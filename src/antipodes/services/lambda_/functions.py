@@ -155,7 +155,9 @@ async def delete_function(catalogue: Catalogue, request: Request) -> Result:
     pointing = [a.name for a in function.aliases.values() if reference.qualifier in (a.version, *a.weights)]
     if pointing:
         raise conflict(f"Unable to delete version because the following aliases reference it: {pointing}")
-    catalogue.configuration(function, reference.qualifier)
+    catalogue.pool.provide(function.name, catalogue.configuration(function, reference.qualifier), 0)
+    rest = {name: one for name, one in function.provisioned.items() if name != reference.qualifier}
+    function = msgspec.structs.replace(function, provisioned=rest)
     await catalogue.remove_version(function, reference.qualifier)
     return {"StatusCode": 204}
 

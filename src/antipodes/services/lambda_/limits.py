@@ -23,6 +23,11 @@ async def put_function_concurrency(catalogue: Catalogue, request: Request) -> Re
             f"Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{pool_rules.UNRESERVED_MINIMUM}]."
         )
+    if wanted < sum(one.wanted for one in function.provisioned.values()):  # the words are from memory
+        raise invalid(
+            "ReservedConcurrentExecutions should not be lower than function's total provisioned concurrency "
+            f"[{sum(one.wanted for one in function.provisioned.values())}]."
+        )
     await catalogue.save(msgspec.structs.replace(function, reserved=wanted))
     return {"ReservedConcurrentExecutions": wanted}
 

@@ -1,7 +1,8 @@
 """The pool of execution environments of one Region: finds or starts one for each invocation, reaps the idle.
 
 Decisions are in pool_rules. Idle environments of one configuration are a stack: the newest idle is taken first. When
-nothing has been idle for too long there is nothing that runs: no environments, no tasks (scale to zero).
+nothing has been idle for too long there is nothing that runs: no environments, no tasks (scale to zero). Versions with
+provisioned concurrency have a Reserve, from which invocations are served first, and which stays.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from antipodes.services.lambda_.environment import Environment, Plan
 from antipodes.services.lambda_.logs import LogBook
 from antipodes.services.lambda_.outcome import Outcome
 from antipodes.services.lambda_.records import Configuration
+from antipodes.services.lambda_.reserve import Reserve
 from antipodes.services.lambda_.runtime_api import Invocation
 from antipodes.services.lambda_.variables import variables_of
 from antipodes.wire.errors import ClientFault
@@ -36,6 +38,7 @@ class Tally:
     invocations: int = 0
     errors: int = 0
     cold_starts: int = 0
+    in_reserve: int = 0  # invocations under way in provisioned environments
 
 
 class Pool:
@@ -63,6 +66,7 @@ class Pool:
         self._planet_key = settings.options.get("planet_key", "test")
         self._idle: dict[Key, list[Environment]] = {}
         self._tallies: dict[str, Tally] = {}
+        self._reserves: dict[Key, Reserve] = {}
         self._busy = 0
         self._started = 0
         self._reaping = False
@@ -80,8 +84,14 @@ class Pool:
     async def invoke(self, name: str, configuration: Configuration, invocation: Invocation) -> Outcome:
         """Runs it to its end. Raises TooManyRequestsException (429)."""
         tally = self.tally(name)
-        self._admit(name, tally)
-        environment = self._idle_environment((name, configuration.version, configuration.revision))
+        key = (name, configuration.version, configuration.revision)
+        reserve = self._reserves.get(key)
+        environment = reserve.take() if reserve is not None else None
+        if environment is not None:
+            tally.in_reserve += 1
+        else:
+            self._admit(name, tally)
+            environment = self._idle_environment(key)
         if environment is None:
             environment = self._new_environment(name, configuration)
             tally.environments.append(environment)
@@ -91,6 +101,26 @@ class Pool:
         self._busy += 1
         environment.take(invocation)
         return await invocation.done
+
+    def provide(self, name: str, configuration: Configuration, count: int) -> None:
+        """From now on so many environments of that version are kept initialised."""
+        key = (name, configuration.version, configuration.revision)
+        reserve = self._reserves.get(key)
+        if reserve is None:
+            if not count:
+                return
+
+            def start() -> Environment:
+                environment = self._new_environment(name, configuration, provisioned=True)
+                self.tally(name).environments.append(environment)
+                environment.prepare()
+                return environment
+
+            reserve = self._reserves[key] = Reserve(start)
+        reserve.want(count)
+
+    def reserve_of(self, name: str, configuration: Configuration) -> Reserve | None:
+        return self._reserves.get((name, configuration.version, configuration.revision))
 
     def retire(self, name: str, keep: Callable[[Configuration], bool] = lambda _: False) -> None:
         """The function's code or configuration changed: environments of others than `keep` go as they become free."""
@@ -103,10 +133,14 @@ class Pool:
 
     def forget(self, name: str) -> None:
         """The function is deleted: running invocations end by themselves."""
+        for key in [key for key in self._reserves if key[0] == name]:
+            self._reserves.pop(key).want(0)
         self.retire(name)
 
     def stop(self) -> None:
         """Kills every environment."""
+        for reserve in self._reserves.values():
+            reserve.wanted = 0
         for tally in self._tallies.values():
             for environment in list(tally.environments):
                 environment.end()
@@ -118,18 +152,26 @@ class Pool:
     def _admit(self, name: str, tally: Tally) -> None:
         reserved = self._reserved_of(name)
         reserved_total = self._reserved_total()
-        if reserved is None and self._busy < self._account - reserved_total:
+        if reserved is None and not self._reserves and self._busy < self._account - reserved_total:
             return
         load = pool_rules.Load(
-            busy=tally.busy,
+            busy=tally.busy if reserved is None else tally.busy - tally.in_reserve + self._wanted(name),
             reserved=reserved,
-            unreserved_busy=sum(t.busy for n, t in self._tallies.items() if self._reserved_of(n) is None),
+            unreserved_busy=sum(
+                t.busy - t.in_reserve + self._wanted(n)
+                for n, t in self._tallies.items()
+                if self._reserved_of(n) is None
+            ),
             reserved_total=reserved_total,
             account=self._account,
         )
         reason = pool_rules.refusal(load)
         if reason is not None:
             raise ClientFault("TooManyRequestsException", "Rate Exceeded.", status=429, Reason=reason, Type="User")
+
+    def _wanted(self, name: str) -> int:
+        """Provisioned concurrency of a function: taken from its share, used or not."""
+        return sum(reserve.wanted for key, reserve in self._reserves.items() if key[0] == name)
 
     def _idle_environment(self, key: Key) -> Environment | None:
         stack = self._idle.get(key)
@@ -139,7 +181,7 @@ class Pool:
                 return environment
         return None
 
-    def _new_environment(self, name: str, configuration: Configuration) -> Environment:
+    def _new_environment(self, name: str, configuration: Configuration, *, provisioned: bool = False) -> Environment:
         self._started += 1
         stream = _log_stream(self._world.now(), configuration.version, self._world.chance.getrandbits(128))
         endpoint = f"http://{self._world.address}:{self._settings.port}"
@@ -154,11 +196,23 @@ class Pool:
                 runtime_api=runtime_api,
                 credentials=session,
                 log_stream=stream,
+                provisioned=provisioned,
             )
 
         code, layers = self._code_of(configuration)
-        plan = Plan(name, configuration, code, layers, self._started, stream, variables)
-        return Environment(self._world, plan, self._logs, self._released)
+        plan = Plan(name, configuration, code, layers, self._started, stream, variables, provisioned)
+        return Environment(self._world, plan, self._logs, self._released, self._prepared)
+
+    def _prepared(self, environment: Environment) -> None:
+        """A provisioned environment is ready, or gone."""
+        name, configuration = environment.plan.function, environment.plan.configuration
+        reserve = self.reserve_of(name, configuration)
+        if environment.gone:
+            self._sweep(name)
+        elif reserve is None:
+            environment.end()
+        if reserve is not None:
+            reserve.told(environment)
 
     def _released(self, environment: Environment, outcome: Outcome) -> None:
         name, configuration = environment.plan.function, environment.plan.configuration
@@ -167,10 +221,16 @@ class Pool:
         self._busy -= 1
         if outcome.failed:
             tally.errors += 1
-        if environment.retired and not environment.gone:
+        reserve = self.reserve_of(name, configuration) if environment.plan.provisioned else None
+        if environment.plan.provisioned:
+            tally.in_reserve -= 1
+        if (environment.retired or (environment.plan.provisioned and reserve is None)) and not environment.gone:
             environment.end()
         if environment.gone:
             self._sweep(name)
+        if reserve is not None:
+            reserve.give(environment)
+        if environment.gone or reserve is not None:
             return
         environment.idle_since_s = self._world.monotonic()
         key = (name, configuration.version, configuration.revision)

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 from antipodes.services.contract import Carried, Surroundings
-from antipodes.services.lambda_ import event_invoke, functions, invoke, layers, limits, permissions, urls, versions
+from antipodes.services.lambda_ import (
+    event_invoke,
+    functions,
+    invoke,
+    layers,
+    limits,
+    permissions,
+    provisioned,
+    urls,
+    versions,
+)
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.mappings import Mappings
 from antipodes.services.lambda_.poller import Pollers
@@ -17,6 +28,60 @@ from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
 
 UNCHECKED = frozenset({"Invoke"})  # checks its own parameters: it is the hot path
+
+
+FAMILIES: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = MappingProxyType(
+    {
+        "CreateFunction": functions.create_function,
+        "UpdateFunctionCode": functions.update_function_code,
+        "UpdateFunctionConfiguration": functions.update_function_configuration,
+        "GetFunction": functions.get_function,
+        "GetFunctionConfiguration": functions.get_function_configuration,
+        "ListFunctions": functions.list_functions,
+        "DeleteFunction": functions.delete_function,
+        "PublishVersion": versions.publish_version,
+        "ListVersionsByFunction": versions.list_versions_by_function,
+        "CreateAlias": versions.create_alias,
+        "UpdateAlias": versions.update_alias,
+        "GetAlias": versions.get_alias,
+        "ListAliases": versions.list_aliases,
+        "DeleteAlias": versions.delete_alias,
+        "PublishLayerVersion": layers.publish_layer_version,
+        "GetLayerVersion": layers.get_layer_version,
+        "GetLayerVersionByArn": layers.get_layer_version_by_arn,
+        "ListLayerVersions": layers.list_layer_versions,
+        "ListLayers": layers.list_layers,
+        "DeleteLayerVersion": layers.delete_layer_version,
+        "AddLayerVersionPermission": layers.add_layer_version_permission,
+        "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
+        "GetLayerVersionPolicy": layers.get_layer_version_policy,
+        "AddPermission": permissions.add_permission,
+        "RemovePermission": permissions.remove_permission,
+        "GetPolicy": permissions.get_policy,
+        "PutFunctionConcurrency": limits.put_function_concurrency,
+        "GetFunctionConcurrency": limits.get_function_concurrency,
+        "DeleteFunctionConcurrency": limits.delete_function_concurrency,
+        "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency_config,
+        "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency_config,
+        "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency_configs,
+        "DeleteProvisionedConcurrencyConfig": provisioned.delete_provisioned_concurrency_config,
+        "GetAccountSettings": limits.get_account_settings,
+        "PutFunctionEventInvokeConfig": event_invoke.put_function_event_invoke_config,
+        "UpdateFunctionEventInvokeConfig": event_invoke.update_function_event_invoke_config,
+        "GetFunctionEventInvokeConfig": event_invoke.get_function_event_invoke_config,
+        "ListFunctionEventInvokeConfigs": event_invoke.list_function_event_invoke_configs,
+        "DeleteFunctionEventInvokeConfig": event_invoke.delete_function_event_invoke_config,
+        "CreateFunctionUrlConfig": urls.create_function_url_config,
+        "UpdateFunctionUrlConfig": urls.update_function_url_config,
+        "GetFunctionUrlConfig": urls.get_function_url_config,
+        "ListFunctionUrlConfigs": urls.list_function_url_configs,
+        "DeleteFunctionUrlConfig": urls.delete_function_url_config,
+        "ListTags": limits.list_tags,
+        "TagResource": limits.tag_resource,
+        "UntagResource": limits.untag_resource,
+        "Invoke": invoke.invoke,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,58 +122,12 @@ class Lambda:
         mappings = self._mappings = Mappings(catalogue)
         self._pollers = Pollers(surroundings, mappings, partial(invoke.feed, catalogue))
         mappings.on_change = self._pollers.changed
-        families: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = {
-            "CreateFunction": functions.create_function,
-            "UpdateFunctionCode": functions.update_function_code,
-            "UpdateFunctionConfiguration": functions.update_function_configuration,
-            "GetFunction": functions.get_function,
-            "GetFunctionConfiguration": functions.get_function_configuration,
-            "ListFunctions": functions.list_functions,
-            "DeleteFunction": functions.delete_function,
-            "PublishVersion": versions.publish_version,
-            "ListVersionsByFunction": versions.list_versions_by_function,
-            "CreateAlias": versions.create_alias,
-            "UpdateAlias": versions.update_alias,
-            "GetAlias": versions.get_alias,
-            "ListAliases": versions.list_aliases,
-            "DeleteAlias": versions.delete_alias,
-            "PublishLayerVersion": layers.publish_layer_version,
-            "GetLayerVersion": layers.get_layer_version,
-            "GetLayerVersionByArn": layers.get_layer_version_by_arn,
-            "ListLayerVersions": layers.list_layer_versions,
-            "ListLayers": layers.list_layers,
-            "DeleteLayerVersion": layers.delete_layer_version,
-            "AddLayerVersionPermission": layers.add_layer_version_permission,
-            "RemoveLayerVersionPermission": layers.remove_layer_version_permission,
-            "GetLayerVersionPolicy": layers.get_layer_version_policy,
-            "AddPermission": permissions.add_permission,
-            "RemovePermission": permissions.remove_permission,
-            "GetPolicy": permissions.get_policy,
-            "PutFunctionConcurrency": limits.put_function_concurrency,
-            "GetFunctionConcurrency": limits.get_function_concurrency,
-            "DeleteFunctionConcurrency": limits.delete_function_concurrency,
-            "GetAccountSettings": limits.get_account_settings,
-            "PutFunctionEventInvokeConfig": event_invoke.put_function_event_invoke_config,
-            "UpdateFunctionEventInvokeConfig": event_invoke.update_function_event_invoke_config,
-            "GetFunctionEventInvokeConfig": event_invoke.get_function_event_invoke_config,
-            "ListFunctionEventInvokeConfigs": event_invoke.list_function_event_invoke_configs,
-            "DeleteFunctionEventInvokeConfig": event_invoke.delete_function_event_invoke_config,
-            "CreateFunctionUrlConfig": urls.create_function_url_config,
-            "UpdateFunctionUrlConfig": urls.update_function_url_config,
-            "GetFunctionUrlConfig": urls.get_function_url_config,
-            "ListFunctionUrlConfigs": urls.list_function_url_configs,
-            "DeleteFunctionUrlConfig": urls.delete_function_url_config,
-            "ListTags": limits.list_tags,
-            "TagResource": limits.tag_resource,
-            "UntagResource": limits.untag_resource,
-            "Invoke": invoke.invoke,
-        }
         self.urls = UrlDoor(catalogue)
         self._operations: dict[str, Operation] = {
             name: partial(operation, self._catalogue)
             if name in UNCHECKED
             else _checked(partial(operation, self._catalogue))
-            for name, operation in families.items()
+            for name, operation in FAMILIES.items()
         }
         self._operations |= {
             "CreateEventSourceMapping": _checked(mappings.create_event_source_mapping),

@@ -58,6 +58,7 @@ def variables_of(
     runtime_api: str,
     credentials: tuple[str, str, str],
     log_stream: str,
+    provisioned: bool = False,
 ) -> dict[str, str]:
     """All variables of an environment. The function's own cannot hide the reserved ones, but they may change
     AWS_ENDPOINT_URL, LANG and TZ. LAMBDA_TASK_ROOT is the worker door's business: it knows where the code lies."""
@@ -76,7 +77,7 @@ def variables_of(
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": configuration.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency" if provisioned else "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_ACCESS_KEY_ID": access_key,

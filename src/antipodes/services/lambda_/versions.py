@@ -97,7 +97,9 @@ async def delete_alias(catalogue: Catalogue, request: Request) -> Result:
     function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
     rest = {name: alias for name, alias in function.aliases.items() if name != request.params["Name"]}
     urls = {name: url for name, url in function.urls.items() if name != request.params["Name"]}
-    await catalogue.save(msgspec.structs.replace(function, aliases=rest, urls=urls))
+    provisioned = {name: one for name, one in function.provisioned.items() if name != request.params["Name"]}
+    await catalogue.save(msgspec.structs.replace(function, aliases=rest, urls=urls, provisioned=provisioned))
+    catalogue.provide(function.name)
     return {}
 
 
@@ -146,6 +148,8 @@ def _weights(catalogue: Catalogue, function: Function, version: str, routing: An
 async def _save(catalogue: Catalogue, function: Function, alias: Alias) -> dict[str, Any]:
     aliases = {**function.aliases, alias.name: alias}
     await catalogue.save(msgspec.structs.replace(function, aliases=aliases))
+    if alias.name in function.provisioned:
+        catalogue.provide(function.name)
     return _shown(catalogue, function, alias)
 
 

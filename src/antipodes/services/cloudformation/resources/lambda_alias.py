@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antipodes.services.cloudformation.handler import EXISTS_CODES, Handler, Job, Made, chosen, gone
+from antipodes.services.cloudformation.resources import lambda_provisioned as provisioned
 from antipodes.wire.errors import AwsError
 
 PARAMS = ("FunctionName", "FunctionVersion", "Name", "Description")
@@ -27,11 +28,13 @@ async def create(job: Job) -> Made:
         if not (job.resumed and error.code in EXISTS_CODES):
             raise
         found = await job.call("lambda", "UpdateAlias", params_of(job))
+    await provisioned.put(job, found["Name"])
     return Made(found["AliasArn"], {"AliasArn": found["AliasArn"]})
 
 
 async def update(job: Job) -> Made:
     found = await job.call("lambda", "UpdateAlias", {"Description": "", **params_of(job)})
+    await provisioned.put(job, found["Name"])
     return Made(found["AliasArn"], {"AliasArn": found["AliasArn"]})
 
 
@@ -42,7 +45,7 @@ async def delete(job: Job) -> None:
 HANDLERS = (
     Handler(
         "AWS::Lambda::Alias",
-        frozenset({*PARAMS, "RoutingConfig"}),
+        frozenset({*PARAMS, "RoutingConfig", provisioned.PROPERTY}),
         create,
         delete,
         update,

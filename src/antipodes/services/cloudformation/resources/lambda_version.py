@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from antipodes.services.cloudformation.handler import Handler, Job, Made, chosen, gone
+from antipodes.services.cloudformation.resources import lambda_provisioned as provisioned
 
 
 async def create(job: Job) -> Made:
     params = chosen(job.properties, "FunctionName", "Description", "CodeSha256")
     found = await job.call("lambda", "PublishVersion", params)
+    await provisioned.put(job, found["Version"])
     return Made(found["FunctionArn"], {"Version": found["Version"], "FunctionArn": found["FunctionArn"]})
 
 
@@ -19,7 +21,7 @@ async def delete(job: Job) -> None:
 HANDLERS = (
     Handler(
         "AWS::Lambda::Version",
-        frozenset({"FunctionName", "Description", "CodeSha256"}),
+        frozenset({"FunctionName", "Description", "CodeSha256", provisioned.PROPERTY}),
         create,
         delete,
         required=("FunctionName",),
