@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from antipodes.store import sqlite
+from antipodes.store import overlay, sqlite, table
 from antipodes.store.store import Store
 from antipodes.world.disk import Disk, FileDisk, MemoryDisk
 from antipodes.world.world import World
@@ -39,7 +39,8 @@ def pour_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "POURED_PER_ROW", 1)
     monkeypatch.setattr(sqlite, "POURED_PER_SYNC", 1)
     monkeypatch.setattr(sqlite, "POUR_LOT", 3)
-    monkeypatch.setattr(sqlite, "POURED_PER_READ", 2)
+    monkeypatch.setattr(overlay, "FIRST_SLICE", 2)
+    monkeypatch.setattr(table, "LONG_BYTES", 20)
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite that pours"])

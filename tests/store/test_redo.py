@@ -121,7 +121,7 @@ def test_a_record_that_could_not_be_flushed_is_not_found(tmp_path: Path, monkeyp
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("antipodes.store.redo._flush", fails)
+        patch.setattr("antipodes.store.redo.flush_data", fails)
         with pytest.raises(StoreError, match="Input/output"):
             redo.append(Batch([(b"lost", b"1")], [], {}, 0))
     assert (tmp_path / "x.redo1").stat().st_size > HEAD_BYTES, "it had been written"

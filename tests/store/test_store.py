@@ -215,7 +215,7 @@ def test_a_full_disk_fails_the_group_and_the_store_goes_on(tmp_path: Path, monke
         store.write([(b"kept", b"1")])
         await store.durable()
         with monkeypatch.context() as full:
-            full.setattr(redo, "_write_all", half_way)
+            full.setattr(redo, "write_all", half_way)
             for n in range(20):
                 store.write([(b"%d" % n, bytes(5000))], [change(store, b"%d" % n)])
             assert len(list(store.range(b"", b"z"))) == 21
@@ -238,7 +238,7 @@ def test_what_a_full_table_cannot_take_is_kept_in_the_redo_log(tmp_path: Path, m
 
     async def story() -> None:
         store = site.open()
-        connection = store._engine._connection  # type: ignore[attr-defined]
+        connection = store._engine._table._connection  # type: ignore[attr-defined]
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count={pages + 4}").fetchall()
         acknowledged = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-FORMAT = 2  # what this code writes; an engine reads this and its predecessor: 1 had no redo log
+FORMAT = 3  # what this code writes; an engine reads its predecessors too: 1 had no redo log, 2 no heap
 
 Rows = Iterable[tuple[bytes, bytes | None]]
 Records = Sequence[tuple[int, bytes]]
@@ -76,6 +76,6 @@ def check_format(found: str | None, where: str) -> bool:
             f"{where} has format {found}; this version of antipodes reads up to format {FORMAT}. "
             "It was written by a newer antipodes: use that one, or another data folder."
         )
-    if int(found) < FORMAT - 1:
+    if int(found) < 1:
         raise StoreError(f"{where} has format {found}, which no antipodes ever wrote.")
     return False

@@ -6,11 +6,14 @@ One overlay is one generation of the redo log. Rows are found by key and, for ra
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import islice
+from collections.abc import Iterator
+from typing import Any
 
 from sortedcontainers import SortedList
 
 from antipodes.store.redo import Batch
+
+FIRST_SLICE, MAX_SLICE = 16, 256  # rows of a range fetched at a time
 
 Row = tuple[bytes, bytes | None]  # None: deleted
 
@@ -18,11 +21,12 @@ Row = tuple[bytes, bytes | None]  # None: deleted
 class Overlay:
     """Owned by one engine."""
 
-    __slots__ = ("_keys", "drop_upto", "meta", "records", "rows")
+    __slots__ = ("_begin", "_keys", "drop_upto", "meta", "records", "rows")
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes | None] = {}
-        self._keys = SortedList()  # of `rows`: there may be a hundred thousand
+        self._keys: Any = SortedList()  # of `rows`: there may be a hundred thousand. In a frozen one a list
+        self._begin = 0  # in a frozen one: the keys before are forgotten
         self.records: list[tuple[int, bytes]] = []  # positions rise
         self.meta: dict[str, str] = {}
         self.drop_upto = 0  # log records up to here are to go
@@ -46,39 +50,67 @@ class Overlay:
         if self.records and self.records[0][0] <= upto:
             del self.records[: bisect_left(self.records, (upto + 1,))]
 
-    def bound(self, start: bytes, end: bytes, count: int, reverse: bool) -> bytes | None:
-        """The key behind the first so many rows with start <= key < end (reverse: before the last so many); None: there
-        are no more."""
-        if len(self.rows) <= count:
-            return None
+    def freeze(self) -> None:
+        """Nothing is put any more."""
+        self._keys = list(self._keys)
+
+    def _at(self, key: bytes) -> int:
+        """The index of the first key that is not before that one."""
         keys = self._keys
-        first, last = keys.bisect_left(start), keys.bisect_left(end)
-        if last - first <= count:
-            return None
-        found: bytes = keys[last - count - 1] if reverse else keys[first + count]
-        return found
+        at: int = bisect_left(keys, key, self._begin) if isinstance(keys, list) else keys.bisect_left(key)
+        return at
 
-    def take(self, start: bytes, end: bytes) -> list[Row]:
-        """Removes the rows with start <= key < end; in order."""
+    def covers(self, start: bytes, end: bytes) -> bool:
+        """Whether it has a row with start <= key < end."""
+        if not self.rows:
+            return False
+        at = self._at(start)
+        return at < len(self._keys) and bool(self._keys[at] < end)
+
+    def between(self, start: bytes, end: bytes, reverse: bool) -> Iterator[Row]:
+        """Its rows with start <= key < end, in order or backwards. Fetched by slices: most readers want few."""
+        rows, count = self.rows, FIRST_SLICE
+        while True:
+            first, last = self._at(start), self._at(end)
+            some = (
+                self._keys[max(first, last - count) : last] if reverse else self._keys[first : min(last, first + count)]
+            )
+            if reverse:
+                some = some[::-1]
+            yield from [(key, rows[key]) for key in some]
+            if len(some) < count:
+                return
+            if reverse:
+                end = some[-1]
+            else:
+                start = some[-1] + b"\x00"
+            count = min(count * 4, MAX_SLICE)
+
+    def first(self, count: int) -> list[Row]:
+        """So many rows of a frozen one from the lower end, in order."""
         rows = self.rows
-        if not rows:
-            return []
-        first, last = self._keys.bisect_left(start), self._keys.bisect_left(end)
-        if first >= last:
-            return []
-        keys = self._keys[first:last]
-        del self._keys[first:last]
-        return [(key, rows.pop(key)) for key in keys]
+        return [(key, rows[key]) for key in self._keys[self._begin : self._begin + count]]
 
-    def take_first(self, count: int) -> list[Row]:
-        """Removes so many rows from the lower end; in order."""
-        keys = list(islice(self._keys, count))
-        del self._keys[: len(keys)]
-        rows = self.rows
-        return [(key, rows.pop(key)) for key in keys]
+    def forget(self, rows: list[Row], records: int) -> None:
+        """Removes the first rows, and so many of the oldest log records."""
+        held = self.rows
+        for key, _ in rows:
+            del held[key]
+        self._begin += len(rows)
+        del self.records[:records]
 
-    def take_first_records(self, count: int) -> list[tuple[int, bytes]]:
-        """Removes so many log records, the oldest."""
-        taken = self.records[:count]
-        del self.records[:count]
-        return taken
+
+def over(upper: Iterator[Row], lower: Iterator[Row], reverse: bool) -> Iterator[Row]:
+    """Both in order (or both backwards) as one; of a key that both have only the upper row."""
+    under = next(lower, None)
+    for row in upper:
+        key = row[0]
+        while under is not None and (under[0] > key if reverse else under[0] < key):
+            yield under
+            under = next(lower, None)
+        if under is not None and under[0] == key:
+            under = next(lower, None)
+        yield row
+    if under is not None:
+        yield under
+        yield from lower

@@ -26,12 +26,11 @@ from struct import Struct
 import msgspec
 
 from antipodes.store.engine import StoreError
+from antipodes.store.files import flush_data, write_all
 
 _HEAD = Struct(">II")
 _PLACE = Struct(">QQ")
 HEAD_BYTES = _HEAD.size + _PLACE.size
-# Data without the file's times is enough; macOS has only fsync.
-_flush = getattr(os, "fdatasync", os.fsync)
 
 
 class Batch(msgspec.Struct, array_like=True, gc=False):
@@ -99,13 +98,13 @@ class RedoLog:
         record = b"".join((head, place, body))
         file, at = self._files[self.generation % 2], self.size_bytes
         try:
-            _write_all(file, record, at)
-            _flush(file)
+            write_all(file, record, at)
+            flush_data(file)
         except OSError as error:
             # It may have reached the disk all the same: it must not be found there.
             with contextlib.suppress(OSError):
                 os.pwrite(file, bytes(HEAD_BYTES), at)
-                _flush(file)
+                flush_data(file)
             raise StoreError(f"writing {self._paths[self.generation % 2]}: {error}") from error
         self.size_bytes = at + len(record)
         self._number += 1
@@ -126,9 +125,3 @@ def _whole(file: int) -> bytes:
         pieces.append(piece)
         at += len(piece)
     return b"".join(pieces)
-
-
-def _write_all(file: int, data: bytes, at: int) -> None:
-    written = os.pwrite(file, data, at)
-    while written < len(data):
-        written += os.pwrite(file, data[written:], at + written)

@@ -1,75 +1,55 @@
-"""The SQLite engine: one table in WAL mode, one writer, and a redo log before it.
+"""The engine on a real disk: a table (SQLite and a heap, table.py) and a redo log before it.
 
 How it works. `put` notes a batch in an overlay over the table; `sync` appends what is new to the redo log and flushes
 it: that is all that an acknowledged write waits for. When the redo log has grown to REDO_BYTES its overlay is frozen,
-a fresh one begins in the log's other file, and the later syncs pour the frozen rows and log records into their tables
+a fresh one begins in the log's other file, and the later syncs pour the frozen rows and log records into the table
 and commit them, in lots and in key order, so that neighbours share pages and no single sync takes long. These commits
-are not flushed: until all is poured the redo log has it too, and pouring it twice does no harm. The last one is
-flushed, and carries the number of the next generation (redo.py): the frozen one's file is free. After a crash the
-overlays are read again from the redo log, and pouring goes on.
+are not flushed: until all is poured the redo log has it too, and pouring it twice does no harm. When all is poured a
+thread flushes the heap; then a last commit, which is flushed, names the next generation (redo.py): the frozen one's
+file is free. After a crash the overlays are read again from the redo log, and pouring goes on.
 
-Who reads asks the fresh overlay, the frozen one, a cache of rows, the table. A range read pours the rows of its range
-into the open transaction first, a lot at a time, where the same connection sees them.
+Who reads asks the fresh overlay, the frozen one, a cache of rows, the table. A range read puts the overlays' rows
+between the table's; an overlay without rows of the range costs a look.
 
-Commits happen only in `sync`, when nothing is unsynced: the table never holds what the redo log might not. What the
-table could not take (a full disk) stays in the redo log, and is tried again; when that has become too long, syncs fail.
+Only frozen rows are poured, and they are synced: the table never holds what the redo log might not, so that nothing
+that is taken back (`abandon`) has to be taken out of it. What the table could not take (a full disk) stays in the redo
+log, and is tried again; when that has become too long, syncs fail.
 
-Measured choices: pages of 8 KiB and WITHOUT ROWID (with 4 KiB pages each 1 KiB row spills to an overflow page: 2.5
-times slower); exclusive locking (no lock calls per read, the WAL index in plain memory, and a second process that opens
-the same data folder is refused instead of corrupting it).
-
-Stop the planet, and any SQLite tool opens the file: closing pours everything. After a crash open and close it once.
+Stop the planet, and any SQLite tool opens the table; long values lie in the heap (heap.py). Closing pours everything.
+After a crash open and close it once.
 """
 
 from __future__ import annotations
 
 import logging
-import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from antipodes.store.engine import FORMAT, Records, Rows, StoreError, check_format
-from antipodes.store.overlay import Overlay, Row
+from antipodes.store.engine import Records, Rows, StoreError
+from antipodes.store.overlay import Overlay, Row, over
 from antipodes.store.redo import Batch, RedoLog
+from antipodes.store.table import Failures, Table
 from antipodes.world.disk import DiskSpace
+from antipodes.world.real_flush import Flushing
 
 log = logging.getLogger("antipodes.store")
 
-PAGE_BYTES = 8192
-CACHE_KIB = 16 * 1024
 ROW_CACHE_BYTES = 32 << 20
 ROW_OVERHEAD_BYTES = 200  # of a key and a value in a dict
 REDO_BYTES = 16 << 20  # then the overlay is poured: what is written again until then is poured once
 MAX_REDO_BYTES = 64 << 20  # so much more is taken while the table cannot be written
+PATIENCE = 2  # so many times REDO_BYTES are written before a sync waits for the heap's flush
 POURED_PER_ROW = 2  # rows poured for each row written: the frozen overlay is empty before the fresh one is full
 POURED_PER_SYNC = 16
 POUR_LOT = 256  # rows of one commit, at least: a commit has its own price, and neighbours share pages
-CHECKPOINT_PAGES = 4000  # 32 MiB of WAL, then its pages go to the main file
-JOURNAL_LIMIT_BYTES = 64 << 20
-POURED_PER_READ = 256  # rows of an overlay that a range read pours before it reads on
 FIRST_PAGE_ROWS = 16  # range reads fetch few rows first (most queries want few), then more
 MAX_PAGE_ROWS = 256
 MAX_PAGE_BYTES = 1 << 20
 
-_SCHEMA = """
-CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE map(key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE log(position INTEGER PRIMARY KEY, record BLOB NOT NULL);
-"""
-_GET = "SELECT value FROM map WHERE key = ?"
-_RANGE = "SELECT key, value FROM map WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
-_RANGE_AFTER = "SELECT key, value FROM map WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
-_RANGE_REVERSE = "SELECT key, value FROM map WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
-_PUT = "INSERT INTO map(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-_DELETE = "DELETE FROM map WHERE key = ?"
-_LOG = "INSERT OR REPLACE INTO log(position, record) VALUES(?, ?)"
-_META = "INSERT INTO meta(name, value) VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"
-_MISSING = object()
-
 
 class SqliteEngine:
-    """One store in one file."""
+    """One store: <path>, and beside it .heap, .redo0 and .redo1."""
 
     def __init__(self, path: Path, space: DiskSpace | None = None) -> None:
         """space: says when the disk counts as full, whatever the kernel thinks of it."""
@@ -77,6 +57,7 @@ class SqliteEngine:
         self._space = space or DiskSpace()
         self._fresh = Overlay()
         self._frozen: Overlay | None = None
+        self._flushing: Flushing | None = None  # of the heap: all that is frozen has been poured
         self._unsynced = Batch([], [], {}, 0)
         self._dirty = False
         self._due = 0  # rows to pour with the next lot
@@ -85,58 +66,29 @@ class SqliteEngine:
         self._young_bytes = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=0, cached_statements=64)
-            self._cursor = self._connection.cursor()
+            self._table = Table(path)
             try:
-                is_new = self._prepare()
-                self._redo = RedoLog(path, is_new=is_new)
+                self._redo = RedoLog(path, is_new=self._table.is_new)
                 self._recover()
             except BaseException:
-                self._connection.close()
+                self._table.close()
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except Failures as error:
             busy = "database is locked" in str(error)
             raise StoreError(
                 f"{path} is in use by another process" if busy else f"cannot open {path}: {error}"
             ) from error
 
-    def _prepare(self) -> bool:
-        """Settings and schema; whether the store is a new one."""
-        run = self._connection.execute
-        for pragma in (
-            f"page_size={PAGE_BYTES}",
-            "locking_mode=EXCLUSIVE",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            f"cache_size=-{CACHE_KIB}",
-            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
-            f"journal_size_limit={JOURNAL_LIMIT_BYTES}",
-            "temp_store=MEMORY",
-        ):
-            run(f"PRAGMA {pragma}").fetchall()
-        run("BEGIN IMMEDIATE")
-        tables = {name for (name,) in run("SELECT name FROM sqlite_master")}
-        found = self._stored_meta("format") if "meta" in tables else None
-        if tables and found is None:
-            raise StoreError(f"{self._path} is not a store of antipodes")
-        is_new = check_format(found, str(self._path))
-        if is_new:
-            for statement in _SCHEMA.strip().splitlines():
-                run(statement)
-        run(_META, ("format", str(FORMAT)))  # format 1 had no redo log: its generation is 0, and empty
-        run("COMMIT")
-        return is_new
-
     def _recover(self) -> None:
         """Goes on with what the last process left in the redo log."""
-        first = int(self._stored_meta("redo") or 0)
+        first = int(self._table.meta("redo") or 0)
         frozen, self._fresh = self._read_again(first, first + 1)
         frozen.drop(self._fresh.drop_upto)
         if frozen.rows or frozen.records:
+            frozen.freeze()
             self._frozen = frozen
         else:
-            self._begin()
-            self._commit(frozen, first + 1)
+            self._declare(frozen, first + 1)
 
     def _read_again(self, first: int, last: int) -> list[Overlay]:
         """The overlays of these generations, as the redo log has them."""
@@ -147,6 +99,8 @@ class SqliteEngine:
                 overlay.add(batch)
             overlays.append(overlay)
         return overlays
+
+    # Reading
 
     def get(self, key: bytes) -> bytes | None:
         rows = self._fresh.rows
@@ -159,13 +113,9 @@ class SqliteEngine:
             return value
         value = self._old.get(key)
         if value is None:
-            try:
-                row = self._cursor.execute(_GET, (key,)).fetchone()
-            except sqlite3.Error as error:
-                raise StoreError(f"reading {self._path}: {error}") from error
-            if row is None:
+            value = self._table.get(key)
+            if value is None:
                 return None
-            value = row[0]
         self._remember(key, value)
         return value
 
@@ -177,70 +127,40 @@ class SqliteEngine:
             self._old, self._young, self._young_bytes = self._young, {}, 0
 
     def range(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-        low, high = self._pour_range(start, end, reverse)
-        if (low, high) == (start, end):
-            return self._pages(start, end, reverse)
-        return self._in_lots(start, end, low, high, reverse)
+        overlays = [overlay for overlay in self._overlays() if overlay.covers(start, end)]
+        if not overlays:
+            return self._pages(start, end, reverse, overlays)
+        rows: Iterator[Row] = self._pages(start, end, reverse, overlays)
+        for overlay in overlays:
+            rows = over(overlay.between(start, end, reverse), rows, reverse)
+        return ((key, value) for key, value in rows if value is not None)
 
-    def _in_lots(
-        self, start: bytes, end: bytes, low: bytes, high: bytes, reverse: bool
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Reads and pours by turns: a page of a large range must not wait for all that was written in it lately."""
-        while True:
-            yield from self._pages(low, high, reverse)
-            if (reverse and low == start) or (not reverse and high == end):
-                return
-            start, end = (start, low) if reverse else (high, end)
-            low, high = self._pour_range(start, end, reverse)
+    def _overlays(self) -> tuple[Overlay, ...]:
+        """The older one first."""
+        return (self._fresh,) if self._frozen is None else (self._frozen, self._fresh)
 
-    def _pour_range(self, start: bytes, end: bytes, reverse: bool) -> tuple[bytes, bytes]:
-        """Pours rows of the range, at most POURED_PER_READ of an overlay, from the end where reading begins.
-
-        The part of the range, from that end, of which the table has all now."""
-        overlays = (self._frozen, self._fresh) if self._frozen is not None else (self._fresh,)
-        bounds = [overlay.bound(start, end, POURED_PER_READ, reverse) for overlay in overlays]
-        for bound in bounds:
-            if bound is not None and reverse:
-                start = max(start, bound + b"\x00")
-            elif bound is not None:
-                end = min(end, bound)
-        lots = [overlay.take(start, end) for overlay in overlays]
-        if any(lots):
-            try:
-                self._begin()
-                for rows in lots:
-                    self._pour(rows)
-            except sqlite3.Error as error:
-                raise self._failed(error) from error
-        return start, end
-
-    def _pages(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+    def _pages(self, start: bytes, end: bytes, reverse: bool, hidden: list[Overlay]) -> Iterator[tuple[bytes, bytes]]:
+        """The table's rows, those left out that an overlay has."""
         limit = FIRST_PAGE_ROWS
-        statement = _RANGE_REVERSE if reverse else _RANGE
         while True:
-            try:
-                page = self._connection.execute(statement, (start, end, limit)).fetchall()
-            except sqlite3.Error as error:
-                raise StoreError(f"reading {self._path}: {error}") from error
+            found = shown = self._table.page(start, end, limit, reverse)
+            for overlay in hidden:
+                shown = [row for row in shown if row[0] not in overlay.rows]
+            page = self._table.whole(shown)
             yield from page
-            if len(page) < limit:
+            if len(found) < limit:
                 return
             if reverse:
-                end = page[-1][0]
+                end = found[-1][0]
             else:
-                start, statement = page[-1][0], _RANGE_AFTER
-            size_bytes = sum(len(value) for _, value in page)
-            per_row = max(1, size_bytes // len(page))
+                start = found[-1][0] + b"\x00"
+            per_row = 1 + sum(len(value) for _, value in page) // len(found)
             limit = max(1, min(limit * 4, MAX_PAGE_ROWS, MAX_PAGE_BYTES // per_row))
 
     def records(self, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
-        statement = "SELECT position, record FROM log WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
-        overlays = (self._frozen, self._fresh) if self._frozen is not None else (self._fresh,)
+        overlays = self._overlays()
         dropped = max(overlay.drop_upto for overlay in overlays)
-        try:
-            found = self._connection.execute(statement, (max(after, dropped), upto, limit)).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"reading {self._path}: {error}") from error
+        found = self._table.records(max(after, dropped), upto, limit)
         for overlay in overlays:
             kept = overlay.records
             if found:
@@ -255,18 +175,13 @@ class SqliteEngine:
         for overlay in (self._fresh, self._frozen):
             if overlay is not None and overlay.records:
                 return overlay.records[-1][0]
-        (last,) = self._connection.execute("SELECT max(position) FROM log").fetchone()
-        return last or 0
+        return self._table.last_position()
 
     def meta(self, name: str) -> str | None:
         for overlay in (self._fresh, self._frozen):
             if overlay is not None and name in overlay.meta:
                 return overlay.meta[name]
-        return self._stored_meta(name)
-
-    def _stored_meta(self, name: str) -> str | None:
-        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
+        return self._table.meta(name)
 
     # Writing
 
@@ -307,37 +222,40 @@ class SqliteEngine:
         self._dirty = False
         # The batch is durable: what goes wrong from here on is not its failure.
         try:
-            if self._frozen is not None:
-                self._due += POURED_PER_ROW * len(batch.rows) + POURED_PER_SYNC
-                if self._due >= POUR_LOT:
-                    self._pour_some(self._due)
-                    self._due = 0
-            elif self._redo.size_bytes >= REDO_BYTES:
+            self._go_on(len(batch.rows))
+        except Failures as error:
+            log.warning("%s cannot be written, the redo log keeps what is new: %s", self._path, error)
+            self._table.roll_back()
+
+    def _go_on(self, rows: int) -> None:
+        """So many rows were written: the next step of bringing what is frozen into the table. Raises Failures: the
+        step is to be made again."""
+        frozen, written_bytes = self._frozen, self._redo.size_bytes
+        if frozen is None:
+            if written_bytes >= REDO_BYTES:
+                self._fresh.freeze()
                 self._frozen, self._fresh = self._fresh, Overlay()
                 self._redo.begin(self._redo.generation + 1)
-        except sqlite3.Error as error:
-            log.warning("%s cannot be written, the redo log keeps what is new: %s", self._path, error)
-            self.abandon()
+            return
+        if self._flushing is not None:
+            if self._flushing.done or written_bytes >= PATIENCE * REDO_BYTES:
+                self._flushed(self._flushing)
+                self._finish(frozen)
+            return
+        self._due += POURED_PER_ROW * rows + POURED_PER_SYNC
+        if self._due >= POUR_LOT:
+            self._pour(frozen, self._due)
+            self._due = 0
+        if not frozen.rows and not frozen.records:
+            if self._table.unflushed:
+                self._flushing = self._table.flushing()
+            else:
+                self._finish(frozen)
 
-    def _pour_some(self, count: int) -> None:
-        """So many rows and log records of the frozen overlay into their tables; after the last, the last commit."""
-        frozen = self._frozen
-        assert frozen is not None
-        self._begin()
-        self._pour(frozen.take_first(count))
-        self._cursor.executemany(_LOG, frozen.take_first_records(count))
-        if frozen.rows or frozen.records:
-            self._connection.execute("COMMIT")
-        else:
-            self._commit(frozen, self._redo.generation)
-            self._frozen = None
-
-    def _begin(self) -> None:
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN IMMEDIATE")
-
-    def _pour(self, rows: list[Row]) -> None:
-        """Rows, in key order, into the open transaction."""
+    def _pour(self, frozen: Overlay, count: int) -> None:
+        """So many rows and log records into the table. Raises Failures: then they are still frozen."""
+        rows, records = frozen.first(count), frozen.records[:count]
+        self._table.pour(rows, records)
         young, old = self._young, self._old
         for key, value in rows:
             old.pop(key, None)
@@ -348,57 +266,55 @@ class SqliteEngine:
                 else:
                     young[key] = value
                     self._young_bytes += len(value) - len(cached)
-        self._cursor.executemany(_PUT, [row for row in rows if row[1] is not None])
-        gone = [(key,) for key, value in rows if value is None]
-        if gone:
-            self._cursor.executemany(_DELETE, gone)
+        frozen.forget(rows, len(records))
 
-    def _commit(self, overlay: Overlay, next_generation: int) -> None:
-        """The rest of a poured overlay, flushed with all that was committed before: from now on the redo log is read
-        from that generation on."""
-        run = self._connection.execute
-        run("COMMIT")  # the next one may be flushed: it must not be changed within a transaction
-        run("PRAGMA synchronous=FULL")
-        run("BEGIN IMMEDIATE")
-        if overlay.drop_upto:
-            run("DELETE FROM log WHERE position <= ?", (overlay.drop_upto,))
-        self._cursor.executemany(_LOG, overlay.records)
-        self._cursor.executemany(_META, {**overlay.meta, "redo": str(next_generation)}.items())
-        run("COMMIT")
-        run("PRAGMA synchronous=NORMAL")
+    def _flushed(self, flushing: Flushing) -> None:
+        """Waits for it. If it failed, nobody knows what of the heap is on the disk: all is poured again."""
+        self._flushing = None
+        try:
+            flushing.wait()
+        except OSError:
+            self._read_all_again()
+            raise
+        self._table.flushed()
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
-        self.abandon()
-        return StoreError(f"writing {self._path}: {error}")
+    def _finish(self, frozen: Overlay) -> None:
+        self._declare(frozen, self._redo.generation)
+        self._frozen = None
+
+    def _declare(self, poured: Overlay, next_generation: int) -> None:
+        """From now on the redo log is read from that generation on."""
+        self._table.declare(poured.drop_upto, {**poured.meta, "redo": str(next_generation)})
 
     def abandon(self) -> None:
         self._unsynced = Batch([], [], {}, 0)
         self._dirty = False
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-        except sqlite3.Error:
-            pass  # SQLite has rolled back by itself; nothing is left to take back
-        # What was synced and poured was rolled back too: the redo log has it.
-        self._young, self._old, self._young_bytes = {}, {}, 0
-        overlays = self._read_again(int(self._stored_meta("redo") or 0), self._redo.generation)
+        self._read_all_again()
+
+    def _read_all_again(self) -> None:
+        """The overlays are what the redo log has: what is not synced is gone, what is frozen is poured once more."""
+        self._flushing = None
+        overlays = self._read_again(int(self._table.meta("redo") or 0), self._redo.generation)
         assert 1 <= len(overlays) <= 2, "one generation is written, at most one is frozen"
         self._fresh = overlays[-1]
         self._frozen = overlays[0] if len(overlays) == 2 else None
         if self._frozen is not None:
+            self._frozen.freeze()
             self._frozen.drop(self._fresh.drop_upto)
 
     def close(self) -> None:
         try:
-            self._begin()
             if self._frozen is not None:
-                self._pour_some(len(self._frozen.rows) + len(self._frozen.records))
-                self._begin()
-            self._pour(self._fresh.take_first(len(self._fresh.rows)))
-            self._commit(self._fresh, self._redo.generation + 1)
-        except sqlite3.Error as error:
+                self._pour_all(self._frozen)
+                self._finish(self._frozen)
+            self._fresh.freeze()
+            self._pour_all(self._fresh)
+            self._declare(self._fresh, self._redo.generation + 1)
+        except Failures as error:
             log.warning("%s cannot be written; its redo log has the rest: %s", self._path, error)
         self._redo.close()
-        self._cursor.close()  # a cursor that still holds a statement would keep the file locked
-        self._connection.close()
+        self._table.close()
+
+    def _pour_all(self, overlay: Overlay) -> None:
+        self._pour(overlay, len(overlay.rows) + len(overlay.records))
+        self._table.flush()

@@ -94,11 +94,7 @@ class Store:
 
     def range(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Rows with start <= key < end, in key order (or reversed). Lazy; not valid across a write: collect first."""
-        try:
-            yield from self._engine.range(start, end, reverse)
-        except StoreError as error:
-            self._take_back(error)
-            raise
+        return self._engine.range(start, end, reverse)
 
     def write(self, rows: Iterable[tuple[bytes, bytes | None]], changes: Sequence[Change] = ()) -> int:
         """Puts rows (None deletes) and appends changes to the log, atomically, in the open commit group.
