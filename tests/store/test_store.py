@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import random
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antipodes.store import redo, sqlite
+from antipodes.store import engine, heap, redo, sqlite, table
 from antipodes.store import store as store_module
 from antipodes.store.engine import StoreError
 from antipodes.store.records import Change, Version
@@ -260,19 +261,100 @@ def test_what_a_full_table_cannot_take_is_kept_in_the_redo_log(tmp_path: Path, m
     run(story)
 
 
-def test_a_store_of_the_format_before_the_redo_log_is_read(tmp_path: Path) -> None:
-    store = Site(FileDisk(tmp_path)).open()
-    store.write([(b"a", b"1")])
-    store.close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "region.sqlite")) as old:
-        old.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
-        old.execute("DELETE FROM meta WHERE name = 'redo'")
+@pytest.mark.parametrize("breaks", ["writing", "flushing"])
+def test_what_the_heap_could_not_take_is_kept_in_the_redo_log_and_tried_again(
+    breaks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "REDO_BYTES", 20_000)
+    site = Site(FileDisk(tmp_path))
+    failures = 0
+
+    def full(*_: object) -> None:
+        nonlocal failures
+        failures += 1
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def story() -> None:
+        store = site.open()
+        rows: dict[bytes, bytes] = {}
+
+        async def write(life: int) -> None:
+            for n in range(60):
+                key = b"%04d" % n
+                rows[key] = b"%d" % life * chance.randint(600, 1500)
+                store.write([(key, rows[key])])
+                await store.durable()
+
+        chance = random.Random(1)
+        await write(1)
+        with monkeypatch.context() as patch:
+            if breaks == "writing":
+                patch.setattr(heap, "write_all", full)
+            else:
+                patch.setattr(table, "flush_data", full)
+            await write(2)
+            await write(3)
+        assert failures
+        assert dict(store.range(b"", b"z")) == rows
+        await write(4)
+        assert dict(store.range(b"", b"z")) == rows
+        store.close()
+        again = site.open()
+        assert dict(again.range(b"", b"z")) == rows
+        again.close()
+
+    run(story)
+
+
+def downgrade(path: Path, found: int) -> None:
+    """Makes a store whose rows all lie in its map one of an earlier format."""
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        assert old.execute("SELECT count(*) FROM map WHERE typeof(value) != 'blob'").fetchone() == (0,)
+        old.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(found),))
+        old.execute("DROP TABLE free")
+        old.execute("DELETE FROM meta WHERE name = 'heap'")
+        if found < 2:
+            old.execute("DELETE FROM meta WHERE name = 'redo'")
+            for redo_file in path.parent.glob("*.redo*"):
+                redo_file.unlink()
         old.commit()
-    for path in tmp_path.glob("*.redo*"):
-        path.unlink()
-    again = Site(FileDisk(tmp_path)).open()
-    assert list(again.range(b"", b"z")) == [(b"a", b"1")]
-    again.close()
+    path.with_suffix(".heap").unlink()
+
+
+@pytest.mark.parametrize("found", [1, 2])
+def test_a_store_of_an_earlier_format_is_read_and_its_rows_move_when_they_are_written(
+    found: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, rows = Site(FileDisk(tmp_path)), {b"%d" % n: b"%d" % n * 900 for n in range(9)}
+    with monkeypatch.context() as patch:
+        patch.setattr(table, "LONG_BYTES", 1 << 30)
+        store = site.open()
+        store.write(rows.items())
+        store.close()
+    downgrade(tmp_path / "region.sqlite", found)
+    for _ in range(2):
+        store = site.open()
+        assert dict(store.range(b"", b"z")) == rows
+        rows |= {b"3": b"new" * 500, b"5": b"short"}
+        store.write(list(rows.items())[2:6])
+        assert dict(store.range(b"", b"z")) == rows
+        store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "region.sqlite")) as now:
+        kinds = dict(now.execute("SELECT key, typeof(value) FROM map"))
+        assert [key for key in sorted(rows) if kinds[key] == "integer"] == [b"2", b"3", b"4"]
+        assert now.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() == (str(engine.FORMAT),)
+
+
+def test_a_heap_of_another_store_is_noticed(tmp_path: Path) -> None:
+    site = Site(FileDisk(tmp_path))
+    store = site.open()
+    store.write([(b"a", bytes(5000))])
+    store.close()
+    (tmp_path / "region.heap").write_bytes(bytes(10_000))
+    store = site.open()
+    with pytest.raises(StoreError, match=r"region\.heap does not belong"):
+        store.get(b"a")
+    store.close()
 
 
 def test_two_processes_cannot_open_one_sqlite_store(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from struct import Struct
 from typing import cast
@@ -65,6 +65,11 @@ def slot_of(place: int, size: int) -> int:
 
 def run_of(slot: int) -> Run:
     return slot >> SIZE_BITS, slot & _SIZE
+
+
+def length_of(value: bytes | int) -> int:
+    """Bytes of a value, or of the slot where it lies."""
+    return (value & _SIZE) * GRANULE_BYTES if isinstance(value, int) else len(value)
 
 
 def needed(length: int) -> int:
@@ -186,7 +191,7 @@ class HeapFile:
         """The value. Raises StoreError."""
         value = self.found(slot, key)
         if value is None:
-            raise self._lacking()
+            raise StoreError(f"{self._path} does not belong to the table beside it, or is broken: it lacks a row")
         return value
 
     def found(self, slot: int, key: bytes) -> bytes | None:
@@ -199,11 +204,11 @@ class HeapFile:
         except OSError as error:
             raise StoreError(f"reading {self._path}: {error}") from error
 
-    def _lacking(self) -> StoreError:
-        return StoreError(f"{self._path} does not belong to the table beside it, or is broken: it lacks a row")
+    def whole(self, rows: Page, otherwise: Callable[[bytes], bytes | None]) -> Iterator[tuple[bytes, bytes]]:
+        """The rows with the values in place of slots, lazily; neighbours are read together. Raises StoreError.
 
-    def whole(self, rows: Page) -> Iterator[tuple[bytes, bytes]]:
-        """The rows with the values in place of slots, lazily; neighbours are read together. Raises StoreError."""
+        otherwise: a row's value now, for one that has moved since the page was made.
+        """
         at = 0
         while at < len(rows):
             key, value = rows[at]
@@ -213,8 +218,9 @@ class HeapFile:
                 for key, slot in cast("list[tuple[bytes, int]]", rows[at:behind]):
                     found = _value(data, ((slot >> SIZE_BITS) - place) * GRANULE_BYTES, key)
                     if found is None:
-                        raise self._lacking()
-                    yield key, found
+                        found = otherwise(key)
+                    if found is not None:
+                        yield key, found
                 at = behind
             else:
                 yield key, value

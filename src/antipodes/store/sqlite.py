@@ -24,9 +24,12 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import cast
 
 from antipodes.store.engine import Records, Rows, StoreError
+from antipodes.store.heap import Page, length_of
 from antipodes.store.overlay import Overlay, Row, over
 from antipodes.store.redo import Batch, RedoLog
 from antipodes.store.table import Failures, Table
@@ -64,6 +67,7 @@ class SqliteEngine:
         self._young: dict[bytes, bytes] = {}  # the row cache: what was read lately, and what before that
         self._old: dict[bytes, bytes] = {}
         self._young_bytes = 0
+        self._poured = 0  # lots: what was read before the last one may have moved
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._table = Table(path)
@@ -143,19 +147,34 @@ class SqliteEngine:
         """The table's rows, those left out that an overlay has."""
         limit = FIRST_PAGE_ROWS
         while True:
-            found = shown = self._table.page(start, end, limit, reverse)
+            found = page = self._table.page(start, end, limit, reverse)
             for overlay in hidden:
-                shown = [row for row in shown if row[0] not in overlay.rows]
-            page = self._table.whole(shown)
-            yield from page
+                page = [row for row in page if row[0] not in overlay.rows]
+            slots = {key for key, value in page if type(value) is int}
+            if not slots:
+                yield from cast("list[tuple[bytes, bytes]]", page)
+            elif limit == FIRST_PAGE_ROWS:
+                yield from self._cached(page, slots)
+            else:
+                yield from self._table.whole(page)
             if len(found) < limit:
                 return
             if reverse:
                 end = found[-1][0]
             else:
                 start = found[-1][0] + b"\x00"
-            per_row = 1 + sum(len(value) for _, value in page) // len(found)
+            per_row = 1 + sum(length_of(value) for _, value in found) // len(found)
             limit = max(1, min(limit * 4, MAX_PAGE_ROWS, MAX_PAGE_BYTES // per_row))
+
+    def _cached(self, page: Page, slots: AbstractSet[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """The page with its long values: those of these keys are in the row cache afterwards. Only for what begins a
+        range: a long scan would drive everything else out."""
+        young, old, poured = self._young, self._old, self._poured
+        known: Page = [(key, young.get(key) or old.get(key) or value) for key, value in page]
+        for key, value in self._table.whole(known):
+            if key in slots and poured == self._poured:  # else it may be a row that has moved
+                self._remember(key, value)
+            yield key, value
 
     def records(self, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
         overlays = self._overlays()
@@ -255,6 +274,7 @@ class SqliteEngine:
     def _pour(self, frozen: Overlay, count: int) -> None:
         """So many rows and log records into the table. Raises Failures: then they are still frozen."""
         rows, records = frozen.first(count), frozen.records[:count]
+        self._poured += 1
         self._table.pour(rows, records)
         young, old = self._young, self._old
         for key, value in rows:

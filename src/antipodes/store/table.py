@@ -16,9 +16,8 @@ from __future__ import annotations
 import contextlib
 import mmap
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 from antipodes.store.engine import FORMAT, StoreError, check_format
 from antipodes.store.files import flush_data
@@ -131,11 +130,9 @@ class Table:
         except sqlite3.Error as error:
             raise StoreError(f"reading {self._path}: {error}") from error
 
-    def whole(self, page: Page) -> Iterable[tuple[bytes, bytes]]:
+    def whole(self, page: Page) -> Iterator[tuple[bytes, bytes]]:
         """The page with the long values, lazily."""
-        if any(type(value) is int for _, value in page):
-            return self._heap.whole(page)
-        return cast("list[tuple[bytes, bytes]]", page)
+        return self._heap.whole(page, self.get)
 
     def records(self, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
         try:
