@@ -12,6 +12,7 @@ import pytest
 
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.contract import Service, Settings, Surroundings
+from antipodes.services.lambda_.credentials import secret_for
 from antipodes.services.lambda_.service import Lambda
 from antipodes.store.store import Store
 from antipodes.wire import sigv4
@@ -71,8 +72,8 @@ class Room:
         return await self.gateway.respond(HttpRequest(method, target, given, body, client="198.18.0.9"), self.verify)
 
     def verify(self, request: HttpRequest) -> sigv4.Identity:
-        """As the Region's path does it; it knows the key `test`."""
-        return sigv4.verify(request, {"test": "test"}.get, self.world.now())
+        """As the Region's path does it; it knows the key `test`, and those of functions."""
+        return sigv4.verify(request, lambda key: secret_for("test", key) or {"test": "test"}.get(key), self.world.now())
 
     async def function(self, name: str, source: str, *, permitted: str | None = "*", **params: Any) -> str:
         """Creates a function; its ARN. `permitted`: the SourceArn's tail that API Gateway may invoke it from."""

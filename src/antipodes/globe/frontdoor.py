@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from antipodes.edge import tunnel
 from antipodes.edge.client import HttpClient
 from antipodes.globe.admin import PREFIX, Admin
 from antipodes.globe.globe import Globe
@@ -36,7 +37,8 @@ class FrontDoor:
         self._globe = globe
         self._admin = admin
         self._nameserver = nameserver
-        self._client = HttpClient(world.at(HERE))
+        self._here = world.at(HERE)
+        self._client = HttpClient(self._here)
         self._world = world
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
@@ -45,6 +47,9 @@ class FrontDoor:
             return await self._admin.respond(request)
         region = self.region_for(request)
         try:
+            if tunnel.wants_upgrade(request):
+                address = geography.address_of(region)
+                return await tunnel.carry(self._here, address, self._planet.port, request, timeout_s=FORWARD_TIMEOUT_S)
             return await self._client.send(
                 geography.address_of(region), self._planet.port, request, timeout_s=FORWARD_TIMEOUT_S
             )

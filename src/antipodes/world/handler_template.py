@@ -25,6 +25,7 @@ import importlib
 import json
 import os
 import random
+import re
 import select
 import signal
 import socket
@@ -42,6 +43,7 @@ IMPORTS = (
     "logging", "simplejson", "snapshot_restore_py", "traceback",
 )  # fmt: skip
 MESSAGE_BYTES = 1 << 18
+API_NAME = re.compile(r"[a-z0-9]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -51,8 +53,29 @@ def preload() -> None:
     for name in IMPORTS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    lead_home()
     gc.collect()
     gc.freeze()  # the collector writes into every object that it visits: pages would be copied for nothing
+
+
+def lead_home() -> None:
+    """What botocore sends to an API's own name (`<api>.execute-api.<region>.amazonaws.com`, as `@connections` of
+    WebSocket APIs is asked) goes to AWS_ENDPOINT_URL, with the Host that was signed: outside the planet the name leads
+    to AWS."""
+    with contextlib.suppress(ImportError):
+        session = importlib.import_module("botocore.httpsession").URLLib3Session
+        send = session.send
+
+        def led(self: Any, request: Any) -> Any:
+            endpoint = os.environ.get("AWS_ENDPOINT_URL")
+            scheme, _, rest = request.url.partition("://")
+            host, slash, path = rest.partition("/")
+            if endpoint and scheme == "https" and API_NAME.fullmatch(host):
+                request.headers["Host"] = host
+                request.url = endpoint.rstrip("/") + slash + path
+            return send(self, request)
+
+        session.send = led
 
 
 def serve(link: socket.socket) -> None:

@@ -21,18 +21,24 @@ from antipodes.world.world import ConnectionLost, Refused, SiteDown, Unreachable
 
 PLANET_ADDRESS = re.compile(r"127(\.\d{1,3}){3}")
 DEFAULT_TIMEOUT_S = 60.0
+API_NAME = re.compile(r"[a-z0-9]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
 # The body is sent whole, with its length; these would contradict that.
 NOT_SENT = frozenset({"content-length", "transfer-encoding", "expect"})
 
 
-async def send(asker: Asker, session: Any, request: Any) -> Any:
-    """What URLLib3Session.send does: an AWSPreparedRequest to an AWSResponse. Raises botocore's HTTP errors."""
+async def send(asker: Asker, session: Any, request: Any, endpoint: str = "") -> Any:
+    """What URLLib3Session.send does: an AWSPreparedRequest to an AWSResponse. Raises botocore's HTTP errors.
+
+    endpoint: AWS_ENDPOINT_URL, where requests to an API's own name go (as handler_template.lead_home does it)."""
     parts = urlsplit(request.url)
+    named = parts.netloc
+    if endpoint and parts.scheme == "https" and API_NAME.fullmatch(named):
+        parts = urlsplit(endpoint)._replace(path=parts.path, query=parts.query)
     if parts.scheme != "http" or parts.hostname is None or not PLANET_ADDRESS.fullmatch(parts.hostname):
         raise botocore.exceptions.EndpointConnectionError(
             endpoint_url=request.url, error="in simulated time only AWS_ENDPOINT_URL leads anywhere"
         )
-    headers = [("Host", parts.netloc)]
+    headers = [("Host", named)]
     headers += [(_text(k), _text(v)) for k, v in request.headers.items() if _text(k).lower() not in NOT_SENT]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connect_s, read_s = _timeouts(session)

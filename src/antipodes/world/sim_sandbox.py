@@ -472,7 +472,8 @@ def _user_agent_part(part: Any) -> Any:
 
 def _send(session: Any, request: Any) -> Any:
     assert _running is not None, "only in place while a handler runs"
-    return _running.wait(sim_boto.send(_running.asker, session, request))
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    return _running.wait(sim_boto.send(_running.asker, session, request, endpoint))
 
 
 @functools.cache

@@ -10,8 +10,9 @@ import pytest
 from antipodes.wire import sigv4
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.world.geography import address_of
 from tests.apigateway.conftest import REGION, Play, Room
-from tests.apigateway.v2.sockets.client import Client, listening, made
+from tests.apigateway.v2.sockets.client import PORT, Client, listening, made
 
 ECHO = "import json\ndef handler(event, c):\n    return {'statusCode': 200, 'body': json.dumps(event)}\n"
 SAYS = "import json\ndef handler(event, c):\n    return json.loads((event.get('queryStringParameters') or {})['say'])\n"
@@ -185,6 +186,33 @@ def test_backends_speak_to_connections(play: Play) -> None:
         gone = await ask("POST", b"x")
         assert (gone.status, gone.header("x-amzn-errortype")) == (410, "GoneException")
         assert (await ask("GET", name="nonsense")).status == 410
+        server.close()
+
+    play(story)
+
+
+PUSHES = """
+import boto3
+def handler(event, c):
+    here = event['requestContext']
+    client = boto3.client('apigatewaymanagementapi', endpoint_url=f"https://{here['domainName']}/{here['stage']}")
+    try:
+        client.post_to_connection(ConnectionId='none=', Data=b'x')
+    except client.exceptions.GoneException:
+        client.post_to_connection(ConnectionId=here['connectionId'], Data=b'pushed')
+    return {'statusCode': 200}
+"""
+
+
+def test_functions_speak_to_connections_at_the_address_that_they_are_told(play: Play) -> None:
+    async def story(room: Room) -> None:
+        here = {"AWS_ENDPOINT_URL": f"http://{address_of(REGION)}:{PORT}"}
+        pushes = await room.function("f", PUSHES, Environment={"Variables": here}, Timeout=60)
+        host = await made(room, {"$default": pushes})
+        server = await listening(room)
+        client = await Client.dial(room.world, host)
+        await client.send("{}")
+        assert await client.receive() == b"pushed"
         server.close()
 
     play(story)
