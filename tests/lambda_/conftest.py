@@ -44,6 +44,7 @@ class Room:
     port: int = 4566
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     said: list[tuple[str, str, str]] = field(default_factory=list)  # log group, stream, text
+    measured: list[dict[str, Any]] = field(default_factory=list)  # data for CloudWatch
 
     async def start(self) -> None:
         self.store = Store.open(self.world, "store")
@@ -89,6 +90,10 @@ class Room:
         if (service, operation) == ("logs", "Record"):
             place = params["logGroupName"], params["logStreamName"]
             self.said += [(*place, text) for _, text in params["logEvents"]]
+            return {}
+        if (service, operation) == ("cloudwatch", "Record"):
+            assert params["Namespace"] == "AWS/Lambda"
+            self.measured += params["MetricData"]
             return {}
         if (service, operation) == ("lambda", "Invoke"):
             return await self.ask("Invoke", **params)

@@ -14,6 +14,7 @@ import msgspec
 from antipodes.services.contract import Surroundings
 from antipodes.services.lambda_ import records
 from antipodes.services.lambda_.logs import LogBook
+from antipodes.services.lambda_.metrics import Meter
 from antipodes.services.lambda_.pool import Pool
 from antipodes.services.lambda_.queue import Queue
 from antipodes.services.lambda_.records import LATEST, Configuration, Function, LayerVersion, Reference
@@ -33,12 +34,14 @@ class Catalogue:
         self.urls: dict[str, tuple[str, str]] = {}  # id of a function URL -> function, alias ("": none)
         self._reserved_total = 0
         self.logs = LogBook(surroundings)
+        self.meter = Meter(surroundings)
         self.queue: Queue  # of asynchronous invocations; the service sets it
         self.pool = Pool(
             surroundings.world,
             surroundings.region,
             surroundings.settings,
             self.logs,
+            self.meter,
             self._code_of,
             self._reserved_of,
             lambda: self._reserved_total,

@@ -62,6 +62,8 @@ class Environment:
         self.retired = False  # its code or configuration is no longer the function's: it goes when it is free
         self.gone = False
         self.idle_since_s = 0.0
+        self.duration_s = 0.0  # of the last invocation
+        self.qualifier: str | None = None  # by which it was invoked
         self._world = world
         self._logs = logs
         self._released = released
@@ -88,6 +90,7 @@ class Environment:
         """Runs the invocation; its `done` gets the outcome. The first one starts the worker."""
         assert self._invocation is None and not self.gone
         self._flush_report()
+        self.qualifier = invocation.qualifier
         self._invocation = invocation
         if self._ready:
             self._begin()
@@ -242,7 +245,8 @@ class Environment:
         self._memory.end()
         self._api.forget()
         self._invocation = None
-        duration_ms = (self._world.monotonic() - self._began_s) * 1000
+        self.duration_s = self._world.monotonic() - self._began_s
+        duration_ms = self.duration_s * 1000
         if outcome.fatal:
             self._lose_worker()
         done = invocation.done

@@ -75,11 +75,16 @@ async def attempt(catalogue: Catalogue, event: Event) -> tuple[Outcome, str]:
     return await catalogue.pool.invoke(function.name, configuration, invocation), configuration.version
 
 
-async def feed(catalogue: Catalogue, mapping: SourceMapping, payload: bytes) -> Outcome:
-    """One invocation with records of a stream. Raises TooManyRequestsException, ResourceNotFoundException."""
+async def feed(catalogue: Catalogue, mapping: SourceMapping, payload: bytes, newest: float | None) -> Outcome:
+    """One invocation with records of a stream. newest: when the last of them was made, epoch seconds.
+
+    Raises TooManyRequestsException, ResourceNotFoundException.
+    """
     function = catalogue.function(Reference(mapping.function, mapping.qualifier))
     configuration = catalogue.routed(function, mapping.qualifier)
     invocation = _invocation(catalogue, function, mapping.qualifier, payload, catalogue.revision(), "")
+    if newest is not None:
+        catalogue.meter.iterator_age(function.name, catalogue.surroundings.world.now() - newest)
     return await catalogue.pool.invoke(function.name, configuration, invocation)
 
 
@@ -102,6 +107,7 @@ def _invocation(
         trace_id=f"Root=1-{int(world.now()):08x}-{world.chance.getrandbits(96):024x};"
         f"Parent={world.chance.getrandbits(64):016x};Sampled=0",
         client_context=context,
+        qualifier=qualifier,
     )
 
 

@@ -66,6 +66,7 @@ class MemoryWatch:
             return
         held_mb = worker.memory_mb()
         if held_mb is not None and held_mb > self._limit_mb:
+            self._peak_mb, self._read_s = self._limit_mb, self._world.monotonic()
             self._exceeded()
         else:
             self._timer = asyncio.get_running_loop().call_later(CHECK_S, self._check)

@@ -36,7 +36,7 @@ FIRST_WAIT_S, LAST_WAIT_S = 0.5, 30.0
 OK, FAILED, GIVEN_UP = "OK", "PROBLEM: Function call failed", "PROBLEM: Records given up"
 
 Record = Mapping[str, Any]
-Invoke = Callable[[SourceMapping, bytes], Awaitable[Outcome]]
+Invoke = Callable[[SourceMapping, bytes, float | None], Awaitable[Outcome]]
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -250,7 +250,7 @@ class Poller:
                 return []
             await self._enter_window(batch[0])
             try:
-                outcome = await self._invoked(self._event(batch))
+                outcome = await self._invoked(self._event(batch), _made(batch[-1]))
             except AwsError:  # throttled, or gone: that is no attempt
                 self._mappings.note(mapping.id, FAILED)
                 await self._pause(wait_s)
@@ -277,10 +277,10 @@ class Poller:
             await self._pause(wait_s)
             wait_s = min(wait_s * 2, LAST_WAIT_S)
 
-    async def _invoked(self, event: bytes) -> Outcome:
+    async def _invoked(self, event: bytes, newest: float | None = None) -> Outcome:
         self._under_way += 1
         try:
-            return await self._invoke(self._mapping, event)
+            return await self._invoke(self._mapping, event, newest)
         finally:
             self._under_way -= 1
 
@@ -395,3 +395,8 @@ class Poller:
 def _moment(seconds: int) -> str:
     """As in Lambda's events: 2020-07-30T17:00:00Z."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _made(record: Record) -> float:
+    """Epoch seconds."""
+    return float(record["dynamodb"]["ApproximateCreationDateTime"])

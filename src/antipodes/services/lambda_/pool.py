@@ -16,6 +16,7 @@ from antipodes.services.contract import Settings
 from antipodes.services.lambda_ import credentials, pool_rules
 from antipodes.services.lambda_.environment import Environment, Plan
 from antipodes.services.lambda_.logs import LogBook
+from antipodes.services.lambda_.metrics import Meter
 from antipodes.services.lambda_.outcome import Outcome
 from antipodes.services.lambda_.records import Configuration
 from antipodes.services.lambda_.reserve import Reserve
@@ -50,11 +51,13 @@ class Pool:
         region: str,
         settings: Settings,
         logs: LogBook,
+        meter: Meter,
         code_of: Callable[[Configuration], tuple[bytes | Path, tuple[bytes, ...]]],
         reserved_of: Callable[[str], int | None],
         reserved_total: Callable[[], int],
     ) -> None:
         self._logs = logs
+        self._meter = meter
         self._world = world
         self._region = region
         self._settings = settings
@@ -87,10 +90,12 @@ class Pool:
         key = (name, configuration.version, configuration.revision)
         reserve = self._reserves.get(key)
         environment = reserve.take() if reserve is not None else None
+        if reserve is not None and reserve.wanted:
+            self._meter.provisioned(name, invocation.qualifier, spilled_over=environment is None)
         if environment is not None:
             tally.in_reserve += 1
         else:
-            self._admit(name, tally)
+            self._admit(name, tally, invocation.qualifier)
             environment = self._idle_environment(key)
         if environment is None:
             environment = self._new_environment(name, configuration)
@@ -99,6 +104,7 @@ class Pool:
         tally.busy += 1
         tally.invocations += 1
         self._busy += 1
+        self._meter.admitted(name, invocation.qualifier, tally.busy, self._busy)
         environment.take(invocation)
         return await invocation.done
 
@@ -149,7 +155,7 @@ class Pool:
 
     # -- one environment ------------------------------------------------------------------------------------------
 
-    def _admit(self, name: str, tally: Tally) -> None:
+    def _admit(self, name: str, tally: Tally, qualifier: str | None) -> None:
         reserved = self._reserved_of(name)
         reserved_total = self._reserved_total()
         if reserved is None and not self._reserves and self._busy < self._account - reserved_total:
@@ -167,6 +173,7 @@ class Pool:
         )
         reason = pool_rules.refusal(load)
         if reason is not None:
+            self._meter.throttled(name, qualifier)
             raise ClientFault("TooManyRequestsException", "Rate Exceeded.", status=429, Reason=reason, Type="User")
 
     def _wanted(self, name: str) -> int:
@@ -221,6 +228,7 @@ class Pool:
         self._busy -= 1
         if outcome.failed:
             tally.errors += 1
+        self._meter.ended(name, environment.qualifier, outcome, environment.duration_s)
         reserve = self.reserve_of(name, configuration) if environment.plan.provisioned else None
         if environment.plan.provisioned:
             tally.in_reserve -= 1

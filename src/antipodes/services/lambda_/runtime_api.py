@@ -33,6 +33,7 @@ class Invocation:
     deadline_ms: int = 0  # epoch; set when the runtime gets it
     trace_id: str = ""
     client_context: str = ""
+    qualifier: str | None = None  # as it was invoked
     tail: bool = False  # the caller wants the end of the log
     done: Moment[Outcome] = field(default_factory=Moment)
 

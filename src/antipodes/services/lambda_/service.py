@@ -155,6 +155,7 @@ class Lambda:
         self._catalogue.queue.stop()
         self._catalogue.pool.stop()
         await self._catalogue.logs.flush()
+        await self._catalogue.meter.flush()
 
     def stats(self) -> list[FunctionStats]:
         """All functions by name, idle ones too."""

@@ -1,0 +1,51 @@
+"""What functions tell CloudWatch of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from antipodes.services.lambda_.metrics import FLUSH_S
+from antipodes.wire.errors import ClientFault
+from tests.lambda_.conftest import Room, play_simulated
+from tests.lambda_.test_invoke import invoked
+
+SOURCE = """
+import time
+def handler(event, context):
+    time.sleep(event.get("sleep", 0))
+    return 1 / event.get("by", 1)
+"""
+
+
+def total(room: Room, metric: str, **dimensions: str) -> tuple[float, float, int]:
+    """(sum, largest, how many values) of a metric."""
+    wanted = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    found = [one for one in room.measured if (one["MetricName"], one["Dimensions"]) == (metric, wanted)]
+    pairs = [pair for one in found for pair in zip(one["Values"], one["Counts"], strict=True)]
+    return sum(v * n for v, n in pairs), max((v for v, _ in pairs), default=0.0), sum(n for _, n in pairs)
+
+
+def test_invocations_errors_throttles_and_concurrency_are_counted_by_function_and_alias() -> None:
+    async def story(room: Room) -> None:
+        await room.create("f", SOURCE, Timeout=10)
+        await room.ask("PublishVersion", FunctionName="f")
+        await room.ask("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
+        await room.ask("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=2)
+        long = [asyncio.ensure_future(invoked(room, "f", {"sleep": 2}, Qualifier="live")) for _ in range(2)]
+        await room.world.sleep(1)
+        with pytest.raises(ClientFault, match="Rate Exceeded"):
+            await invoked(room, "f")
+        await asyncio.gather(*long)
+        await invoked(room, "f", {"by": 0})
+        await room.world.sleep(FLUSH_S + 1)
+        assert total(room, "Invocations", FunctionName="f") == (3.0, 1.0, 3)
+        assert total(room, "Invocations", FunctionName="f", Resource="f:live") == (2.0, 1.0, 2)
+        assert total(room, "Invocations") == (3.0, 1.0, 3)
+        assert total(room, "Errors", FunctionName="f") == (1.0, 1.0, 3)
+        assert total(room, "Throttles", FunctionName="f") == (1.0, 1.0, 4)
+        assert total(room, "ConcurrentExecutions")[1] == 2.0
+        assert 2000 <= total(room, "Duration", FunctionName="f")[1] < 2100
+
+    play_simulated(story)
