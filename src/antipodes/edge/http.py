@@ -1,4 +1,4 @@
-"""HTTP/1.1 listener: bytes in, HttpRequest to the handler, HttpResponse to bytes.
+"""HTTP/1.1 listener: bytes in, HttpRequest to the handler, HttpResponse to bytes. (HTTP/2, over TLS: http2.py.)
 
 Rules. One connection, one protocol object. Requests of a connection are handled one at a time and answered in order;
 those that come meanwhile wait in a queue, and reading pauses when it is long. A handler that began always ends, even
@@ -169,6 +169,13 @@ class HttpConnection(asyncio.Protocol):
     # --- the transport calls ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._secure and _wants_http2(transport):
+            from antipodes.edge.http2 import Http2Connection  # noqa: PLC0415 - with the first client that asks for it
+
+            protocol = Http2Connection(self._world, self._handler, self._limits, self._clock.line, self._local)
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            return
         self._transport = cast("asyncio.Transport", transport)
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -464,6 +471,11 @@ class HttpConnection(asyncio.Protocol):
                 return
         # The state may change before this deadline, to one with an earlier deadline.
         self._timer = self._loop.call_later(max(min(deadline - now, self._look_s), 0.001), self._check_slowness)
+
+
+def _wants_http2(transport: asyncio.BaseTransport) -> bool:
+    chosen = getattr(transport.get_extra_info("ssl_object"), "selected_alpn_protocol", None)
+    return chosen is not None and chosen() == "h2"
 
 
 @lru_cache(maxsize=512)

@@ -15,6 +15,7 @@ from pathlib import Path
 from antipodes.world.world import Certificates
 
 KEPT_CONTEXTS = 256
+ALPN = ["h2", "http/1.1"]  # what our listeners speak, best first
 
 
 def dialling_context(ca_pem: str | None, *, verify: bool) -> ssl.SSLContext:
@@ -45,6 +46,7 @@ def listening_context(certificates: Certificates) -> ssl.SSLContext:
         return None
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(ALPN)
     context.sni_callback = choose
     return context
 
@@ -56,6 +58,7 @@ def _context_of(chain_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
             file.write(key_pem.rstrip() + b"\n" + chain_pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(name)
+        context.set_alpn_protocols(ALPN)
     finally:
         Path(name).unlink()
     return context
