@@ -283,6 +283,10 @@ def test_folder_is_used_in_place_and_read_anew_by_each_environment(play: Play, t
         await room.ask("UpdateFunctionCode", FunctionName="f", **code)
         await room.active("f")
         assert (await invoked(room, "f"))[1] == 22
+        await room.world.sleep(0.1)
+        (tmp_path / "part.py").write_text("N = 333\n")  # edit, call again
+        assert (await invoked(room, "f"))[1] == 333
+        assert room.service.stats()[0].environments == 1
 
     play(story)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["app.py", "part.py"]

@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from antipodes.world import real_template
 from tests.lambda_.conftest import Room, play_real
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the template process needs pidfd and SCM_RIGHTS")
@@ -86,3 +88,13 @@ def test_a_template_that_is_killed_takes_its_environments_along_and_the_next_cal
         assert second["parent"] != first["parent"] and second["pid"] != first["pid"]
 
     play_real(story)
+
+
+def test_a_package_of_the_version_that_is_here_anyway_is_no_reason_for_a_process_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "jmespath").mkdir()
+    assert not real_template.serves(tmp_path, {})
+    record = tmp_path / f"jmespath-{metadata.version('jmespath')}.dist-info"
+    record.mkdir()
+    assert real_template.serves(tmp_path, {})
+    record.rename(tmp_path / "jmespath-0.0.1.dist-info")
+    assert not real_template.serves(tmp_path, {})

@@ -20,10 +20,12 @@ import time
 import warnings
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from antipodes.world import geography
 from antipodes.world.disk import Disk
+from antipodes.world.folders import stamp_of
 from antipodes.world.network import Links, Pass
 from antipodes.world.real_datagrams import AnsweringProtocol, AskingProtocol
 from antipodes.world.real_streams import RealStream
@@ -318,6 +320,9 @@ class RealWorld:
             raise _not_listening(error, where, port) from error
         transport, _ = await loop.create_datagram_endpoint(lambda: AnsweringProtocol(handler), sock=listener)
         return _RealServer(self._machine, (where, listener.getsockname()[1]), transport.close)
+
+    def folder_stamp(self, folder: Path) -> int:
+        return stamp_of(folder)
 
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
         from antipodes.world import real_workers  # noqa: PLC0415 - only Regions with functions need it

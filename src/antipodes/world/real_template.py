@@ -15,6 +15,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from antipodes.world import real_processes
@@ -31,11 +33,29 @@ UNLIKE_STARTUP = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBY
 
 def serves(folder: Path, environment: Mapping[str, str]) -> bool:
     """Whether an environment of that folder may come from a template: it brings no module of its own that the template
-    has imported already, and sets nothing that an interpreter reads only at its start."""
+    has imported already (in another version), and sets nothing that an interpreter reads only at its start."""
     places = [folder, *(Path(one) for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one)]
-    if any((place / name).exists() or (place / f"{name}.py").exists() for place in places for name in PRELOADED):
-        return False
+    for place in places:
+        for name in PRELOADED:
+            if ((place / name).exists() or (place / f"{name}.py").exists()) and not _is_ours(place, name):
+                return False
     return not any(name.startswith(STARTUP_VARIABLES) and name not in UNLIKE_STARTUP for name in environment)
+
+
+def _is_ours(place: Path, name: str) -> bool:
+    """Whether the package there is the version that is installed here, by the record that pip leaves beside it."""
+    installed = _version(name)
+    return installed is not None and [one.name for one in place.glob(f"{name}-*.dist-info")] == [
+        f"{name}-{installed}.dist-info"
+    ]
+
+
+@cache
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 class ForkedWorker:

@@ -21,10 +21,12 @@ import logging
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from antipodes.world import geography
 from antipodes.world.disk import MemoryDisk
+from antipodes.world.folders import stamp_of
 from antipodes.world.network import Links
 from antipodes.world.simulated_loop import INCARNATION, Incarnation, VirtualLoop
 from antipodes.world.simulated_network import Dialler, SimulatedNetwork, SimulatedServer
@@ -308,6 +310,9 @@ class SimulatedWorld:
 
     def warm_workers(self, runtime: str) -> None:
         """Cold starts take what they take in simulated time: nothing is to be got ready."""
+
+    def folder_stamp(self, folder: Path) -> int:
+        return stamp_of(folder)
 
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
         from antipodes.world import sim_workers  # noqa: PLC0415 - brings boto3 along, which few simulations need

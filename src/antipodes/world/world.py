@@ -207,6 +207,10 @@ class World(Protocol):
         """Says that workers of this runtime will be wanted soon: what can be got ready, is. Never fails."""
         ...
 
+    def folder_stamp(self, folder: Path) -> int:
+        """Of a folder that workers use in place: another number when a file in it came, went or was written."""
+        ...
+
     async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
         """Starts an execution environment; `output` gets what it writes to stdout and stderr.
 

@@ -44,6 +44,7 @@ class Plan:
     log_stream: str
     variables: Callable[[str], dict[str, str]]  # (host:port of the Runtime API) -> environment variables
     provisioned: bool = False
+    stamp: int = 0  # of the folder, where the code is one
 
 
 class Environment:

@@ -2,7 +2,8 @@
 
 Decisions are in pool_rules. Idle environments of one configuration are a stack: the newest idle is taken first. When
 nothing has been idle for too long there is nothing that runs: no environments, no tasks (scale to zero). Versions with
-provisioned concurrency have a Reserve, from which invocations are served first, and which stays.
+provisioned concurrency have a Reserve, from which invocations are served first, and which stays. Code that is a folder,
+used in place, may be edited: an environment that was started before the edit takes no further invocation.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from antipodes.services.lambda_.variables import variables_of
 from antipodes.wire.errors import ClientFault
 from antipodes.world.world import World
 
+LOOK_S = 0.05  # a folder is looked at no more often: many calls a second are no edits
 IDLE_S = 300.0  # AWS does not say how long it keeps an environment; minutes are what people observe
 
 Key = tuple[str, str, str]  # function, version, revision
@@ -70,6 +72,7 @@ class Pool:
         self._idle: dict[Key, list[Environment]] = {}
         self._tallies: dict[str, Tally] = {}
         self._reserves: dict[Key, Reserve] = {}
+        self._stamps: dict[str, tuple[float, int]] = {}  # folder -> when it was looked at, its stamp
         self._busy = 0
         self._started = 0
         self._reaping = False
@@ -96,7 +99,7 @@ class Pool:
             tally.in_reserve += 1
         else:
             self._admit(name, tally, invocation.qualifier)
-            environment = self._idle_environment(key)
+            environment = self._idle_environment(key, configuration.folder)
         if environment is None:
             environment = self._new_environment(name, configuration)
             tally.environments.append(environment)
@@ -180,13 +183,21 @@ class Pool:
         """Provisioned concurrency of a function: taken from its share, used or not."""
         return sum(reserve.wanted for key, reserve in self._reserves.items() if key[0] == name)
 
-    def _idle_environment(self, key: Key) -> Environment | None:
+    def _idle_environment(self, key: Key, folder: str) -> Environment | None:
         stack = self._idle.get(key)
         while stack:
             environment = stack.pop()
-            if not environment.gone:
+            if not environment.gone and (not folder or environment.plan.stamp == self._stamp(folder)):
                 return environment
+            environment.end()
         return None
+
+    def _stamp(self, folder: str) -> int:
+        now_s = self._world.monotonic()
+        known = self._stamps.get(folder)
+        if known is None or now_s - known[0] >= LOOK_S:
+            known = self._stamps[folder] = now_s, self._world.folder_stamp(Path(folder))
+        return known[1]
 
     def _new_environment(self, name: str, configuration: Configuration, *, provisioned: bool = False) -> Environment:
         self._started += 1
@@ -207,7 +218,8 @@ class Pool:
             )
 
         code, layers = self._code_of(configuration)
-        plan = Plan(name, configuration, code, layers, self._started, stream, variables, provisioned)
+        stamp = self._stamp(configuration.folder) if configuration.folder else 0
+        plan = Plan(name, configuration, code, layers, self._started, stream, variables, provisioned, stamp)
         return Environment(self._world, plan, self._logs, self._released, self._prepared)
 
     def _prepared(self, environment: Environment) -> None:
