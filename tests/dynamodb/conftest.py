@@ -64,10 +64,11 @@ class Planet:
         self.worlds: dict[str, LoopWorld] = {}
         self.cut: set[frozenset[str]] = set()
         self.recorded: list[Mapping[str, Any]] = []  # what CloudWatch was told
+        self.sync_delay_s: float | None = None
 
     async def start(self, region: str) -> DynamoDB:
         world = LoopWorld(region, self.disks[region])
-        store = Store.open(cast("World", world), "store")
+        store = Store.open(cast("World", world), "store", sync_delay_s=self.sync_delay_s)
 
         async def call(
             service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antipodes.services.dynamodb.departing import Waiting
 from antipodes.services.dynamodb.membership import with_member
 from antipodes.services.dynamodb.schema import KeyPart, Member, Settings, Shared, merged
 from antipodes.services.dynamodb.service import DynamoDB
@@ -458,3 +459,21 @@ def test_merging_is_commutative_associative_and_idempotent(one: Shared, two: Sha
     assert merged(one, two) == merged(two, one)
     assert merged(merged(one, two), three) == merged(one, merged(two, three))
     assert merged(one, one) == one
+
+
+def test_a_replica_that_goes_looks_what_others_lack_when_its_last_writes_are_in_the_log(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        planet.sync_delay_s = 0.02
+        east, west = await everywhere(planet, EAST, WEST)
+        settled: list[bool] = []
+
+        async def waiting(region: str) -> dict[str, Waiting]:
+            settled.append(west.database.store.settled)
+            return {}
+
+        west.waiting = waiting
+        await ask(east, "UpdateTable", deleting(WEST))
+        await until(lambda: "Things" not in west.database.tables)
+        assert settled and settled[0]
+
+    run(story)

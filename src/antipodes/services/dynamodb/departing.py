@@ -45,15 +45,24 @@ class Departing:
     async def _drain(self, name: str, space: str) -> None:
         database = self._database
         deadline = database.world.monotonic() + DRAIN_S
-        while (table := database.tables.get(name)) is not None and table.description.space == space:
-            if not await self._lacking(table) or database.world.monotonic() >= deadline:
-                self._departed(table)
-                try:
+        while self._going(name, space) is not None:
+            try:
+                # A write that was made just before may not be durable yet: until then the log does not tell of it.
+                await database.settle()
+                table = self._going(name, space)
+                if table is None:
+                    return
+                if not await self._lacking(table) or database.world.monotonic() >= deadline:
+                    self._departed(table)
                     await database.settle()
                     return
-                except ServerFault:  # the disk refused: the table was read from it anew
-                    pass
+            except ServerFault:  # the disk refused: the table was read from it anew
+                pass
             await database.world.sleep(LOOK_S)
+
+    def _going(self, name: str, space: str) -> Table | None:
+        table = self._database.tables.get(name)
+        return table if table is not None and table.description.space == space else None
 
     async def _lacking(self, table: Table) -> bool:
         """Whether another replica has not got all that was written here."""

@@ -26,6 +26,7 @@ from antipodes.services.dynamodb import (
     ttl,
 )
 from antipodes.services.dynamodb.carried import CarriedItems
+from antipodes.services.dynamodb.collecting import Collector
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database, Table
 from antipodes.services.dynamodb.departing import Ask, Waiting
@@ -35,13 +36,10 @@ from antipodes.services.dynamodb.metering import Meter
 from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.replicas import Replicas
 from antipodes.services.dynamodb.streams import Streams
-from antipodes.services.dynamodb.tombstones import collected
 from antipodes.services.dynamodb.typed import takes_values, typed
 from antipodes.services.dynamodb.usual import Usual
-from antipodes.wire.errors import ServerFault
 from antipodes.wire.operation import Operation, UsualOperation
 
-COLLECT_S = 5.0  # tombstones are looked for so often
 PENDING_S = 30.0  # PendingReplicationCount is taken so often
 _ITEM_OPERATIONS = {
     "PutItem": items.put_item,
@@ -122,6 +120,7 @@ class DynamoDB:
         self.carried = CarriedItems(self.database, self._delivered)
         self.indexer = Indexer(self.database)
         self.sweeper = ttl.Sweeper(self.database)
+        self.collector = Collector(self.database, self._settled)
         self.streams = Streams(self.database)  # a service of its own, over the same tables
         operations: dict[str, Operation] = {
             **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
@@ -156,6 +155,9 @@ class DynamoDB:
     def _missing(self, topic: str) -> Sequence[str]:
         return self.missing(topic)
 
+    def _settled(self, topic: str) -> int:
+        return self.settled(topic)
+
     async def _waiting(self, site: str) -> Mapping[str, Waiting]:
         return await self.waiting(site)
 
@@ -175,23 +177,6 @@ class DynamoDB:
                         found = waiting.get(table.topic)
                         self.meter.pending(table.name, region, found.changes if found is not None else 0)
 
-    async def _collect_tombstones(self) -> None:
-        """Deletes tombstones that no older write can need any more (tombstones.py). Runs until cancelled."""
-        database = self.database
-        while True:
-            await database.world.sleep(COLLECT_S)
-            for name in sorted(database.tables):
-                table = database.tables[name]
-                alone = len(table.shared.holders) < 2
-                settled = database.store.stamp().time if alone else self.settled(table.topic)
-                try:
-                    while gone := collected(database.store, table.description.space, table.rows_prefix, settled):
-                        database.store.write(gone)
-                        await database.settle()
-                        await database.world.sleep(0)
-                except ServerFault as fault:  # the disk refused: the next round finds them again
-                    database.world.trace("dynamodb.tombstones", failed=fault.message)
-
     def join(self, journals: Journals) -> None:
         """Gives it the journals of this Region, for tables of strong consistency. Before `start`."""
         self.replicas.strong.serving.journals = journals
@@ -206,7 +191,7 @@ class DynamoDB:
         self.indexer.start()
         self.sweeper.start()
         self.replicas.start()
-        self.database.spawn(self._collect_tombstones(), "tombstones")
+        self.collector.start()
         self.database.spawn(self._count_pending(), "pending replication")
         recovery.start(self.database)
 

@@ -4,8 +4,9 @@
 
 A deletion in a global table leaves a tombstone, so that an older write that arrives later does not bring the item
 back. It may go when no older write can arrive any more, at any replica: once every replica has all changes of every
-other one up to its time (`Replicator.settled`). A replica that is away holds that up, for as long as it is away; one
-that was removed does not, and what it held is not taken for a replica again (`Description.joined`).
+other one up to its time (`Replicator.settled`), and all know each other (collecting.py). A replica that is away holds
+that up, for as long as it is away; one that was removed does not, and what it held is not taken for a replica again
+(`Description.joined`).
 """
 
 from __future__ import annotations
