@@ -93,3 +93,44 @@ def test_what_sam_makes_of_http_apis_is_carried_out() -> None:
     for logical, one in json.loads(expand(raw, {}, "us-east-1"))["Resources"].items():
         assert one["Type"] in HANDLERS, logical
         assert set(one["Properties"]) <= HANDLERS[one["Type"]].properties, logical
+
+
+def sockets(**stage: Any) -> str:
+    api, target = {"Ref": "Api"}, {"Fn::Sub": "integrations/${Integration}"}
+    selection = {"RouteSelectionExpression": "$request.body.action"}
+    resources = {
+        "Api": resource("Api", Name="w", ProtocolType="WEBSOCKET", **selection),
+        "Integration": resource("Integration", ApiId=api, IntegrationType="AWS_PROXY", IntegrationUri=FUNCTION),
+        "Route": resource(
+            "Route", ApiId=api, RouteKey="say", Target=target, RouteResponseSelectionExpression="$default"
+        ),
+        "Answer": resource("RouteResponse", ApiId=api, RouteId={"Ref": "Route"}, RouteResponseKey="$default"),
+        "Deployment": resource("Deployment", ApiId=api) | {"DependsOn": ["Answer"]},
+        "Stage": resource("Stage", ApiId=api, StageName="dev", DeploymentId={"Ref": "Deployment"}, **stage),
+    }
+    return json.dumps({"Resources": resources, "Outputs": {"Id": {"Value": api}}})
+
+
+def test_websocket_apis_and_what_a_stage_no_longer_says(both_worlds: Worlds, desk: Desk) -> None:
+    async def story() -> None:
+        await desk.open()
+        log = {
+            "DestinationArn": "arn:aws:logs:us-east-1:000000000000:log-group:g",
+            "Format": "$context.requestId $context.routeKey",
+        }
+        said = {"AccessLogSettings": log, "RouteSettings": {"say": {"ThrottlingBurstLimit": "5"}}}
+        api = (await desk.create(sockets(**said)))["Outputs"][0]["OutputValue"]
+        stage = await desk.ask("apigatewayv2", "GetStage", ApiId=api, StageName="dev")
+        assert stage["AccessLogSettings"] == log
+        assert stage["RouteSettings"]["say"]["ThrottlingBurstLimit"] == 5
+        route = (await desk.ask("apigatewayv2", "GetRoutes", ApiId=api))["Items"][0]
+        answers = await desk.ask("apigatewayv2", "GetRouteResponses", ApiId=api, RouteId=route["RouteId"])
+        assert [one["RouteResponseKey"] for one in answers["Items"]] == ["$default"]
+        await desk.update(sockets())
+        stage = await desk.ask("apigatewayv2", "GetStage", ApiId=api, StageName="dev")
+        assert ("AccessLogSettings" in stage, stage["RouteSettings"]) == (False, {})
+        await desk.delete()
+        assert (await desk.ask("apigatewayv2", "GetApis"))["Items"] == []
+        await desk.close()
+
+    both_worlds.run(story)

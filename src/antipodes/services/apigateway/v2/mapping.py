@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 import orjson
 
+from antipodes.services.apigateway import jsonpath
 from antipodes.services.apigateway.records import bad_request
 from antipodes.wire.http import Headers, HttpRequest, HttpResponse
 
@@ -30,7 +30,6 @@ VARIABLE = re.compile(
     r"\$\{((?:request|response|context|stageVariables)\.[^}]+)\}"
     r"|\$((?:request|response|context|stageVariables)\.[A-Za-z0-9_\-.\[\]]*[A-Za-z0-9_\-\]])"
 )
-STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 # "The following headers are reserved. You can't configure request or response header mappings for these headers."
 RESERVED = frozenset(
     {
@@ -107,22 +106,17 @@ def changed_response(changes: tuple[Change, ...], response: HttpResponse, lookup
 
 
 def in_body(body: bytes, path: str) -> str | None:
-    """What a path ("user.id", "items[0].name") finds in a JSON body, as text."""
-    try:
-        found: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
+    """What a JSON path ("user.id", "items[0].name") finds in a JSON body, as text. Recursive descent and filters are
+    not for parameter mappings (the guide): they find nothing."""
+    if ".." in path or "?(" in path:
         return None
-    for match in STEP.finditer(path):
-        name, index = match[1], match[2]
-        if name is not None and isinstance(found, dict):
-            found = found.get(name)
-        elif index is not None and isinstance(found, list) and int(index) < len(found):
-            found = found[int(index)]
-        else:
-            return None
-    if found is None or isinstance(found, str):
-        return found
-    return orjson.dumps(found).decode()
+    try:
+        found = jsonpath.found(orjson.loads(body), f"$.{path}")
+    except (orjson.JSONDecodeError, jsonpath.BadPath):
+        return None
+    if found is None or found is jsonpath.MISSING:
+        return None
+    return found if isinstance(found, str) else orjson.dumps(found).decode()
 
 
 def joined(headers: Headers, name: str) -> str | None:
