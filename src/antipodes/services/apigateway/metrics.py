@@ -90,21 +90,33 @@ class Tally:
 
     def _fold(self) -> None:
         requests, self._requests = self._requests, []
-        names = self.names
+        if not requests:
+            return
+        names, latencies = self.names, self._of("Latency", "Milliseconds")
+        client = server = 0
         for status, latency_s, integration_s, size_bytes in requests:
-            self._add("Count", "Count", 1.0)
-            # Zeroes count too: the average of these metrics is the rate of errors.
-            self._add(names.client_errors, "Count", 1.0 if 400 <= status < 500 else 0.0)
-            self._add(names.server_errors, "Count", 1.0 if status >= 500 else 0.0)
-            self._add("Latency", "Milliseconds", _ms(latency_s))
+            if status >= 400:
+                server += status >= 500
+                client += status < 500
+            value = _ms(latency_s)
+            latencies[value] = latencies.get(value, 0) + 1
             if integration_s >= 0:
                 self._add("IntegrationLatency", "Milliseconds", _ms(integration_s))
             if names.bytes:
                 self._add(names.bytes, "Bytes", float(size_bytes))
+        self._add("Count", "Count", 1.0, len(requests))
+        # Zeroes count too: the average of these metrics is the rate of errors.
+        for name, errors in ((names.client_errors, client), (names.server_errors, server)):
+            self._add(name, "Count", 1.0, errors)
+            self._add(name, "Count", 0.0, len(requests) - errors)
 
-    def _add(self, metric: str, unit: str, value: float) -> None:
-        counts = self._values.setdefault((metric, unit), {})
-        counts[value] = counts.get(value, 0) + 1
+    def _of(self, metric: str, unit: str) -> dict[float, int]:
+        return self._values.setdefault((metric, unit), {})
+
+    def _add(self, metric: str, unit: str, value: float, times: int = 1) -> None:
+        if times:
+            counts = self._of(metric, unit)
+            counts[value] = counts.get(value, 0) + times
 
 
 class ApiMeter:
@@ -154,5 +166,6 @@ class ApiMeter:
 
 
 def _ms(seconds: float) -> float:
-    """Milliseconds, to three digits: few different values, so that they are summed."""
-    return float(f"{seconds * 1000.0:.3g}")
+    """Milliseconds, to about three digits: few different values, so that they are summed."""
+    ms = seconds * 1000.0
+    return round(ms, 2 if ms < 10.0 else 1 if ms < 100.0 else 0)

@@ -20,6 +20,7 @@ import asyncio
 import base64
 import dataclasses
 import logging
+from itertools import chain
 from types import MappingProxyType
 
 import msgspec
@@ -123,7 +124,7 @@ class HttpDataPlane:
                 return HttpResponse(204, preflight)
         if len(request.body) > BODY_LIMIT_BYTES:
             return cors.over(configured, request, _refused(exchange, TOO_LARGE, "Request Entity Too Large"))
-        if len(request.target) + sum(len(name) + len(value) for name, value in request.headers) > HEAD_LIMIT_BYTES:
+        if len(request.target) + sum(map(len, chain.from_iterable(request.headers))) > HEAD_LIMIT_BYTES:
             refusal = _refused(exchange, HEAD_TOO_LARGE, "Request Header Fields Too Large")
             return cors.over(configured, request, refusal)
         routed = prepared.table.match(request.method, path)
