@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from antipodes.wire.errors import ClientFault
-from tests.lambda_.conftest import ROLE, Play, Room
+from tests.lambda_.conftest import ROLE, Play, Room, play_simulated
 
 ECHO = """
 import os
@@ -220,6 +220,24 @@ def test_reserved_concurrency_bounds_a_function(play: Play) -> None:
         await first
 
     play(story)
+
+
+def test_of_five_hundred_requests_at_once_fifty_run_and_the_others_are_throttled() -> None:
+    async def story(room: Room) -> None:
+        await room.create("f", "import time\ndef handler(e, c):\n    time.sleep(1)\n    return 1\n", Timeout=20)
+        await room.ask("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=50)
+        ended = await asyncio.gather(*(invoked(room, "f") for _ in range(500)), return_exceptions=True)
+        assert [one[1] for one in ended if not isinstance(one, BaseException)] == [1] * 50
+        refused = [one for one in ended if isinstance(one, ClientFault)]
+        assert len(refused) == 450
+        reasons = {(one.status, one.extra["Reason"]) for one in refused}
+        assert reasons == {(429, "ReservedFunctionConcurrentInvocationLimitExceeded")}
+        stats = room.service.stats()[0]
+        assert (stats.environments, stats.busy) == (50, 0)
+        await room.ask("DeleteFunction", FunctionName="f")
+        assert room.service.stats() == []
+
+    play_simulated(story)
 
 
 def test_idle_environments_are_reaped(play: Play) -> None:
