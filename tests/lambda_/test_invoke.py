@@ -234,6 +234,7 @@ def test_of_five_hundred_requests_at_once_fifty_run_and_the_others_are_throttled
         assert reasons == {(429, "ReservedFunctionConcurrentInvocationLimitExceeded")}
         stats = room.service.stats()[0]
         assert (stats.environments, stats.busy) == (50, 0)
+        assert sorted(stats.zones.values()) == [16, 17, 17]
         await room.ask("DeleteFunction", FunctionName="f")
         assert room.service.stats() == []
 

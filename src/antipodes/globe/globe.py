@@ -36,6 +36,7 @@ class FunctionStatus(msgspec.Struct, frozen=True):
     busy: int
     invocations: int
     errors: int
+    zones: dict[str, int] = {}  # Availability Zone -> environments in it
 
 
 class RegionStatus(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ def region_status(status: RegionStatus, report: RegionReport) -> RegionStatus:
             PeerStatus(p.peer, p.connected, p.behind, p.lag_ms, p.lag_p50_ms, p.lag_p99_ms) for p in report.peers
         ),
         functions=tuple(
-            FunctionStatus(f.name, f.environments, f.busy, f.invocations, f.errors) for f in report.functions
+            FunctionStatus(f.name, f.environments, f.busy, f.invocations, f.errors, f.zones) for f in report.functions
         ),
         tables=report.tables,
         compiled=report.compiled,

@@ -34,6 +34,7 @@ class FunctionReport(msgspec.Struct, frozen=True):
     busy: int
     invocations: int
     errors: int
+    zones: dict[str, int] = {}  # Availability Zone -> environments in it
 
 
 class RegionReport(msgspec.Struct, frozen=True):

@@ -152,7 +152,8 @@ class Region:
             if p.peer != GLOBE
         )
         functions = tuple(
-            FunctionReport(f.name, f.environments, f.busy, f.invocations, f.errors) for f in self._lambda.stats()
+            FunctionReport(f.name, f.environments, f.busy, f.invocations, f.errors, f.zones)
+            for f in self._lambda.stats()
         )
         return RegionReport(peers, functions, self._dynamodb.table_sizes(), heads.COMPILED and raw_items.COMPILED)
 

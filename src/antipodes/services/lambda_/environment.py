@@ -45,6 +45,7 @@ class Plan:
     variables: Callable[[str], dict[str, str]]  # (host:port of the Runtime API) -> environment variables
     provisioned: bool = False
     stamp: int = 0  # of the folder, where the code is one
+    zone: str = ""  # the Availability Zone that it stands in
 
 
 class Environment:

@@ -218,8 +218,10 @@ class Pool:
             )
 
         code, layers = self._code_of(configuration)
+        living = [one.plan.zone for one in self.tally(name).environments if not one.gone]
+        zone = pool_rules.zone([self._region + letter for letter in pool_rules.ZONES], living)
         stamp = self._stamp(configuration.folder) if configuration.folder else 0
-        plan = Plan(name, configuration, code, layers, self._started, stream, variables, provisioned, stamp)
+        plan = Plan(name, configuration, code, layers, self._started, stream, variables, provisioned, stamp, zone)
         return Environment(self._world, plan, self._logs, self._released, self._prepared)
 
     def _prepared(self, environment: Environment) -> None:

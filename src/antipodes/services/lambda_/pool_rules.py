@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ACCOUNT_CONCURRENCY = 1000
+ZONES = "abc"  # of a Region, by the last letter of their names; no fault here takes a single one
 UNRESERVED_MINIMUM = 100  # reserved concurrency must leave that much to the account
 
 RESERVED_EXCEEDED = "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -38,6 +39,11 @@ def refusal(load: Load) -> str | None:
 def reservable(account: int, reserved_by_others: int) -> int:
     """How much a function may reserve at most."""
     return account - UNRESERVED_MINIMUM - reserved_by_others
+
+
+def zone(zones: Sequence[str], living: Sequence[str]) -> str:
+    """Where a function's next environment is started: in the first of the zones that has the fewest of its own."""
+    return min(zones, key=living.count)
 
 
 def expired(idle_since: Sequence[float], now: float, idle_s: float) -> int:

@@ -94,6 +94,7 @@ class FunctionStats:
     invocations: int  # since the Region started
     errors: int
     cold_starts: int
+    zones: dict[str, int]  # Availability Zone -> environments in it
 
 
 def _checked(operation: Operation) -> Operation:
@@ -162,6 +163,8 @@ class Lambda:
         found = []
         for name in sorted(self._catalogue.functions):
             tally = self._catalogue.pool.tally(name)
-            alive = sum(1 for environment in tally.environments if not environment.gone)
-            found.append(FunctionStats(name, alive, tally.busy, tally.invocations, tally.errors, tally.cold_starts))
+            places = sorted(environment.plan.zone for environment in tally.environments if not environment.gone)
+            zones = {zone: places.count(zone) for zone in places}
+            counts = (tally.busy, tally.invocations, tally.errors, tally.cold_starts)
+            found.append(FunctionStats(name, len(places), *counts, zones))
         return found
