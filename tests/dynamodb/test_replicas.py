@@ -388,6 +388,21 @@ def test_a_replica_that_goes_sends_first_what_it_has(run: Run) -> None:
     run(story)
 
 
+def test_a_deletion_that_the_disk_refuses_does_not_happen_later(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        east = await planet.start(EAST)
+        await make_table(east)
+        await ask(east, "PutItem", item("kept"))
+        planet.disks[EAST].space.full = True
+        assert (await refused(east, "DeleteTable", NAME))[0] == "InternalServerError"
+        planet.disks[EAST].space.full = False
+        for _ in range(20):  # as long as a deletion takes, many times over
+            await planet.worlds[EAST].sleep(0.001)
+        assert (await ask(east, "GetItem", KEY))["Item"]["v"] == {"S": "kept"}
+
+    run(story)
+
+
 def test_a_protected_replica_is_not_removed(run: Run) -> None:
     async def story(planet: Planet) -> None:
         east, west = await everywhere(planet, EAST, WEST)

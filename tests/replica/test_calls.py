@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from antipodes.replica import calls
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.calls import PURPOSE, CallClient, CallFailed, CallServer
 from antipodes.world.world import ConnectionLost, Refused, Unreachable, World
@@ -98,6 +99,19 @@ def test_nobody_there_a_partition_and_a_late_answer(both_worlds: Worlds) -> None
         client.close()
 
     both_worlds.run(story, failures_expected=True)
+
+
+def test_a_dial_is_given_up_before_a_patient_caller(both_worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "DIAL_TIMEOUT_S", 0.3)
+
+    async def story() -> None:
+        _, client = await pair(both_worlds)
+        both_worlds.links.partition("us-east-1", FAR)
+        with pytest.raises(Unreachable, match=r"within 0\.3 s"):
+            await client.call(FAR, {"say": 1}, timeout_s=30)
+        client.close()
+
+    both_worlds.run(story)
 
 
 def test_calls_under_way_fail_when_the_connection_breaks(both_worlds: Worlds) -> None:

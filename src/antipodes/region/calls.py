@@ -21,6 +21,8 @@ from antipodes.world.world import NetworkError, World
 log = logging.getLogger("antipodes.region")
 
 CALL_TIMEOUT_S = 30.0
+# Answered at once, and asked again by who asks: an answer that does not come was lost with its link.
+PATIENCE_S = {"ReplicaSync": 5.0, "ReplicaDescriptors": 5.0}
 
 
 class Calls:
@@ -58,7 +60,7 @@ class Calls:
         assert self._client is not None, "join comes before the first call"
         message = {"service": service, "operation": operation, "params": params}
         try:
-            answer = await self._client.call(region, message, CALL_TIMEOUT_S)
+            answer = await self._client.call(region, message, PATIENCE_S.get(operation, CALL_TIMEOUT_S))
         except (NetworkError, CallFailed) as error:
             raise ServerFault(
                 "RegionUnavailable", f"{region} cannot be reached from {self._world.site}: {error}", status=503

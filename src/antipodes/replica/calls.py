@@ -16,6 +16,7 @@ from antipodes.replica.backbone import Backbone, Channel
 from antipodes.world.world import ConnectionLost, Unreachable, World
 
 PURPOSE = "call"
+DIAL_TIMEOUT_S = 4.0  # however long the caller would wait: the next call may find the link mended
 
 Message = dict[str, Any]
 Answerer = Callable[[Message], Awaitable[Mapping[str, Any]]]
@@ -111,7 +112,7 @@ class CallClient:
         line: _Line | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                line = await self._line(site, timeout_s)
+                line = await self._line(site, min(timeout_s, DIAL_TIMEOUT_S))
                 return await self._ask(line, dict(message))
         except TimeoutError:
             if line is not None and line.heard_at <= begun:

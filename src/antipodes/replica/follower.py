@@ -169,11 +169,13 @@ class Follower:
             for topic in sorted(self._carried[service].topics())
             if self.peer in self._carried[service].holders(topic)
         )
+        gone = [topic for topic in self._progress if topic not in held]
+        if gone:
+            self.forget(gone)
         if held == self._held:
             return
-        gone = [topic for topic in self._progress if topic not in held]
         self._held = held
-        self.forget(gone)
+        self._work.set()
         if self._channel is not None and self._welcomed:
             try:
                 self._channel.send(Holding(held))

@@ -27,7 +27,7 @@ class CarriedItems:
         shared = table.shared
         if table.description.status == "DELETING":
             mine = shared.members.get(self._database.region)
-            return shared.carriers if mine is not None and mine.state == "leaving" else ()
+            return shared.carriers if mine is not None and mine.state in {"leaving", "joining"} else ()
         return shared.carriers or (self._database.region,)
 
     def topics(self) -> Iterable[str]:

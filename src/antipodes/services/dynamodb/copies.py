@@ -106,8 +106,8 @@ def disappear(database: Database, name: str, space: str) -> None:
 
     async def step() -> None:
         table = database.tables.get(name)
-        if table is None or table.description.space != space:
-            return
+        if table is None or table.description.space != space or not _going(table.description, database.region):
+            return  # also where the disk took back what had told it to go
         shared = table.shared
         left = [(LEFT + shared.group.encode(), _encode(shared))] if shared.members else []
         backup = left_behind(database, table)
@@ -122,6 +122,13 @@ def disappear(database: Database, name: str, space: str) -> None:
     database.spawn(wait(), f"{name} disappears")
 
 
+def _going(description: Description, region: str) -> bool:
+    """Whether a copy may be taken away: it is DELETING, and not one that must say first that it has gone."""
+    mine = description.shared.members.get(region)
+    leaving = mine is not None and mine.state == "leaving" and description.shared.charter is None
+    return description.status == "DELETING" and not leaving
+
+
 def resume(database: Database) -> None:
     """Goes on with what was under way when the Region stopped."""
     for name in sorted(database.tables):
@@ -129,7 +136,7 @@ def resume(database: Database) -> None:
         mine = description.shared.members.get(database.region)
         going = {"joining", "leaving"} if description.shared.charter is None else {"joining"}
         if mine is not None and mine.state in going:
-            continue  # replicas.py goes on with it
+            continue  # replicas.py goes on with it, whichever way
         if description.status == "CREATING" and (description.restored is None or not description.restored.running):
             become_active(database, name, description.space)
         elif description.status == "DELETING":

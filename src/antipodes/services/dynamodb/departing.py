@@ -53,20 +53,26 @@ class Departing:
                 if table is None:
                     return
                 if not await self._lacking(table) or database.world.monotonic() >= deadline:
-                    self._departed(table)
-                    await database.settle()
+                    if (table := self._going(name, space)) is not None:  # others ran meanwhile
+                        self._departed(table)
+                        await database.settle()
                     return
             except ServerFault:  # the disk refused: the table was read from it anew
                 pass
             await database.world.sleep(LOOK_S)
 
     def _going(self, name: str, space: str) -> Table | None:
+        """The copy while it is DELETING; None: it is no more, or the disk took back what had told it to go."""
         table = self._database.tables.get(name)
-        return table if table is not None and table.description.space == space else None
+        if table is None or table.description.space != space or table.description.status != "DELETING":
+            return None
+        return table
 
     async def _lacking(self, table: Table) -> bool:
         """Whether another replica has not got all that was written here."""
         for region in table.shared.holders:
+            if region == table.region:
+                continue  # it is to have another copy
             waiting = (await self._waiting(region)).get(table.topic)
             if waiting is not None and waiting.changes:
                 return True

@@ -77,11 +77,16 @@ class News:
         return next(iter(self._store.range(prefix, after_prefix(prefix))), None)
 
     async def _tell(self, region: str) -> None:
-        """Delivers all news for a Region, however long it takes."""
+        """Delivers all news for a Region, however long it takes.
+
+        What is told is on disk: what a failing disk took back here, and others had heard, would be true only there.
+        """
         wait_s = FIRST_RETRY_S
-        while (news := self._next(region)) is not None:
+        while self._next(region) is not None:
             try:
-                await self._deliver(region, *news)
+                await self._database.settle()
+                if (news := self._next(region)) is not None:
+                    await self._deliver(region, *news)
                 wait_s = FIRST_RETRY_S
             except AwsError as fault:  # out of reach, busy, or a disk that refuses: here or there
                 self._world.trace("dynamodb.news", to=region, failed=fault.message)

@@ -241,10 +241,12 @@ class Replicas:
         self.departing.begin(table.name, table.description.space)
 
     def _departed(self, table: Table) -> None:
-        """The others have what was written here, or cannot be waited for any longer."""
-        shared = self._with(table.shared, self.region, "gone")
-        self.keep(msgspec.structs.replace(table.description, shared=shared))
-        self.changed()
+        """The others have what was written here, or cannot be waited for any longer. A copy from before the Region was
+        told to come again goes without a word: the Region is about to have another one."""
+        if table.shared.members[self.region].state == "leaving":
+            shared = self._with(table.shared, self.region, "gone")
+            self.keep(msgspec.structs.replace(table.description, shared=shared))
+            self.changed()
         disappear(self.database, table.name, table.description.space)
 
     # What this Region hears
@@ -277,8 +279,9 @@ class Replicas:
             return self._part(table, known) if known.common else self._leave(table, known)
         if mine.state == "joining" and mine.left > table.description.joined:
             # It was told to leave while it was away, and to come again. What it holds is of the time before.
-            self.database.keep(msgspec.structs.replace(table.description, status="DELETING"))
-            disappear(self.database, table.name, table.description.space)
+            # What it wrote until it heard of it was acknowledged, and is sent to the others before it goes.
+            self.database.keep(msgspec.structs.replace(table.description, shared=known, status="DELETING"))
+            self.departing.begin(table.name, table.description.space)
             raise ClientFault("ResourceInUseException", f"Table is being deleted: {table.name}")
         if mine.state == "failed" or (mine.state == "joining" and table.description.status == "ACTIVE"):
             known = self._with(known, self.region, "active")
@@ -343,6 +346,7 @@ class Replicas:
             raise ValidationException(ALREADY_TABLES)
         made = new_copy(self.database, known, kms_key=key_here(self.database, known))
         description = msgspec.structs.replace(made, joined=mine.joined)
+        self.on_change()  # while the table is not here: how far an earlier copy was is not how far this one is
         self.keep(description)
         if mine.state == "joining":
             self.joining.begin(known.name, description.space)
@@ -375,7 +379,7 @@ class Replicas:
             if mine is not None and mine.state == "joining" and table.description.status == "CREATING":
                 self.joining.begin(name, table.description.space)
             going = table.shared.charter is None and table.description.status == "DELETING"
-            if mine is not None and mine.state == "leaving" and going:
+            if mine is not None and mine.state in {"leaving", "joining"} and going:
                 self.departing.begin(name, table.description.space)
         self.strong.start()
         self.changed()
