@@ -154,6 +154,47 @@ def run(
     )
 
 
+def paced(ends: Sequence[tuple[str, int, Sequence[bytes]]], per_second: float, seconds: float) -> tuple[int, float]:
+    """So many requests a second, whether or not the last ones are answered: evenly spaced, each to the next of `ends`
+    (host, port, its requests), on a connection that is free (a new one, if none is). (Answers, seconds it took).
+
+    Sleeps between them, by the millisecond. Raises ValueError: an answer that is not 200.
+    """
+    clock, sent, answered = time.perf_counter, 0, 0
+    free: list[list[Connection]] = [[] for _ in ends]
+    busy: dict[int, tuple[Connection, int]] = {}
+    with select.epoll() as poll:
+        begin = clock()
+        while True:
+            due = int(min(clock() - begin, seconds) * per_second)
+            while sent < due:
+                number = sent % len(ends)
+                host, port, requests = ends[number]
+                if not free[number]:
+                    free[number].append(Connection(host, port))
+                    poll.register(free[number][0].socket, select.EPOLLIN)
+                connection = free[number].pop()
+                busy[connection.socket.fileno()] = connection, number
+                connection.socket.sendall(requests[sent // len(ends) % len(requests)])
+                sent += 1
+            if due >= int(seconds * per_second) and not busy:
+                break
+            wait_s = (sent + 1) / per_second - (clock() - begin)
+            for descriptor, _ in poll.poll(max(0.001, wait_s)):
+                connection, number = busy[descriptor]
+                connection.buffer += connection.socket.recv(1 << 16)
+                if is_whole(connection.buffer):
+                    if not connection.buffer.startswith(b"HTTP/1.1 200"):
+                        raise ValueError(connection.buffer[:1000])
+                    connection.buffer = b""
+                    free[number].append(busy.pop(descriptor)[0])
+                    answered += 1
+    took_s = clock() - begin
+    for connection in (one for many in free for one in many):
+        connection.socket.close()
+    return answered, took_s
+
+
 def _silence() -> list[tuple[int, int]]:
     raise TimeoutError("no answer for ten seconds")
 

@@ -113,23 +113,15 @@ def _idle_s() -> float:
 
 def lag(planet: planets.Running) -> None:
     """A paced load in each Region; each Region's own figures of the last thousand changes, less the link's delay."""
-    each = WRITES_PER_S // len(REGIONS)
     requests = {region: puts(planet, region, range(2_000)) for region in REGIONS}
     pids = [planet.pid(region) for region in REGIONS]
     with noise("lag", pids):
         meters = [load.CpuMeter(pid) for pid in pids]
-        done: list[int] = []
-        began = time.perf_counter()
-        threads = [
-            threading.Thread(target=paced, args=(planet, region, requests[region], each, LAG_SECONDS, done))
-            for region in REGIONS
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        took_s = time.perf_counter() - began
-        cpu_us = sum(meter.used_s() for meter in meters) / sum(done) * 1e6
+        mine_s = time.process_time()
+        ends = [(planet.address(region), planet.port, requests[region]) for region in REGIONS]
+        done, took_s = load.paced(ends, WRITES_PER_S, LAG_SECONDS)
+        mine_s = time.process_time() - mine_s
+        cpu_us = sum(meter.used_s() for meter in meters) / done * 1e6
     for region, peers in status(planet).items():
         for peer, seen in peers.items():
             link = geography.round_trip_ms(peer, region) / 2
@@ -138,30 +130,9 @@ def lag(planet: planets.Running) -> None:
                 f"p50 {seen['lag_p50_ms'] - link:5.1f} ms, p99 {seen['lag_p99_ms'] - link:5.1f} ms"
             )
     print(
-        f"lag          {sum(done) / took_s:,.0f} writes/s (wanted: {WRITES_PER_S:,}) over three Regions, each to two "
-        f"others: {cpu_us:.0f} us CPU a write in all"
+        f"lag          {done / took_s:,.0f} writes/s (wanted: {WRITES_PER_S:,}) over three Regions, each to two "
+        f"others: {cpu_us:.0f} us CPU a write in all, and {mine_s / done * 1e6:.0f} in the client"
     )
-
-
-def paced(
-    planet: planets.Running, region: str, requests: list[bytes], per_second: int, seconds: float, done: list[int]
-) -> None:
-    """One connection that sends so many requests a second, a few at a time; notes how many it was."""
-    step = 0.01
-    for_step, number = per_second * step, 0.0
-    end = time.perf_counter() + seconds
-    connection = load.Connection(planet.address(region), planet.port)
-    due = time.perf_counter()
-    while due < end:
-        before, number = int(number), number + for_step
-        for one in range(before, int(number)):
-            connection.socket.sendall(requests[one % len(requests)])
-            answer = b""
-            while not load.is_whole(answer):
-                answer += connection.socket.recv(1 << 16)
-        due += step
-        time.sleep(max(0.0, due - time.perf_counter()))
-    done.append(int(number))
 
 
 def rate(planet: planets.Running, seconds: float = 12.0) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from antipodes.replica import leader
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.leader import beginning, cut, lags_of, times_of
-from antipodes.replica.messages import SNAPSHOT, Copy, Follow, Taken, part_decoder, size_bytes
+from antipodes.replica.messages import SNAPSHOT, Batch, Copy, Follow, Taken, part_decoder, size_bytes
 from antipodes.replica.replicator import settled_time, trim_position
 from antipodes.store.records import Change, Logged, Version
 from antipodes.store.store import Store
+from antipodes.wire.framing import encode_frame
 from antipodes.world.simulated import Simulation
+from tests.replica.planet import SITES, ToyPlanet, story
 from tests.replica.toy import Toy
 
 
@@ -115,6 +119,54 @@ def test_a_copy_waits_until_what_it_holds_is_durable() -> None:
         await toy.put("toy/t", b"k", b"v")
 
     simulation.run(main())
+
+
+def test_followers_that_keep_up_are_sent_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[Batch] = []
+
+    def counted(message: object) -> bytes:
+        assert isinstance(message, Batch)
+        encoded.append(message)
+        return encode_frame(message)
+
+    monkeypatch.setattr(leader, "encode_frame", counted)
+
+    async def tell(planet: ToyPlanet, chance: object) -> None:
+        await planet.share("toy/t", *SITES)
+        world = planet.simulation.world(SITES[0])
+        await world.sleep(3)
+        for number in range(20):
+            await planet.at(SITES[0], planet._put(SITES[0], "toy/t", b"%d" % number, b"v"))
+        await world.sleep(1)
+        assert all(len(planet.up[site].toy.cells("toy/t")) == 20 for site in SITES)
+        assert sum(len(batch.changes) for batch in encoded) == 20, "once for both"
+
+    story(8, tell)
+
+
+def test_what_follows_a_change_closely_travels_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader, "GATHER_S", 0.1)
+
+    async def tell(planet: ToyPlanet, chance: object) -> None:
+        await planet.share("toy/t", *SITES)
+        world, far = planet.simulation.world(SITES[0]), planet.up[SITES[1]]
+        await world.sleep(3)
+        taken: list[float] = []
+        merge = far.toy.merge
+
+        def counted(topic: str, change: Change) -> None:
+            taken.append(planet.simulation.elapsed_s)
+            merge(topic, change)
+
+        far.toy.merge = counted  # type: ignore[method-assign]
+        for number in range(20):
+            planet.put(SITES[0], "toy/t", b"%d" % number, b"v")
+            await world.sleep(0.004)
+        await world.sleep(1)
+        assert len(taken) == 20
+        assert len(dict.fromkeys(taken)) == 2, "the first at once, and all others 0.1 s later"
+
+    story(9, tell)
 
 
 def test_what_is_not_old_enough_is_kept_whatever_else_holds() -> None:

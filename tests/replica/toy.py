@@ -70,7 +70,8 @@ class Toy:
         found = self.store.get(row)
         if found is not None and msgspec.msgpack.decode(found, type=Cell).version >= change.version:
             return
-        self.store.write([(row, msgspec.msgpack.encode(Cell(change.version, change.value)))], [change])
+        rows = [(row, msgspec.msgpack.encode(Cell(change.version, change.value)))]
+        self.store.write(rows, [change], patient=True)
 
     def delivered(self, topic: str, site: str, lags: Lags) -> None:
         self.lags.append((topic, site, lags))

@@ -96,6 +96,44 @@ def test_all_writes_of_one_turn_share_one_sync(site: Site, monkeypatch: pytest.M
     run(story)
 
 
+def test_a_patient_write_goes_with_the_next_sync_or_alone_and_who_waits_hurries_it(site: Site) -> None:
+    async def story() -> None:
+        store = site.open()
+        told: list[object] = []
+
+        def patiently(key: bytes) -> None:
+            store.write([(key, b"v")], patient=True)
+            store.when_durable(told.append, patient=True)
+
+        patiently(b"a")
+        await turns(3)
+        assert (store.settled, told) == (False, [])
+        store.write([(b"b", b"v")])
+        await turns(3)
+        assert (store.settled, told) == (True, [None]), "company came"
+        patiently(b"c")
+        while not store.settled:  # noqa: ASYNC110  (who waits otherwise hurries it)
+            await asyncio.sleep(0.001)
+        assert told == [None, None], "none came"
+        patiently(b"d")
+        await store.durable()
+        assert told == [None, None, None]
+        patiently(b"e")
+        store.when_durable(told.append)
+        await turns(3)
+        assert told[3:] == [None, None]
+        store.close()
+        again = site.open()
+        assert [key for key, _ in again.range(b"a", b"f")] == [b"a", b"b", b"c", b"d", b"e"]
+        again.close()
+
+    async def turns(count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    run(story)
+
+
 def test_grown_wakes_when_the_log_passes_the_position(site: Site) -> None:
     async def story() -> None:
         store = site.open()

@@ -50,6 +50,10 @@ class Channel:
         """Queues a message. Raises ConnectionLost when the connection is known to be broken; FrameError: too long."""
         self._write(encode_frame(message))
 
+    def send_frame(self, frame: bytes) -> None:
+        """Queues a message that is encoded already. Raises ConnectionLost as `send`."""
+        self._write(frame)
+
     async def receive(self, decoder: msgspec.msgpack.Decoder[T]) -> T:
         """The next message. Raises ConnectionLost: ended, broken, or what came is not of that kind."""
         try:

@@ -12,17 +12,21 @@ past our cursor, a topic that left the stream) removes the progress rows, and th
 If the peer has lost its disk, what it had sent to some sites but not to others survives only at those: then every other
 peer is copied from again as well (`on_disk_lost`).
 
+Nobody waits for a batch that was merged: its commit may wait a moment for that of others' writes (`Store.write`), and
+takes along what else came meanwhile. So a Region that is busy syncs no more often for what comes from elsewhere.
+
 A partition, a dead peer or a failing disk here only delays: the session ends, and is tried again after a backoff.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from antipodes.replica.arrivals import Arrivals
 from antipodes.replica.backbone import Backbone, Channel, Silence
 from antipodes.replica.messages import (
     REPLICATE,
@@ -49,7 +53,7 @@ BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.1, 2.0
 DIAL_TIMEOUT_S = 4.0
 REFUSED_S = 0.5
 TELL_S = 1.0  # what is known of all peers is told so often
-LAGS_KEPT = 1024
+TURN_CHANGES = 256  # merged at most before this site's other work has its turn
 CURSOR_PREFIX = b"replica/cursor/"
 TOPIC_PREFIX = b"replica/topic/"
 
@@ -83,6 +87,16 @@ class Following(msgspec.Struct, frozen=True):
     problem: str  # why the last session ended; "" while all is well
 
 
+class Session:
+    """One connection to the peer."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.changes = 0  # merged since it last let others have their turn
+        self.waits = False  # what is merged is acknowledged when it is durable
+        self.failed: StoreError | None = None  # what was merged did not happen: nothing may be taken on top of it
+
+
 class Follower:
     """Follows one peer. `run` is its task."""
 
@@ -108,7 +122,6 @@ class Follower:
         self._port = port
         self._on_disk_lost = on_disk_lost
         self._heard_of_all = heard
-        self._clock = 0  # the last Batch.clock whose batch is durable here
         self._tell_at = 0.0  # when `heard` is told next
         self._held: tuple[str, ...] = ()
         self._carrying: tuple[str, ...] = ()
@@ -117,7 +130,7 @@ class Follower:
         self._work = asyncio.Event()  # set: topics may need copying
         self._peer_end = 0
         self._applied = 0
-        self._lags_ms: deque[float] = deque(maxlen=LAGS_KEPT)
+        self._arrivals = Arrivals()
         self._problem = ""
         self._cursor = Cursor()
         self._progress: dict[str, Progress] = {}
@@ -143,7 +156,7 @@ class Follower:
 
     def _save_cursor(self, cursor: Cursor) -> None:
         self._cursor = cursor
-        self._store.write([(self._cursor_key, msgspec.msgpack.encode(cursor))])
+        self._store.write([(self._cursor_key, msgspec.msgpack.encode(cursor))], patient=True)
 
     def _save_progress(self, topic: str, progress: Progress) -> None:
         self._progress[topic] = progress
@@ -192,19 +205,19 @@ class Follower:
 
     def heard(self) -> int:
         """All changes of the peer's own up to this time are durable here; 0 while something is still to be copied."""
-        return 0 if self.missing() else self._clock
+        return 0 if self.missing() else self._arrivals.clock
 
     def status(self) -> Following:
-        lags = sorted(self._lags_ms)
+        newest_ms, p50_ms, p99_ms = self._arrivals.lags_ms()
         connected = self._channel is not None and self._welcomed
         return Following(
             peer=self.peer,
             connected=connected,
             position=self._cursor.position,
             behind=max(0, self._peer_end - self._cursor.position) if connected else -1,
-            lag_ms=self._lags_ms[-1] if lags else None,
-            lag_p50_ms=lags[len(lags) // 2] if lags else None,
-            lag_p99_ms=lags[len(lags) * 99 // 100] if lags else None,
+            lag_ms=newest_ms,
+            lag_p50_ms=p50_ms,
+            lag_p99_ms=p99_ms,
             applied=self._applied,
             missing=self.missing(),
             problem=self._problem,
@@ -226,6 +239,8 @@ class Follower:
             if self._welcomed:
                 backoff_s = BACKOFF_FIRST_S
             self._welcomed = False
+            with contextlib.suppress(StoreError):
+                await self._store.durable()
             self._load()  # a failed commit took back what memory thinks was done
             await self._world.sleep(backoff_s * self._world.chance.uniform(0.5, 1.0))
             backoff_s = min(backoff_s * 2, BACKOFF_MOST_S)
@@ -256,12 +271,13 @@ class Follower:
             channel.send(Holding(self._held))
         copier = self._world.spawn(self._copy_topics(welcome.incarnation), f"copies from {self.peer}")
         silence = Silence(channel, SILENCE_S)
+        session = Session(channel)
         try:
             while True:
                 message = await channel.receive(to_follower)
                 silence.broken()
                 if isinstance(message, Batch):
-                    await self._take(channel, message)
+                    await self._take(session, message)
                 elif isinstance(message, Carrying):
                     self._carry(message.topics)
         finally:
@@ -270,7 +286,7 @@ class Follower:
 
     def _begin(self, welcome: Welcome) -> None:
         known = self._cursor.incarnation
-        self._clock = 0
+        self._arrivals.begin()
         if not welcome.resumed:
             self.forget(sorted(self._progress))
             self._save_cursor(Cursor(welcome.incarnation, welcome.position))
@@ -287,22 +303,37 @@ class Follower:
         self._carrying = topics
         self.forget([topic for topic in self._progress if topic not in topics])
 
-    async def _take(self, channel: Channel, batch: Batch) -> None:
-        """Merges a batch and moves the cursor, in one turn; acknowledges when both are durable."""
+    async def _take(self, session: Session, batch: Batch) -> None:
+        """Merges a batch and moves the cursor, in one turn; both are acknowledged when they are durable."""
+        if session.failed is not None:
+            raise session.failed
         self._peer_end = max(batch.end, batch.upto)
         self._merge(batch.changes)
-        if batch.changes:
-            lag_s = self._world.now() - batch.changes[-1].version.seconds
-            self._lags_ms.append(max(0.0, lag_s * 1000))
+        self._arrivals.merged(batch.changes, batch.clock)
         if batch.upto != self._cursor.position:
             self._save_cursor(Cursor(self._cursor.incarnation, batch.upto))
+        if not session.waits:
+            session.waits = True
+            self._store.when_durable(lambda error: self._acknowledge(session, error), patient=True)
+        session.changes += len(batch.changes)
+        if session.changes >= TURN_CHANGES:
+            session.changes = 0
             await self._store.durable()
-        self._clock = batch.clock
+
+    def _acknowledge(self, session: Session, error: StoreError | None) -> None:
+        """All batches that were merged are durable; or with an error: those since the last call did not happen."""
+        session.waits, session.failed = False, error
+        if error is not None:
+            session.channel.close()
+        if error is not None or session.channel is not self._channel:
+            return
         now = self._world.monotonic()
+        self._arrivals.durable(self._world.now())
         heard = self._heard_of_all() if now >= self._tell_at else None
         if heard is not None:
             self._tell_at = now + TELL_S
-        channel.send(Ack(self._cursor.position, self._world.now(), heard))
+        with contextlib.suppress(ConnectionLost):  # the session is about to notice
+            session.channel.send(Ack(self._cursor.position, self._world.now(), heard))
 
     def _merge(self, changes: list[Change]) -> None:
         """Hands changes of topics held here to their owners. (Of others: their copy comes when they are held.)"""

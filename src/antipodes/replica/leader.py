@@ -10,7 +10,8 @@ everybody travels by snapshot, which holds changes of all origins.
 
 A change may be held back for a while before it is shipped (`delays_s`, by service): AWS replicates "typically within a
 second or less", of which distance is the smaller part, and what a Region loses with its disk is what it had not yet
-sent. With no delay a change leaves in the same turn of the loop.
+sent. With no delay a change leaves as soon as it is durable; what follows it within GATHER_S leaves together, because
+a batch has its price at both ends. Followers that stand at the same place are sent the same bytes.
 
 A fault may pause replication to a site (`World.lets_pass`): then nothing but signs of life goes there, which still say
 where the log ends, so that the follower knows how far it is behind. Afterwards the stream goes on within a second.
@@ -22,6 +23,7 @@ A topic joins a follower's stream when both sides name it; the follower is told 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -48,6 +50,7 @@ from antipodes.services.contract import Carried, Lags
 from antipodes.store.engine import StoreError
 from antipodes.store.records import COUNTER_BITS, Change, Logged
 from antipodes.store.store import Store
+from antipodes.wire.framing import encode_frame
 from antipodes.world.world import ConnectionLost, World
 
 BATCH_CHANGES = 256  # a follower applies a batch in one turn of its loop
@@ -55,6 +58,7 @@ BATCH_BYTES = 256 << 10
 COPY_CHANGES = 16  # records asked of a snapshot at a time: they may be large
 PARTS_AHEAD = 32  # of a copy, sent and not yet taken: 8 MiB
 WINDOW_BYTES = 16 << 20  # sent and not acknowledged: 2 s at 8 MB/s, more than any link's round trip
+GATHER_S = 0.002  # between two batches to a follower that keeps up
 HEARTBEAT_S = 1.0
 SILENCE_S = 10.0  # a follower acknowledges every heartbeat: silence means that it is gone
 SKIPPED_BEFORE_PROGRESS = 1000  # a long stretch of others' changes is reported before the heartbeat
@@ -105,13 +109,19 @@ class _Session:
 
     def acknowledged(self, position: int) -> list[dict[str, Lags]]:
         """What was under way up to the position, by topic: commit times in place of lags."""
-        arrived = []
+        arrived, full = [], self.is_full
         while self.under_way and self.under_way[0][0] <= position:
             _, total_bytes, times = self.under_way.popleft()
             self.under_way_bytes -= total_bytes
             arrived.append(times)
-        self.wake.set()
+        if full:
+            self.wake.set()
         return arrived
+
+    @property
+    def is_full(self) -> bool:
+        """As much is under way as may be."""
+        return self.under_way_bytes >= WINDOW_BYTES
 
     def end(self) -> None:
         self.open = False
@@ -119,6 +129,16 @@ class _Session:
         if self._later is not None:
             self._later.cancel()
         self.wake.set()
+
+
+class _Parcel(NamedTuple):
+    """What a stretch of the log comes to for all followers that stand before it and are carried the same topics."""
+
+    changes: list[Change]
+    upto: int
+    total_bytes: int
+    times: dict[str, Lags]
+    frame: bytes  # a Batch
 
 
 def cut(
@@ -182,6 +202,8 @@ class Leader:
         self._store = store
         self._carried = carried
         self._sessions: dict[str, _Session] = {}
+        self._parcel: tuple[tuple[object, ...], _Parcel] | None = None  # the last one, and what it was made of
+        self._woken_at = 0.0  # when the sessions were told of growth
         self.acked: dict[str, int] = {
             key.removeprefix(ACKED_PREFIX).decode(): int(value)
             for key, value in store.range(ACKED_PREFIX, ACKED_PREFIX + b"\xff")
@@ -197,6 +219,10 @@ class Leader:
         store, seen = self._store, self._store.end
         while True:
             await store.grown(seen)
+            early_s = self._woken_at + GATHER_S - self._world.monotonic()
+            if early_s > 0:
+                await self._world.sleep(early_s)
+            self._woken_at = self._world.monotonic()
             before, seen = seen, store.end
             if self._delays_s:
                 self._remember()
@@ -289,38 +315,60 @@ class Leader:
                 channel.send(Carrying(session.carrying))
             if session.scanned < store.begin:
                 return  # trimmed below a follower that was too slow: it comes back and is told to backfill
-            room = session.under_way_bytes < WINDOW_BYTES
             if not self._world.lets_pass(session.site):
                 released, patience_s = session.scanned, HEARTBEAT_S
             else:
                 released, patience_s = self._released(session) if self._delays_s else (store.end, HEARTBEAT_S)
-            count = min(BATCH_CHANGES, released - session.scanned) if room else 0
-            entries = store.changes(session.scanned, count) if count > 0 else []
-            if entries:
-                changes, session.scanned, total_bytes = cut(
-                    entries, self._world.site, frozenset(session.carrying), combine=count == BATCH_CHANGES
-                )
-                if changes or session.scanned - session.told >= SKIPPED_BEFORE_PROGRESS:
-                    self._send(channel, session, changes, total_bytes)
+            count = min(BATCH_CHANGES, released - session.scanned) if not session.is_full else 0
+            if count > 0:
+                parcel = self._next(session, count)
+                session.scanned = parcel.upto
+                if parcel.changes or session.scanned - session.told >= SKIPPED_BEFORE_PROGRESS:
+                    self._send(channel, session, parcel)
                     await channel.drain()
                 continue
             if session.beat_due:
-                self._send(channel, session, [], 0)
+                if session.scanned == store.end and not store.settled:
+                    with contextlib.suppress(StoreError):  # whose write it was is told
+                        await store.durable()  # else a busy site might never say how late it is
+                    if session.scanned < store.end:
+                        continue
+                self._show_life(channel, session)
             if patience_s < HEARTBEAT_S:
                 session.wake_in(patience_s)
             await session.wake.wait()
 
-    def _send(self, channel: Channel, session: _Session, changes: list[Change], total_bytes: int) -> None:
-        if changes:
-            session.clock = changes[-1].version.time
-        elif session.scanned == self._store.end and self._store.settled:
-            session.clock = self._store.stamp().time
-        channel.send(Batch(changes, session.scanned, self._store.end, session.clock))
+    def _next(self, session: _Session, count: int) -> _Parcel:
+        """So many entries of the log, as they go to a follower: to several, mostly."""
+        place = (session.scanned, count, session.carrying, self._store.end)
+        if self._parcel is not None and self._parcel[0] == place:
+            return self._parcel[1]
+        entries = self._store.changes(session.scanned, count)
+        combine = count == BATCH_CHANGES
+        changes, upto, total_bytes = cut(entries, self._world.site, frozenset(session.carrying), combine=combine)
+        frame = encode_frame(Batch(changes, upto, self._store.end, changes[-1].version.time)) if changes else b""
+        parcel = _Parcel(changes, upto, total_bytes, times_of(changes), frame)
+        self._parcel = place, parcel
+        return parcel
+
+    def _send(self, channel: Channel, session: _Session, parcel: _Parcel) -> None:
+        if not parcel.changes:
+            self._show_life(channel, session)
+            return
+        channel.send_frame(parcel.frame)
+        session.clock = parcel.changes[-1].version.time
         session.told = session.scanned
         session.beat_due = False
-        if changes:
-            session.under_way.append((session.scanned, total_bytes, times_of(changes)))
-            session.under_way_bytes += total_bytes
+        session.under_way.append((parcel.upto, parcel.total_bytes, parcel.times))
+        session.under_way_bytes += parcel.total_bytes
+
+    def _show_life(self, channel: Channel, session: _Session) -> None:
+        """Progress, or a sign of life."""
+        if session.scanned == self._store.end and self._store.settled:
+            session.clock = self._store.stamp().time
+        channel.send(Batch([], session.scanned, self._store.end, session.clock))
+        session.told = session.scanned
+        session.beat_due = False
 
     async def _listen(self, channel: Channel, session: _Session) -> None:
         """Takes what the follower says; silence or a break ends the session."""

@@ -72,7 +72,7 @@ class Carried(Protocol):
         ...
 
     def merge(self, topic: str, change: Change) -> None:
-        """Takes a change that came from another site: writes it if it wins. Idempotent, in any order."""
+        """Takes a change that came from another site: writes it (patiently) if it wins. Idempotent, in any order."""
         ...
 
     def topics(self) -> Iterable[str]:

@@ -102,7 +102,8 @@ class Ledger:
         row = self._row(topic, change.key)
         if row is not None and row.version >= change.version:
             return
-        self._store.write([(_row_key(topic, change.key), _encode(Row(change.version, change.value)))], [change])
+        rows = [(_row_key(topic, change.key), _encode(Row(change.version, change.value)))]
+        self._store.write(rows, [change], patient=True)
         if self._watcher is not None:
             self._watcher(topic, change.key, change.value, row.value if row else None)
 

@@ -7,6 +7,9 @@ Group commit. A write is visible at once and joins the open group; the first wri
 everything that is ready in this turn of the event loop, so all requests of the turn share one fsync. The sync runs on
 the loop: with one core a Region, a thread would only add hand-overs, and reads could not use the disk meanwhile anyway.
 
+What nobody waits for need not be synced at once: a patient write leaves its group open for a while, so that others'
+writes take it along. Who cannot wait (`durable`, an impatient write) ends the group in this turn as ever.
+
 A sync that fails takes the whole group back: rows, log, positions. Its waiters get StoreError. Hence the rule for
 callers: `write` and `await durable()` without another await between them, or a failure in between goes unnoticed.
 """
@@ -31,6 +34,7 @@ CLOCK_RESERVE = 50_000 << COUNTER_BITS  # the persisted clock runs at most 50 ms
 TAIL_ENTRIES = 4096  # the newest log entries are kept in memory for those who follow closely...
 TAIL_BYTES = 8 << 20  # ...at most so much of them
 SIMULATED_SYNC_S = 0.002
+PATIENCE_S = 0.002
 TRIM_ENTRIES_PER_SYNC = 2000  # a long log is deleted in slices: no long stop
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -58,6 +62,7 @@ class Store:
         self._tail = _Tail(self._end)
         self._fresh: list[Logged] = []  # logged, not yet durable
         self._dirty = False
+        self._patient = False  # the open group's sync waits for company
         self._scheduled: asyncio.Handle | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._callers: list[Callable[[StoreError | None], None]] = []
@@ -96,11 +101,13 @@ class Store:
         """Rows with start <= key < end, in key order (or reversed). Lazy; not valid across a write: collect first."""
         return self._engine.range(start, end, reverse)
 
-    def write(self, rows: Iterable[tuple[bytes, bytes | None]], changes: Sequence[Change] = ()) -> int:
+    def write(
+        self, rows: Iterable[tuple[bytes, bytes | None]], changes: Sequence[Change] = (), *, patient: bool = False
+    ) -> int:
         """Puts rows (None deletes) and appends changes to the log, atomically, in the open commit group.
 
         Returns the log position of the last change (or the current end of the log). Visible to reads at once;
-        durable after `durable()`.
+        durable after `durable()`. patient: nobody waits for it, so its sync may wait PATIENCE_S for others' writes.
         """
         assert not self._closed, "write to a closed store"
         rows = list(rows)  # a caller's generator that raises leaves nothing behind
@@ -114,7 +121,7 @@ class Store:
             self._clock_ceiling = self._clock.last + CLOCK_RESERVE
             meta["clock"] = str(self._clock_ceiling)
         self._engine.put(rows, records, meta)
-        self._schedule()
+        self._schedule(patient=patient)
         return self._last
 
     @property
@@ -126,6 +133,7 @@ class Store:
         """Returns when everything written before the call is on disk. Never acknowledge a write, nor a read that may
         have seen one (`not settled`), before this returns. Raises StoreError: the write did not happen."""
         if self._dirty:
+            self._hurry()
             loop = asyncio.get_running_loop()
             waiter = loop.create_future() if self._sync_delay_s else Moment(loop=loop)
             self._waiters.append(waiter)
@@ -135,10 +143,12 @@ class Store:
         """`call()` after a group failed, before its waiters hear of it: what was read out of it into memory is void."""
         self._on_taken_back.append(call)
 
-    def when_durable(self, done: Callable[[StoreError | None], None]) -> None:
+    def when_durable(self, done: Callable[[StoreError | None], None], *, patient: bool = False) -> None:
         """As `durable`, for who has no task: `done` is called, when everything written before the call is on disk, or
-        with the error. It must not raise."""
+        with the error. It must not raise. patient: patient writes may wait as long as they would."""
         if self._dirty:
+            if not patient:
+                self._hurry()
             self._callers.append(done)
         else:
             done(None)
@@ -204,25 +214,36 @@ class Store:
             waiter.cancel()
         self._growth.clear()
 
-    def _schedule(self) -> None:
-        """Opens a group, if none is open: its sync runs after all that is ready now."""
+    def _schedule(self, *, patient: bool = False) -> None:
+        """Opens a group, if none is open: its sync runs after all that is ready now, or when patience ends."""
         if self._dirty:
+            if not patient:
+                self._hurry()
             return
-        self._dirty = True
+        self._dirty, self._patient = True, patient
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # a tool without a loop: nobody to share the sync with
             self._sync()
             return
+        delay_s = PATIENCE_S if patient else 0.0
         if self._sync_delay_s:
-            self._scheduled = loop.call_later(
-                self._world.chance.uniform(0, self._sync_delay_s), self._sync, context=self._context
-            )
+            delay_s += self._world.chance.uniform(0, self._sync_delay_s)
+        if delay_s:
+            self._scheduled = loop.call_later(delay_s, self._sync, context=self._context)
         else:
             self._scheduled = loop.call_soon(self._sync, context=self._context)
 
+    def _hurry(self) -> None:
+        """The open group waits for company no longer."""
+        if self._patient and self._scheduled is not None:
+            self._scheduled.cancel()
+            self._dirty = False
+            self._schedule()
+
     def _sync(self) -> None:
         self._scheduled = None
+        self._patient = False
         drop_upto = min(self._begin, self._dropped + TRIM_ENTRIES_PER_SYNC)
         if drop_upto > self._dropped:
             self._engine.drop_records(drop_upto)

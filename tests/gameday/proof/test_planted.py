@@ -16,8 +16,7 @@ from antipodes.gameday.disaster import draw
 from antipodes.gameday.proof.experiment import Experiment, drawn
 from antipodes.gameday.proof.simulated import prove
 from antipodes.gameday.proof.strikes import Kill, Strike
-from antipodes.replica.backbone import Channel
-from antipodes.replica.follower import Cursor, Follower
+from antipodes.replica.follower import Cursor, Follower, Session
 from antipodes.replica.messages import Batch
 from antipodes.services.dynamodb import rows
 from antipodes.services.dynamodb.database import Database, Table
@@ -74,11 +73,11 @@ def cursor_first(patch: pytest.MonkeyPatch) -> None:
     """The cursor is durable before the changes that it covers."""
     right = Follower._take
 
-    async def wrong(self: Follower, channel: Channel, batch: Batch) -> None:
+    async def wrong(self: Follower, session: Session, batch: Batch) -> None:
         if batch.upto != self._cursor.position:
             self._save_cursor(Cursor(self._cursor.incarnation, batch.upto))
             await self._store.durable()
-        await right(self, channel, batch)
+        await right(self, session, batch)
 
     patch.setattr(Follower, "_take", wrong)
 

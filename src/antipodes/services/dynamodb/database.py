@@ -408,7 +408,7 @@ class Database:
                 changed += table.conflicts(self.store).rows_for(change.key, lost, won, self.world.now())
             if held > change.version:
                 if changed:
-                    self.store.write(changed)
+                    self.store.write(changed, patient=True)
                 return
         live = not rows.is_tombstone(new)
         item = rows.item_of(new) if live and table.orders else ({} if live else None)
@@ -421,7 +421,7 @@ class Database:
         self._collect(write, new, change.version, changed, changes)
         if old is None and not live:
             changes.clear()  # nothing was there: perhaps its tombstone was collected here, and not yet elsewhere
-        self.store.write(changed, changes)
+        self.store.write(changed, changes, patient=True)
 
     def ordered(
         self,
