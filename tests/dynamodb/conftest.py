@@ -118,8 +118,7 @@ class Planet:
                 changes = self.services[source].carried.snapshot(topic, b"", 100_000)
                 for target in self.services[source].carried.holders(topic):
                     if target != source and target in self.services:
-                        for change in changes:
-                            self.services[target].carried.merge(topic, change)
+                        self.services[target].carried.merge(topic, changes)
 
 
 async def ask(service: DynamoDB, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from antipodes.services.dynamodb import conflicts, rows
+from antipodes.services.dynamodb import conflicts, keys, rows
 from antipodes.services.dynamodb.conflicts import Conflict, together
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.dynamodb.tombstones import collected
-from antipodes.store.records import Version
-from tests.dynamodb.conftest import Planet, ask
+from antipodes.store.records import Change, Version
+from tests.dynamodb.conftest import REGIONS, Planet, ask, make_table
 from tests.dynamodb.test_replicas import EAST, EUROPE, KEY, NAME, WEST, everywhere, item
 
 Run = Callable[[Callable[[Planet], Awaitable[None]]], None]
@@ -66,6 +69,54 @@ def test_a_write_on_top_of_what_was_seen_is_no_conflict(run: Run) -> None:
     run(story)
 
 
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 4), st.sampled_from(REGIONS[1:]), st.booleans())))
+def test_changes_that_are_taken_together_come_to_what_they_come_to_one_by_one(
+    drawn: list[tuple[str, int, str, bool]],
+) -> None:
+    """Several of one item, conflicts among them, the same one twice."""
+
+    async def taken(planet: Planet, lots: list[list[Change]]) -> tuple[object, ...]:
+        service = await planet.start(EAST)
+        await make_table(service)
+        await service.stop()  # no task collects tombstones meanwhile
+        database = service.database
+        table = database.tables["Things"]
+        table.replicated = table.logged = True
+        for lot in lots:
+            database.merge(table, [msgspec.structs.replace(change, topic=table.topic) for change in lot])
+        await database.store.durable()
+        space = table.description.space.encode()
+        kept = [(key.replace(space, b""), row) for key, row in database.store.range(b"dynamodb/item/", b"dynamodb/j")]
+        graves = [key.replace(space, b"") for key, _ in database.store.range(b"dynamodb/tomb", b"dynamodb/tomc")]
+        told = [
+            (one.change.key, one.change.version, one.change.value)
+            for one in database.store.changes(0, 1000)
+            if one.change.topic == table.topic
+        ]
+        seen = [(one.key, one.lost, one.won) for one in table.conflicts(database.store).all()]
+        return kept, graves, told, seen, table.items, table.size_bytes
+
+    async def story() -> None:
+        planets = [Planet(), Planet()]
+        changes = [made(*one) for one in drawn]
+        try:
+            together = await taken(planets[0], [changes])
+            assert together == await taken(planets[1], [[change] for change in changes])
+        finally:
+            for planet in planets:
+                await planet.stop_all()
+
+    asyncio.run(story())
+
+
+def made(key: str, time: int, region: str, deleted: bool) -> Change:
+    version = Version(time << 12, region)
+    body = b'{"pk":{"S":"%b"},"v":{"S":"%d %b"}}' % (key.encode(), time, region.encode())
+    row = rows.tombstone_row(version) if deleted else rows.item_row(version, len(body), body)
+    return Change("", keys.item_key(key.encode()), version, None if deleted else row)
+
+
 def test_of_a_regions_own_writes_only_the_last_can_be_lost(run: Run) -> None:
     async def story(planet: Planet) -> None:
         east, west = await everywhere(planet, EAST, WEST)
@@ -79,7 +130,7 @@ def test_of_a_regions_own_writes_only_the_last_can_be_lost(run: Run) -> None:
         planet.pass_time(60)
         await ask(east, "PutItem", item("three"))  # builds on two, knows nothing of other
         for change in (*before, *two, *planet.changes(EAST)):
-            west.carried.merge(change.topic, change)
+            west.carried.merge(change.topic, [change])
         planet.carry()
         assert values(await recorded(east, west)) == [("other", "three")]
 

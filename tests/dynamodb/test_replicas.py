@@ -98,7 +98,7 @@ def test_a_delete_travels_and_its_tombstone_stays_unseen(run: Run) -> None:
             assert (await ask(service, "Scan", NAME))["Count"] == 0
             assert service.table_sizes() == {"Things": 0}
             for change in old:  # a late copy of the write must not bring it back
-                service.carried.merge(change.topic, change)
+                service.carried.merge(change.topic, [change])
             assert await ask(service, "GetItem", KEY) == {}
         condition = {**item("again"), "ConditionExpression": "attribute_not_exists(pk)"}
         await ask(east, "PutItem", condition)
@@ -307,7 +307,7 @@ def test_a_replica_is_creating_until_it_holds_what_its_seed_held(run: Run) -> No
         await until(lambda: "Things" in west.database.tables)
         topic = next(iter(east.carried.topics()))
         for change in east.carried.snapshot(topic, b"", 1):
-            west.carried.merge(topic, change)
+            west.carried.merge(topic, [change])
 
         async def half() -> bool:
             found = (await ask(east, "DescribeTable", NAME))["Table"]["Replicas"][0]
@@ -378,7 +378,7 @@ def test_a_replica_that_goes_sends_first_what_it_has(run: Run) -> None:
         west.waiting = waiting
         await until(lambda: "Things" in west.database.tables)
         for change in sent:
-            europe.carried.merge(topic, change)
+            europe.carried.merge(topic, [change])
         lacking.clear()
         await until(lambda: not west.table_sizes())
         await active(europe)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from antipodes.replica import leader
@@ -154,9 +156,9 @@ def test_what_follows_a_change_closely_travels_together(monkeypatch: pytest.Monk
         taken: list[float] = []
         merge = far.toy.merge
 
-        def counted(topic: str, change: Change) -> None:
-            taken.append(planet.simulation.elapsed_s)
-            merge(topic, change)
+        def counted(topic: str, changes: Sequence[Change]) -> None:
+            taken.extend(planet.simulation.elapsed_s for _ in changes)
+            merge(topic, changes)
 
         far.toy.merge = counted  # type: ignore[method-assign]
         for number in range(20):

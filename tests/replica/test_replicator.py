@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -216,7 +217,7 @@ def test_a_merge_that_raises_stops_nothing_but_shows(both_worlds: Worlds) -> Non
         await settle(us.world, sites)
         merge = eu.toy.merge
 
-        def broken(topic: str, change: Change) -> None:
+        def broken(topic: str, changes: Sequence[Change]) -> None:
             raise IndexError("a defect")
 
         eu.toy.merge = broken  # type: ignore[method-assign]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -65,7 +65,12 @@ class Toy:
         start = b"toy/held/"
         return [key[len(start) :].decode() for key, _ in self.store.range(start, start + b"\xff")]
 
-    def merge(self, topic: str, change: Change) -> None:
+    def merge(self, topic: str, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self.store.seen(change.version)
+            self._merge(topic, change)
+
+    def _merge(self, topic: str, change: Change) -> None:
         row = self._row(topic, change.key)
         found = self.store.get(row)
         if found is not None and msgspec.msgpack.decode(found, type=Cell).version >= change.version:

@@ -23,6 +23,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -56,6 +58,8 @@ TELL_S = 1.0  # what is known of all peers is told so often
 TURN_CHANGES = 256  # merged at most before this site's other work has its turn
 CURSOR_PREFIX = b"replica/cursor/"
 TOPIC_PREFIX = b"replica/topic/"
+
+_topic = attrgetter("topic")
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -337,11 +341,11 @@ class Follower:
 
     def _merge(self, changes: list[Change]) -> None:
         """Hands changes of topics held here to their owners. (Of others: their copy comes when they are held.)"""
-        for change in changes:
-            if change.topic in self._held:
-                self._store.seen(change.version)
-                self._carried[change.topic.partition("/")[0]].merge(change.topic, change)
-                self._applied += 1
+        for topic, found in groupby(changes, _topic):
+            if topic in self._held:
+                together = list(found)
+                self._carried[topic.partition("/")[0]].merge(topic, together)
+                self._applied += len(together)
 
     # Backfill
 

@@ -71,8 +71,8 @@ class Carried(Protocol):
         """The sites that must hold a copy of the topic, this one included; () if unknown here."""
         ...
 
-    def merge(self, topic: str, change: Change) -> None:
-        """Takes a change that came from another site: writes it (patiently) if it wins. Idempotent, in any order."""
+    def merge(self, topic: str, changes: Sequence[Change]) -> None:
+        """Takes changes that came from another site: writes (patiently) those that win. Idempotent, in any order."""
         ...
 
     def topics(self) -> Iterable[str]:

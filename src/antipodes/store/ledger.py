@@ -97,7 +97,11 @@ class Ledger:
     def topics(self) -> tuple[str, ...]:
         return self._topics if self._site in self._held_at else ()
 
-    def merge(self, topic: str, change: Change) -> None:
+    def merge(self, topic: str, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._merge(topic, change)
+
+    def _merge(self, topic: str, change: Change) -> None:
         self._store.seen(change.version)
         row = self._row(topic, change.key)
         if row is not None and row.version >= change.version:

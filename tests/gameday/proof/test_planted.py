@@ -6,7 +6,7 @@ of them do is printed (`pytest -rP`), and a mistake that few find says where the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import orjson
@@ -34,10 +34,11 @@ def merging(instead: Callable[[Database, Table, Change, bytes | None], Change | 
     """A merge that first makes another change of what came, given the row that is there; None: takes nothing."""
     right = Database.merge
 
-    def wrong(self: Database, table: Table, change: Change) -> None:
-        made = instead(self, table, change, self.row(table, change.key))
-        if made is not None:
-            right(self, table, made)
+    def wrong(self: Database, table: Table, changes: Sequence[Change]) -> None:
+        for change in changes:
+            made = instead(self, table, change, self.row(table, change.key))
+            if made is not None:
+                right(self, table, [made])
 
     return lambda patch: patch.setattr(Database, "merge", wrong)
 

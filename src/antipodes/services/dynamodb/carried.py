@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from antipodes.services.contract import Lags
 from antipodes.services.dynamodb import rows
@@ -34,11 +34,11 @@ class CarriedItems:
         """Tables of which other Regions hold a copy."""
         return [topic for topic in sorted(self._database.by_topic) if len(self.holders(topic)) > 1]
 
-    def merge(self, topic: str, change: Change) -> None:
-        """Takes a change from another Region; one for a table that is not here (any more) is dropped."""
+    def merge(self, topic: str, changes: Sequence[Change]) -> None:
+        """Takes changes from another Region; those for a table that is not here (any more) are dropped."""
         table = self._database.by_topic.get(topic)
         if table is not None and table.description.status != "DELETING":
-            self._database.merge(table, change)
+            self._database.merge(table, changes)
 
     def snapshot(self, topic: str, after: bytes, limit: int) -> list[Change]:
         """Up to `limit` items (tombstones too) with key > after, in key order."""

@@ -26,7 +26,7 @@ The change record is written when somebody reads it: a replica or a stream.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -391,37 +391,54 @@ class Database:
         write = ItemWrite(one.table, one.key, row, item, size, body)
         self._collect(write, rows.item_row(version, size, body, past), version, changed, changes)
 
-    def merge(self, table: Table, change: Change) -> None:
-        """Takes a change from another site if its version wins over the stored row, tombstones included. Of two
-        versions that did not know of each other the one that loses is written down."""
+    def merge(self, table: Table, changes: Sequence[Change]) -> None:
+        """Takes changes from another site, each if its version wins over the stored row, tombstones included, in one
+        transaction. Of two versions that did not know of each other the one that loses is written down."""
+        changed: list[tuple[bytes, bytes | None]] = []
+        records: list[Change] = []
+        there: dict[bytes, bytes | None] = {}  # rows as they are with what is taken already
+        for change in changes:
+            key = change.key
+            old = there[key] if key in there else self.row(table, key)
+            there[key] = self._take(table, change, old, changed, records)
+        if changed:
+            self.store.write(changed, records, patient=True)
+
+    def _take(
+        self,
+        table: Table,
+        change: Change,
+        old: bytes | None,
+        changed: list[tuple[bytes, bytes | None]],
+        records: list[Change],
+    ) -> bytes | None:
+        """Adds what taking one change consists of; the row that is there then."""
         self.store.seen(change.version)
-        old = self.row(table, change.key)
         held = rows.version_of(old) if old is not None else None
         if held == change.version:
-            return
+            return old
         new = change.value if change.value is not None else rows.tombstone_row(change.version, change.note)
-        changed: list[tuple[bytes, bytes | None]] = []
-        changes: list[Change] = []
         if old is not None and held is not None:
             lost, won = (old, new) if held < change.version else (new, old)
             if is_conflict(lost, won):
+                self.store.write(changed, records, patient=True)  # conflicts among them count for the record
+                changed.clear()
+                records.clear()
                 changed += table.conflicts(self.store).rows_for(change.key, lost, won, self.world.now())
             if held > change.version:
-                if changed:
-                    self.store.write(changed, patient=True)
-                return
+                return old
         live = not rows.is_tombstone(new)
         item = rows.item_of(new) if live and table.orders else ({} if live else None)
         if table.legacy and not live and old is not None and not rows.is_tombstone(old):
             dying, size, body = legacy_marks.deleting(rows.item_of(old))
             row = rows.item_row(change.version, size, body)
-            self._collect(ItemWrite(table, change.key, old, dying, size, body), row, change.version, changed, changes)
+            self._collect(ItemWrite(table, change.key, old, dying, size, body), row, change.version, changed, records)
             old = row
         write = ItemWrite(table, change.key, old, item, rows.size_of(new))
-        self._collect(write, new, change.version, changed, changes)
-        if old is None and not live:
-            changes.clear()  # nothing was there: perhaps its tombstone was collected here, and not yet elsewhere
-        self.store.write(changed, changes, patient=True)
+        # Where nothing was, there may have been a tombstone that is collected here, and not yet elsewhere.
+        told = records if old is not None or live else []
+        self._collect(write, new, change.version, changed, told)
+        return new
 
     def ordered(
         self,
