@@ -5,18 +5,17 @@ Exit code 1 if any law was broken or any run broke, 2 if the call was wrong.
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from antipodes.cli.crew import play_in_processes
 from antipodes.cli.options import Json, fail
 
 if TYPE_CHECKING:
@@ -100,8 +99,9 @@ def prove_many(seeds: range, workload: str | None, jobs: int, as_json: bool) -> 
     from antipodes.gameday.proof import campaign
 
     screen, began, outcomes = Screen(sys.stderr if as_json else sys.stdout), time.monotonic(), []
+    runs = play_all(seeds, workload, jobs)
     screen.line(f"{len(seeds)} seeds, from {seeds[0]}, in {jobs} processes")
-    for outcome in play_all(seeds, workload, jobs):
+    for outcome in runs:
         outcomes.append(outcome)
         bad = sum(not one.ok for one in outcomes)
         screen.progress(f"{len(outcomes)} of {len(seeds)} played, {bad} do not hold")
@@ -161,12 +161,5 @@ def play(seed: int, workload: str | None, *, trace: TextIO | None = None) -> Out
 def play_all(seeds: range, workload: str | None, jobs: int) -> Iterator[Outcome]:
     """The runs in the order of their seeds, as they come."""
     if jobs == 1:
-        yield from map(partial(play, workload=workload), seeds)
-        return
-    context = multiprocessing.get_context("spawn")  # a fresh interpreter: nothing of this one leaks into a run
-    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context) as pool:
-        try:
-            yield from pool.map(partial(play, workload=workload), seeds, chunksize=CHUNK)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        return map(partial(play, workload=workload), seeds)
+    return play_in_processes(partial(play, workload=workload), seeds, jobs, CHUNK)

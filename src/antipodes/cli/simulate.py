@@ -5,19 +5,18 @@ Exit code 1 if any verdict does not hold or any run broke, 2 if the call was wro
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from antipodes.cli.crew import play_in_processes
 from antipodes.cli.options import Json, fail
 
 if TYPE_CHECKING:
@@ -160,8 +159,9 @@ def tell_many(folder: Path, seeds: range, kind: Kind | None, jobs: int, as_json:
     from antipodes.gameday import campaign
 
     screen, began, all_played = Screen(sys.stderr if as_json else sys.stdout), time.monotonic(), []
+    runs = play_all(folder, seeds, kind, jobs)
     screen.line(f"{len(seeds)} seeds, from {seeds[0]}, in {jobs} processes")
-    for played in play_all(folder, seeds, kind, jobs):
+    for played in runs:
         all_played.append(played)
         bad = sum(not one.ok for one in all_played)
         screen.progress(f"{len(all_played)} of {len(seeds)} played, {bad} do not hold")
@@ -187,12 +187,5 @@ def tell_many(folder: Path, seeds: range, kind: Kind | None, jobs: int, as_json:
 def play_all(folder: Path, seeds: range, kind: Kind | None, jobs: int) -> Iterator[Played]:
     """The runs in the order of their seeds, as they come."""
     if jobs == 1:
-        yield from map(partial(play, folder=folder, kind=kind), seeds)
-        return
-    context = multiprocessing.get_context("spawn")  # a fresh interpreter: nothing of this one leaks into a run
-    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context) as pool:
-        try:
-            yield from pool.map(partial(play, folder=folder, kind=kind), seeds)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        return map(partial(play, folder=folder, kind=kind), seeds)
+    return play_in_processes(partial(play, folder=folder, kind=kind), seeds, jobs, 1)
