@@ -31,6 +31,13 @@ def test_only_own_changes_of_shared_topics_travel_without_what_they_replaced() -
     assert upto == 5, "what does not concern the follower is passed over"
 
 
+def test_what_a_copy_has_is_left_out_of_the_stream() -> None:
+    entries = [entry(1), entry(2, topic="toy/u"), entry(3), entry(4)]
+    changes, upto, _ = cut(entries, "a", frozenset({"toy/t", "toy/u"}), since={"toy/t": 3})
+    assert [c.key for c in changes] == [b"2", b"4"]
+    assert upto == 4
+
+
 def test_a_batch_is_cut_by_count_and_by_bytes() -> None:
     many = [entry(n) for n in range(1, 400)]
     changes, upto, _ = cut(many, "a", frozenset({"toy/t"}))

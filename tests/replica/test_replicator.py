@@ -105,6 +105,36 @@ def test_a_pause_towards_one_site_leaves_the_way_back_open_and_holds_a_backfill(
     both_worlds.run(tell)
 
 
+def test_a_stream_that_is_behind_brings_a_new_holder_nothing_of_before_its_copy(both_worlds: Worlds) -> None:
+    async def tell() -> None:
+        us, eu, ap = sites = await start(both_worlds, both_worlds.free_port())
+        await settle(us.world, sites)
+        both_worlds.links.add(Paused(SITES[0], toward=SITES[1]))
+        await us.toy.put(T, b"k", b"old")
+        eu.toy.drop(T)
+        eu.replicator.refresh()
+        for site in (us, ap):
+            site.share(T, (SITES[0], SITES[2]))
+        while dict(ap.toy.cells(T)) == {}:
+            await us.world.sleep(0.05)
+        for site in (us, ap):  # deleted, and its tombstone collected
+            site.store.write([(key, None) for key, _ in list(site.store.range(b"toy/cell/", b"toy/cell0"))])
+            await site.store.durable()
+        await us.toy.put(T, b"new", b"v")
+        for site in sites:
+            site.share(T, SITES)
+        await us.world.sleep(0.5)  # the stream carries it again, and stands before all of that
+        both_worlds.links.heal()
+        while eu.replicator.status()[0].position < us.store.end:
+            await us.world.sleep(0.05)
+        await settle(us.world, sites)
+        assert list(dict(eu.toy.cells(T))) == [b"new"]
+        for site in sites:
+            await site.stop()
+
+    both_worlds.run(tell)
+
+
 def test_a_site_whose_disk_is_full_refuses_and_catches_up_when_there_is_room(both_worlds: Worlds) -> None:
     async def tell() -> None:
         us, eu, _ = sites = await start(both_worlds, both_worlds.free_port())

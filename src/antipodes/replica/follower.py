@@ -70,10 +70,12 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):
-    """How far one topic's copy from one peer is: done, or records up to key `after`."""
+    """How far one topic's copy from one peer is: done, or records up to key `after`. since: it has all that the peer's
+    log had up to there, so the stream need not bring it."""
 
     done: bool = False
     after: bytes = b""
+    since: int = 0
 
 
 class Following(msgspec.Struct, frozen=True):
@@ -262,7 +264,8 @@ class Follower:
 
     async def _session(self) -> None:
         self.refresh()
-        follow = Follow(self._world.site, self._cursor.incarnation, self._cursor.position, self._held)
+        since = {topic: progress.since for topic, progress in self._progress.items()}
+        follow = Follow(self._world.site, self._cursor.incarnation, self._cursor.position, self._held, since)
         dialled = self._backbone.dial(self._address, self._port, REPLICATE, follow, timeout_s=DIAL_TIMEOUT_S)
         channel = self._channel = await dialled
         async with asyncio.timeout(SILENCE_S):
@@ -283,6 +286,7 @@ class Follower:
                 if isinstance(message, Batch):
                     await self._take(session, message)
                 elif isinstance(message, Carrying):
+                    self._peer_end = max(message.end, self._peer_end)
                     self._carry(message.topics)
         finally:
             silence.cancel()
@@ -340,9 +344,9 @@ class Follower:
             session.channel.send(Ack(self._cursor.position, self._world.now(), heard))
 
     def _merge(self, changes: list[Change]) -> None:
-        """Hands changes of topics held here to their owners. (Of others: their copy comes when they are held.)"""
+        """Hands changes to their owners, where a copy of the topic was begun. (Else: the copy will have them.)"""
         for topic, found in groupby(changes, _topic):
-            if topic in self._held:
+            if topic in self._progress:
                 together = list(found)
                 self._carried[topic.partition("/")[0]].merge(topic, together)
                 self._applied += len(together)
@@ -381,7 +385,7 @@ class Follower:
     async def _copy_topic(self, channel: Channel, topic: str, incarnation: str) -> bool:
         """Copies a topic from where its progress stands. False: it could not be finished on this connection."""
         if topic not in self._progress:
-            self._save_progress(topic, Progress())
+            self._save_progress(topic, Progress(since=self._peer_end))
         channel.send(Copy(topic, self._progress[topic].after))
         while True:
             progress = self._progress.get(topic)
@@ -396,7 +400,7 @@ class Follower:
                 return False
             self._merge(part.changes)
             after = part.changes[-1].key if part.changes else progress.after
-            self._save_progress(topic, Progress(part.last, after))
+            self._save_progress(topic, Progress(part.last, after, progress.since))
             await self._store.durable()
             channel.send(Taken())
             if part.last:

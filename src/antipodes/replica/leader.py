@@ -17,7 +17,9 @@ A fault may pause replication to a site (`World.lets_pass`): then nothing but si
 where the log ends, so that the follower knows how far it is behind. Afterwards the stream goes on within a second.
 
 A topic joins a follower's stream when both sides name it; the follower is told at that place in the stream
-(`Carrying`), and backfills what lies before. So it does not matter which side learns first that a topic is shared.
+(`Carrying`), and backfills what lies before. So it does not matter which side learns first that a topic is shared. The
+stream may be behind then (it was paused): what the log has of the topic already is left out, for the copy has it, and
+perhaps what came after it; a tombstone that was collected meanwhile could not stop it.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -82,6 +85,7 @@ class _Session:
         self.site = site
         self.held = held
         self.carrying: tuple[str, ...] = ()
+        self.since: dict[str, int] = {}  # of a topic, what the log has up to there is the copy's, not the stream's
         self.announced: tuple[str, ...] = ()
         self.scanned = scanned  # the log has been read up to here
         self.told = scanned  # ...and the follower knows it up to here
@@ -142,10 +146,15 @@ class _Parcel(NamedTuple):
 
 
 def cut(
-    entries: Sequence[Logged], site: str, topics: frozenset[str], combine: bool = False
+    entries: Sequence[Logged],
+    site: str,
+    topics: frozenset[str],
+    combine: bool = False,
+    since: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[list[Change], int, int]:
     """The next batch: (changes for a follower, position read up to, bytes). Pure. entries: not empty.
 
+    since: of these topics only what lies after the position.
     combine: of several changes of one key only the last is sent. AWS does so too: it "may combine multiple changes made
     in a short period of time into a single replicated write" (facts 1.3).
     """
@@ -154,6 +163,8 @@ def cut(
     for entry in entries:
         change = entry.change
         if change.version.region == site and change.topic in topics:
+            if since and entry.position <= since.get(change.topic, 0):
+                continue
             place = (change.topic, change.key) if combine else entry.position
             earlier = changes.pop(place, None) if combine else None
             if earlier is not None:
@@ -294,7 +305,7 @@ class Leader:
         self._sessions[follow.site] = session
         if resumed:
             self.acked[follow.site] = position
-        self._choose(session)
+        self._choose(session, follow.since if resumed else {})
         session.announced = session.carrying
         reader = self._world.spawn(self._listen(channel, session), f"acks of {follow.site}")
         try:
@@ -312,7 +323,7 @@ class Leader:
             session.wake.clear()
             if session.announced != session.carrying:
                 session.announced = session.carrying
-                channel.send(Carrying(session.carrying))
+                channel.send(Carrying(session.carrying, store.end))
             if session.scanned < store.begin:
                 return  # trimmed below a follower that was too slow: it comes back and is told to backfill
             if not self._world.lets_pass(session.site):
@@ -340,12 +351,15 @@ class Leader:
 
     def _next(self, session: _Session, count: int) -> _Parcel:
         """So many entries of the log, as they go to a follower: to several, mostly."""
-        place = (session.scanned, count, session.carrying, self._store.end)
+        if session.since and session.scanned >= max(session.since.values()):
+            session.since = {}
+        place = (session.scanned, count, session.carrying, self._store.end, tuple(session.since.items()))
         if self._parcel is not None and self._parcel[0] == place:
             return self._parcel[1]
         entries = self._store.changes(session.scanned, count)
         combine = count == BATCH_CHANGES
-        changes, upto, total_bytes = cut(entries, self._world.site, frozenset(session.carrying), combine=combine)
+        carrying = frozenset(session.carrying)
+        changes, upto, total_bytes = cut(entries, self._world.site, carrying, combine, session.since)
         frame = encode_frame(Batch(changes, upto, self._store.end, changes[-1].version.time)) if changes else b""
         parcel = _Parcel(changes, upto, total_bytes, times_of(changes), frame)
         self._parcel = place, parcel
@@ -411,10 +425,13 @@ class Leader:
             await self._world.sleep(0)
         return found
 
-    def _choose(self, session: _Session) -> None:
-        """Carries what the follower holds and this site shares with it."""
+    def _choose(self, session: _Session, begun: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Carries what the follower holds and this site shares with it. begun: `Follow.since`."""
         carrying = tuple(topic for topic in session.held if self._shared(topic, session.site))
         if carrying != session.carrying:
+            for topic in carrying:
+                if topic not in session.carrying:
+                    session.since[topic] = begun.get(topic, self._store.end)
             session.carrying = carrying
             session.wake.set()
 

@@ -26,12 +26,14 @@ SNAPSHOT = "snapshot"
 
 
 class Follow(msgspec.Struct, frozen=True, array_like=True):
-    """The hello: who follows, what it knows of the leader ("" and 0: nothing), which shared topics it holds."""
+    """The hello: who follows, what it knows of the leader ("" and 0: nothing), which shared topics it holds. since: of
+    those whose copy was begun, up to which position the copy has all that there was."""
 
     site: str
     incarnation: str
     position: int
     topics: tuple[str, ...]
+    since: dict[str, int] = {}
 
 
 class Welcome(msgspec.Struct, frozen=True, array_like=True, tag="welcome"):
@@ -46,9 +48,11 @@ class Welcome(msgspec.Struct, frozen=True, array_like=True, tag="welcome"):
 
 
 class Carrying(msgspec.Struct, frozen=True, array_like=True, tag="carrying"):
-    """From here on the stream carries these topics. A topic that is new among them was missing before: backfill it."""
+    """From here on the stream carries these topics. A topic that is new among them was missing before: backfill it. Of
+    its changes the stream has those after `end`, where the log ends."""
 
     topics: tuple[str, ...]
+    end: int
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
