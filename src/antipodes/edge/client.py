@@ -53,9 +53,19 @@ class HttpClient:
         self._closed = False
 
     async def send(
-        self, address: str, port: int, request: HttpRequest, *, tls_name: str | None = None, timeout_s: float = 10.0
+        self,
+        address: str,
+        port: int,
+        request: HttpRequest,
+        *,
+        tls_name: str | None = None,
+        timeout_s: float = 10.0,
+        repeatable: bool = False,
     ) -> HttpResponse:
         """The answer to `request`, whose `target` and `headers` go out as they are (Host is added if it is missing).
+
+        A kept connection may turn out to be broken. Then a request that does no harm twice (by its method, or because
+        the caller says that it is repeatable) is sent again.
 
         Raises Refused, SiteDown; Unreachable after `timeout_s`; ConnectionLost if the stream broke after the request
         may have been received, or the answer is not HTTP.
@@ -63,7 +73,7 @@ class HttpClient:
         destination = (address, port, tls_name)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._exchange(destination, request, timeout_s)
+                return await self._exchange(destination, request, timeout_s, repeatable or request.method in IDEMPOTENT)
         except TimeoutError:
             raise Unreachable(f"{address}:{port} did not answer within {timeout_s:g} s") from None
 
@@ -75,14 +85,16 @@ class HttpClient:
                 one.stream.close()
         self._kept.clear()
 
-    async def _exchange(self, destination: Destination, request: HttpRequest, timeout_s: float) -> HttpResponse:
+    async def _exchange(
+        self, destination: Destination, request: HttpRequest, timeout_s: float, repeatable: bool
+    ) -> HttpResponse:
         data = encode_request(request, *destination)
         stream = self._take(destination)
         if stream is not None:
             try:
                 return await self._ask(destination, stream, request.method, data, fresh=False)
             except _Stale as stale:
-                if stale.sent and request.method not in IDEMPOTENT:
+                if stale.sent and not repeatable:
                     raise ConnectionLost("the connection broke before an answer") from None
         address, port, tls_name = destination
         stream = await self._world.connect(address, port, tls_name=tls_name, timeout_s=timeout_s)

@@ -48,6 +48,7 @@ log = logging.getLogger("antipodes.globe")
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
+TELL_AGAIN_S = 0.5
 TELL_TIMEOUT_S = 2.0
 EVENTS_KEPT = 500
 
@@ -210,7 +211,18 @@ class RealGlobe:
     async def _tell_links(self) -> None:
         """Every Region process gets the network's rules; one that starts later reads them from the file."""
         rules = self._write_links()
-        await asyncio.gather(*(self._admin(name, "POST", "links", rules) for name in list(self._running)))
+        names = list(self._running)
+        told = await asyncio.gather(*(self._admin(name, "POST", "links", rules) for name in names))
+        for name, answer in zip(names, told, strict=True):
+            if answer is None:
+                self._world.spawn(self._tell_late(name, self._running.get(name)), f"rules for {name}")
+
+    async def _tell_late(self, name: str, running: Running | None) -> None:
+        """A Region that did not answer, and lives, must not keep rules that hold no longer."""
+        while running is not None and self._running.get(name) is running:
+            await self._world.sleep(TELL_AGAIN_S)
+            if await self._admin(name, "POST", "links", encode_rules(self._links.rules())) is not None:
+                return
 
     def _write_links(self) -> bytes:
         """The rules, as bytes and in the file. A Region that starts meanwhile reads the old file or the new one."""
@@ -273,7 +285,7 @@ class RealGlobe:
         request = HttpRequest(method, PREFIX + what, headers, body)
         try:
             response = await self._client.send(
-                geography.address_of(name), self._planet.port, request, timeout_s=TELL_TIMEOUT_S
+                geography.address_of(name), self._planet.port, request, timeout_s=TELL_TIMEOUT_S, repeatable=True
             )
         except NetworkError as error:
             log.warning("%s does not answer %s: %s", name, what, error)
