@@ -69,8 +69,7 @@ def test_certificate_names_cover_one_label() -> None:
 @pytest.mark.parametrize(
     ("part", "named"),
     [
-        ({"x-amazon-apigateway-policy": {"Version": "2012-10-17"}}, "policy"),
-        ({"security": [{"key": []}]}, "security"),
+        ({"x-amazon-apigateway-minimum-compression-size": 5}, "compression"),
         ({"paths": {"/": {"get": {"security": [{"a": []}]}}}}, "get /"),
         ({"paths": {"/": {"get": {"x-amazon-apigateway-integration": {"type": "http", "uri": "x"}}}}}, "HTTP"),
         ({"paths": {"/": {"get": {"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": "x"}}}}}, "get /"),

@@ -1,4 +1,4 @@
-"""REST APIs: creating, importing, reading, deleting; account settings; tags come with creation."""
+"""REST APIs: creating, changing, reading, deleting; account settings."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from typing import Any
 import msgspec
 import orjson
 
-from antipodes.services.apigateway import openapi
 from antipodes.services.apigateway.catalogue import Catalogue
 from antipodes.services.apigateway.defaults import default_models
 from antipodes.services.apigateway.guard import resource_policy
 from antipodes.services.apigateway.patching import Members, One, Table, flag, patched
 from antipodes.services.apigateway.policies import Unreadable
-from antipodes.services.apigateway.records import Account, Api, Method, Resource, bad_request
-from antipodes.services.apigateway.resources import check_part
+from antipodes.services.apigateway.records import Account, Api, Resource, bad_request
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 REFUSED = ("cloneFrom", "minimumCompressionSize", "endpointAccessMode")
 
 
-def _source(value: str) -> str:
+def key_source_of(value: str) -> str:
     if value not in {"HEADER", "AUTHORIZER"}:
         raise bad_request(f"Invalid API key source '{value}'; one of HEADER, AUTHORIZER.")
     return value
@@ -33,7 +31,7 @@ TABLE: Table = {
     "/description": One("description", gone=""),
     "/version": One("version", gone=""),
     "/binaryMediaTypes": Members("binary_media_types"),
-    "/apiKeySource": One("key_source", _source),
+    "/apiKeySource": One("key_source", key_source_of),
     "/policy": One("policy", gone=""),
     "/disableExecuteApiEndpoint": One("endpoint_disabled", flag),
 }
@@ -52,48 +50,16 @@ async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
         created=catalogue.surroundings.world.now(),
         description=params.get("description") or "",
         version=params.get("version") or "",
-        endpoint_types=_endpoint_types(params.get("endpointConfiguration")),
+        endpoint_types=endpoint_types(params.get("endpointConfiguration")),
         binary_media_types=tuple(params.get("binaryMediaTypes") or ()),
         tags=dict(params.get("tags") or {}),
         resources={root.id: root},
         models=default_models(catalogue.new_id),
-        key_source=params.get("apiKeySource") or "HEADER",
+        key_source=key_source_of(params.get("apiKeySource") or "HEADER"),
         policy=params.get("policy") or "",
         endpoint_disabled=bool(params.get("disableExecuteApiEndpoint")),
     )
     check_policy(catalogue, api)
-    await catalogue.save_api(api)
-    return shown(api)
-
-
-async def import_rest_api(catalogue: Catalogue, request: Request) -> Result:
-    params = request.params
-    document = openapi.imported(openapi.parse(bytes(params["body"])))
-    options = params.get("parameters") or {}
-    root = Resource(id=catalogue.new_id(10))
-    types = options.get("endpointConfigurationTypes")
-    api = Api(
-        id=catalogue.new_id(10),
-        name=document.name or "API",
-        root_id=root.id,
-        created=catalogue.surroundings.world.now(),
-        endpoint_types=_endpoint_types({"types": [types]} if types else None),
-        resources={root.id: root},
-    )
-    api = _filled(catalogue, api, document)
-    await catalogue.save_api(api)
-    return shown(api)
-
-
-async def put_rest_api(catalogue: Catalogue, request: Request) -> Result:
-    """Mode overwrite throws the old paths away; merge (AWS's default) keeps what the document does not name."""
-    params = request.params
-    api = catalogue.api(params["restApiId"])
-    document = openapi.imported(openapi.parse(bytes(params["body"])))
-    if params.get("mode") == "overwrite":
-        root = Resource(id=api.root_id)
-        api = msgspec.structs.replace(api, resources={root.id: root}, name=document.name or api.name)
-    api = _filled(catalogue, api, document)
     await catalogue.save_api(api)
     return shown(api)
 
@@ -194,32 +160,7 @@ def check_policy(catalogue: Catalogue, api: Api) -> None:
         ) from error
 
 
-def _filled(catalogue: Catalogue, api: Api, document: openapi.Imported) -> Api:
-    """The API with the document's paths; missing resources on the way are created."""
-    resources = dict(api.resources)
-    by_path = {resource.path: resource for resource in resources.values()}
-    for path in sorted(document.paths):
-        resource = by_path["/"]
-        for part in [part for part in path.split("/") if part]:
-            below = f"{resource.path.rstrip('/')}/{part}"
-            if below not in by_path:
-                check_part(part, resource.path)
-                made = Resource(id=catalogue.new_id(6), parent_id=resource.id, part=part, path=below)
-                by_path[below] = resources[made.id] = made
-            resource = by_path[below]
-        methods: dict[str, Method] = {**resource.methods, **document.paths[path]}
-        resource = msgspec.structs.replace(resource, methods=methods)
-        by_path[resource.path] = resources[resource.id] = resource
-    return msgspec.structs.replace(
-        api,
-        resources=resources,
-        description=document.description or api.description,
-        version=document.version or api.version,
-        binary_media_types=tuple(dict.fromkeys((*api.binary_media_types, *document.binary_media_types))),
-    )
-
-
-def _endpoint_types(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
+def endpoint_types(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
     types = tuple((configuration or {}).get("types") or ("EDGE",))
     for kind in types:
         if kind == "PRIVATE":

@@ -21,9 +21,11 @@ from types import MappingProxyType
 
 import msgspec
 
+from antipodes.services.apigateway.access_logs import stream_of
 from antipodes.services.apigateway.backends import Backends
 from antipodes.services.apigateway.call import Call, values_of
 from antipodes.services.apigateway.catalogue import Catalogue
+from antipodes.services.apigateway.execution_logs import execution_group, execution_lines
 from antipodes.services.apigateway.gateway_responses import Rejected, plain
 from antipodes.services.apigateway.guards import Guards
 from antipodes.services.apigateway.iam import Verify
@@ -145,10 +147,22 @@ class DataPlane:
         prepared.tally.request(answer.status, latency_s, call.integration_s)
         if route is not None and route.tally is not None:
             route.tally.request(answer.status, latency_s, call.integration_s)
+        if route is not None and route.log_level:
+            self._trace(route, call, answer)
         if prepared.log is not None:
             call.status = answer.status
             line = prepared.log.form.line(values_of(call, answer, latency_s))
             self._catalogue.access_logs.write(prepared.log.group, prepared.log.stream, line)
+
+    def _trace(self, route: Route, call: Call, answer: HttpResponse) -> None:
+        """Execution logs: what the stage's loggingLevel asks for."""
+        lines = execution_lines(call, answer, data=route.data_trace)
+        if route.log_level == "ERROR":
+            lines = lines[-1:] if answer.status >= 500 else []
+        for line in lines:
+            self._catalogue.access_logs.write(
+                execution_group(call.api_id, call.stage), stream_of(call.api_id, call.stage), line
+            )
 
     def _place(self, request: HttpRequest) -> Place | HttpResponse:
         host, path = request.host, request.path

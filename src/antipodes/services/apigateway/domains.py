@@ -14,11 +14,16 @@ import msgspec
 
 from antipodes.services.apigateway.apis import page
 from antipodes.services.apigateway.catalogue import Catalogue
+from antipodes.services.apigateway.patching import One, Table, patched
 from antipodes.services.apigateway.records import NO_BASE_PATH, Domain, Mapping, bad_request, conflict, not_found
 from antipodes.services.apigateway.zones import hosted_zone_id
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
+TABLE: Table = {
+    "/regionalCertificateArn": One("certificate_arn"),
+    "/securityPolicy": One("security_policy"),
+}
 NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 BASE_PATH = re.compile(r"[a-zA-Z0-9$\-_.+!*'()]{1,300}")
 REFUSED = (
@@ -76,6 +81,21 @@ async def get_domain_name(catalogue: Catalogue, request: Request) -> Result:
 async def get_domain_names(catalogue: Catalogue, request: Request) -> Result:
     await catalogue.settled()
     return page([_shown(catalogue, catalogue.domains[name]) for name in sorted(catalogue.domains)], request.params)
+
+
+async def update_domain_name(catalogue: Catalogue, request: Request) -> Result:
+    """Another certificate, another policy of TLS."""
+    name = str(request.params["domainName"]).lower()
+    before = catalogue.domain(name)
+    patches = request.params.get("patchOperations")
+    after = patched(before, patches, TABLE, "UpdateDomainName")
+    if after.security_policy not in {"TLS_1_0", "TLS_1_2"}:
+        raise bad_request(f"Invalid security policy: {after.security_policy}")
+    if after.certificate_arn != before.certificate_arn:
+        await check_certificate(catalogue, after.certificate_arn, name)
+        after = patched(catalogue.domain(name), patches, TABLE, "UpdateDomainName")  # ACM took its time
+    await catalogue.save_domain(after)
+    return _shown(catalogue, after)
 
 
 async def delete_domain_name(catalogue: Catalogue, request: Request) -> Result:

@@ -38,6 +38,7 @@ def setting_of(stage: Stage, resource: Resource, verb: str) -> MethodSetting:
         rate=general.rate if own.rate is None else own.rate,
         burst=general.burst if own.burst is None else own.burst,
         logging_level=own.logging_level or general.logging_level,
+        data_trace=general.data_trace if own.data_trace is None else own.data_trace,
     )
 
 

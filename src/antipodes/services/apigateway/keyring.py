@@ -61,6 +61,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     customer_id: str = ""
     enabled: bool = False
+    stage_keys: tuple[str, ...] = ()  # "api/stage": of the days before usage plans, which alone open stages
     tags: dict[str, str] = {}
 
 

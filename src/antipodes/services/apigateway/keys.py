@@ -1,4 +1,4 @@
-"""API keys, as they are configured. Importing them from a file, and the old stageKeys, are refused."""
+"""API keys, as they are configured. Importing them from a file is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from antipodes.services.apigateway.catalogue import Catalogue
 from antipodes.services.apigateway.keyring import ApiKey
 from antipodes.services.apigateway.patching import One, flag, patched
 from antipodes.services.apigateway.records import bad_request, conflict
-from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -25,8 +24,6 @@ TABLE = {
 
 async def create_api_key(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
-    if params.get("stageKeys"):
-        raise NotSupported("stageKeys of API keys; usage plans have taken their place")
     value = params.get("value") or ""
     if value and not 20 <= len(value) <= 128:
         raise bad_request("API Key value should be at least 20 characters")
@@ -42,6 +39,9 @@ async def create_api_key(catalogue: Catalogue, request: Request) -> Result:
         description=params.get("description") or "",
         customer_id=params.get("customerId") or "",
         enabled=bool(params.get("enabled")),
+        stage_keys=tuple(
+            f"{one.get('restApiId') or ''}/{one.get('stageName') or ''}" for one in params.get("stageKeys") or ()
+        ),
         tags=dict(params.get("tags") or {}),
     )
     await catalogue.keyring.save_key(key)
@@ -86,7 +86,7 @@ def shown(key: ApiKey, *, value: bool) -> dict[str, Any]:
         "enabled": key.enabled,
         "createdDate": key.created,
         "lastUpdatedDate": key.updated,
-        "stageKeys": [],
+        "stageKeys": list(key.stage_keys),
     }
     if value:
         answer["value"] = key.value

@@ -44,6 +44,8 @@ def prepare(api: Api, stage: Stage, deployment: Deployment, surroundings: Surrou
         return Extras(
             guard_of(method, deployment, setting, policy, now),
             meter.tally(REST, detailed) if setting.metrics else None,
+            setting.logging_level if setting.logging_level != "OFF" else "",
+            bool(setting.data_trace),
         )
 
     log = None

@@ -118,7 +118,7 @@ async def put_method_response(catalogue: Catalogue, request: Request) -> Result:
         raise conflict("Response already exists for this resource")
     responses = {**method.responses, response.status: response}
     await catalogue.save_method(api, resource, msgspec.structs.replace(method, responses=responses))
-    return _shown_method_response(response)
+    return shown_method_response(response)
 
 
 async def put_integration(catalogue: Catalogue, request: Request) -> Result:
@@ -153,7 +153,7 @@ async def put_integration_response(catalogue: Catalogue, request: Request) -> Re
     responses = {**integration.responses, response.status: response}
     integration = msgspec.structs.replace(integration, responses=responses)
     await catalogue.save_method(api, resource, msgspec.structs.replace(method, integration=integration))
-    return _shown_integration_response(response)
+    return shown_integration_response(response)
 
 
 def check_method(api: Api, method: Method) -> None:
@@ -218,7 +218,7 @@ def shown_method(method: Method) -> dict[str, Any]:
     if method.request_parameters:
         answer["requestParameters"] = dict(method.request_parameters)
     if method.responses:
-        answer["methodResponses"] = {s: _shown_method_response(r) for s, r in method.responses.items()}
+        answer["methodResponses"] = {s: shown_method_response(r) for s, r in method.responses.items()}
     if method.integration is not None:
         answer["methodIntegration"] = shown_integration(method.integration)
     return answer
@@ -245,11 +245,11 @@ def shown_integration(integration: Integration) -> dict[str, Any]:
     if integration.templates:
         answer["requestTemplates"] = dict(integration.templates)
     if integration.responses:
-        answer["integrationResponses"] = {s: _shown_integration_response(r) for s, r in integration.responses.items()}
+        answer["integrationResponses"] = {s: shown_integration_response(r) for s, r in integration.responses.items()}
     return answer
 
 
-def _shown_method_response(response: MethodResponse) -> dict[str, Any]:
+def shown_method_response(response: MethodResponse) -> dict[str, Any]:
     answer: dict[str, Any] = {"statusCode": response.status}
     if response.parameters:
         answer["responseParameters"] = dict(response.parameters)
@@ -258,7 +258,7 @@ def _shown_method_response(response: MethodResponse) -> dict[str, Any]:
     return answer
 
 
-def _shown_integration_response(response: IntegrationResponse) -> dict[str, Any]:
+def shown_integration_response(response: IntegrationResponse) -> dict[str, Any]:
     answer: dict[str, Any] = {"statusCode": response.status, "responseTemplates": dict(response.templates)}
     if response.selection_pattern:
         answer["selectionPattern"] = response.selection_pattern

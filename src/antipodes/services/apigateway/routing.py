@@ -49,6 +49,8 @@ class Extras(NamedTuple):
 
     guard: Guard | None = None
     tally: Tally | None = None
+    log_level: str = ""  # of execution logs: ERROR, INFO, or none
+    data_trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Route:
     action: Action | None
     guard: Guard | None
     tally: Tally | None  # of this method's own metrics
+    log_level: str
+    data_trace: bool
 
 
 @dataclass(slots=True)
@@ -177,6 +181,8 @@ def _route(
         action=action_of(uri) if integration.kind == "AWS" else None,
         guard=extras.guard,
         tally=extras.tally,
+        log_level=extras.log_level,
+        data_trace=extras.data_trace,
     )
 
 

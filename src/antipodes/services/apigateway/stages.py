@@ -10,10 +10,11 @@ import msgspec
 from antipodes.services.apigateway.access_logs import BadFormat, format_of, group_of
 from antipodes.services.apigateway.apis import page
 from antipodes.services.apigateway.catalogue import Catalogue
+from antipodes.services.apigateway.execution_logs import execution_group
 from antipodes.services.apigateway.patching import Entries, One, Table, decimal, flag, patched, unescaped, whole
 from antipodes.services.apigateway.records import Deployment, MethodSetting, Stage, bad_request, conflict
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
-from antipodes.wire.errors import NotSupported
+from antipodes.wire.errors import AwsError, NotSupported
 from antipodes.wire.operation import Request, Result
 
 METHOD_PATH = re.compile(
@@ -123,9 +124,22 @@ async def update_stage(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
     stage = catalogue.stage(params["restApiId"], params["stageName"])
     stage = _settled(catalogue, stage, params.get("patchOperations") or ())
+    await _make_log_group(catalogue, stage)
+    stage = _settled(catalogue, catalogue.stage(stage.api_id, stage.name), params.get("patchOperations") or ())
     stage = msgspec.structs.replace(stage, updated=catalogue.surroundings.world.now())
     await catalogue.save_stage(stage)
     return shown(stage)
+
+
+async def _make_log_group(catalogue: Catalogue, stage: Stage) -> None:
+    """Of execution logs; API Gateway makes it itself."""
+    if any(one.logging_level not in {"", "OFF"} for one in stage.method_settings.values()):
+        try:
+            name = execution_group(stage.api_id, stage.name)
+            await catalogue.surroundings.call("logs", "CreateLogGroup", {"logGroupName": name})
+        except AwsError as error:
+            if error.code != "ResourceAlreadyExistsException":
+                raise
 
 
 async def get_stage(catalogue: Catalogue, request: Request) -> Result:

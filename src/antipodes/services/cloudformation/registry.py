@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from antipodes.services.cloudformation.handler import Handler
 from antipodes.services.cloudformation.resources import (
     apigateway_domain,
+    apigateway_guards,
     apigateway_method,
     apigateway_restapi,
     apigateway_stage,
+    apigateway_usage,
     apigatewayv2_api,
     apigatewayv2_domain,
     apigatewayv2_route,
@@ -43,9 +45,11 @@ HANDLERS: Mapping[str, Handler] = {
     handler.type: handler
     for module in (
         apigateway_domain,
+        apigateway_guards,
         apigateway_method,
         apigateway_restapi,
         apigateway_stage,
+        apigateway_usage,
         apigatewayv2_api,
         apigatewayv2_domain,
         apigatewayv2_route,

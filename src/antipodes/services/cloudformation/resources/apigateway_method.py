@@ -11,10 +11,13 @@ from antipodes.wire.errors import AwsError, NotSupported
 
 METHOD = {
     "ApiKeyRequired": "apiKeyRequired",
+    "AuthorizationScopes": "authorizationScopes",
     "AuthorizationType": "authorizationType",
+    "AuthorizerId": "authorizerId",
     "OperationName": "operationName",
     "RequestModels": "requestModels",
     "RequestParameters": "requestParameters",
+    "RequestValidatorId": "requestValidatorId",
 }
 INTEGRATION = {
     "CacheKeyParameters": "cacheKeyParameters",

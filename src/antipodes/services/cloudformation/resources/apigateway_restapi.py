@@ -13,7 +13,8 @@ from antipodes.wire.errors import ClientFault
 PROPERTIES = frozenset(
     {
         "ApiKeySourceType", "BinaryMediaTypes", "Body", "Description", "DisableExecuteApiEndpoint",
-        "EndpointConfiguration", "FailOnWarnings", "MinimumCompressionSize", "Mode", "Name", "Parameters", "Tags",
+        "EndpointConfiguration", "FailOnWarnings", "MinimumCompressionSize", "Mode", "Name", "Parameters", "Policy",
+        "Tags",
     }
 )  # fmt: skip
 
@@ -21,6 +22,11 @@ PROPERTIES = frozenset(
 def body_of(properties: Any) -> bytes:
     body = properties["Body"]
     return body.encode() if isinstance(body, str) else orjson.dumps(body)
+
+
+def policy_of(properties: Any) -> str:
+    policy = properties["Policy"]
+    return policy if isinstance(policy, str) else orjson.dumps(policy).decode()
 
 
 def name_of(job: Job) -> str:
@@ -71,6 +77,10 @@ async def create(job: Job) -> Made:
         ):  # fmt: skip
             if name in given:
                 params[member] = given[name]
+        if "binaryMediaTypes" in params:  # "image~1png": slashes are escaped there
+            params["binaryMediaTypes"] = [str(one).replace("~1", "/") for one in params["binaryMediaTypes"]]
+        if "Policy" in given:
+            params["policy"] = policy_of(given)
         configuration = endpoint(given)
         if configuration is not None:
             params["endpointConfiguration"] = configuration
@@ -95,6 +105,12 @@ async def update(job: Job) -> Made:
     if job.changed("Description"):
         text = str(job.properties.get("Description", ""))
         patches.append({"op": "replace", "path": "/description", "value": text})
+    if job.changed("Policy"):
+        text = policy_of(job.properties) if "Policy" in job.properties else ""
+        patches.append({"op": "replace", "path": "/policy", "value": text})
+    if job.changed("ApiKeySourceType"):
+        source = str(job.properties.get("ApiKeySourceType", "HEADER"))
+        patches.append({"op": "replace", "path": "/apiKeySource", "value": source})
     if patches:
         await job.call("apigateway", "UpdateRestApi", {"restApiId": api, "patchOperations": patches})
     return await made(job, api)
@@ -124,7 +140,7 @@ HANDLERS = (
         update,
         replaced_by=frozenset(
             {
-                "ApiKeySourceType", "BinaryMediaTypes", "DisableExecuteApiEndpoint", "EndpointConfiguration",
+                "BinaryMediaTypes", "DisableExecuteApiEndpoint", "EndpointConfiguration",
                 "MinimumCompressionSize", "Tags",
             }
         ),

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from antipodes.services.cloudformation.handler import EXISTS_CODES, Handler, Job, Made, exists, gone, tags_of
 from antipodes.services.cloudformation.shapes import shaped
-from antipodes.wire.errors import AwsError
+from antipodes.wire.errors import AwsError, NotSupported
+
+METHOD_SETTINGS = MappingProxyType(
+    {
+        "CachingEnabled": "caching/enabled",
+        "DataTraceEnabled": "logging/dataTrace",
+        "LoggingLevel": "logging/loglevel",
+        "MetricsEnabled": "metrics/enabled",
+        "ThrottlingBurstLimit": "throttling/burstLimit",
+        "ThrottlingRateLimit": "throttling/rateLimit",
+    }
+)
 
 
 async def create_deployment(job: Job) -> Made:
@@ -35,6 +48,37 @@ async def delete_deployment(job: Job) -> None:
     await gone(job.call("apigateway", "DeleteDeployment", {"restApiId": api, "deploymentId": job.physical_id}))
 
 
+def settings_of(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Patch paths of UpdateStage, and values: MethodSettings, AccessLogSetting."""
+    found: dict[str, str] = {}
+    for setting in properties.get("MethodSettings") or ():
+        resource = str(setting.get("ResourcePath") or "/*").replace("~1", "/")
+        verb = str(setting.get("HttpMethod") or "*")
+        name = (
+            "/*/*" if (resource, verb) == ("/*", "*") else f"/{resource.replace('~', '~0').replace('/', '~1')}/{verb}"
+        )
+        for key, value in setting.items():
+            if key in METHOD_SETTINGS:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                found[f"{name}/{METHOD_SETTINGS[key]}"] = text
+            elif key not in {"ResourcePath", "HttpMethod"}:
+                raise NotSupported(f"property {key} of MethodSettings")
+    log = properties.get("AccessLogSetting") or {}
+    for key, path in (("DestinationArn", "destinationArn"), ("Format", "format")):
+        if key in log:
+            found[f"/accessLogSettings/{path}"] = str(log[key])
+    return found
+
+
+def settings_patches(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, str]]:
+    old, new = settings_of(before), settings_of(after)
+    gone = [{"op": "remove", "path": path} for path in old if path not in new and not path.startswith("/access")]
+    if old.keys() - new.keys() >= {"/accessLogSettings/destinationArn"}:
+        gone.append({"op": "remove", "path": "/accessLogSettings"})
+    changed = [{"op": "replace", "path": path, "value": value} for path, value in new.items() if old.get(path) != value]
+    return gone + changed
+
+
 async def create_stage(job: Job) -> Made:
     given = job.properties
     params: dict[str, Any] = {
@@ -46,6 +90,7 @@ async def create_stage(job: Job) -> Made:
         ("Description", "description"),
         ("Variables", "variables"),
         ("TracingEnabled", "tracingEnabled"),
+        ("CacheClusterEnabled", "cacheClusterEnabled"),
     ):
         if name in given:
             params[member] = given[name]
@@ -57,6 +102,11 @@ async def create_stage(job: Job) -> Made:
     except AwsError as error:
         if not (job.resumed and error.code in EXISTS_CODES):
             raise
+    await job.claim(str(given["StageName"]))
+    settings = settings_patches({}, given)
+    if settings:
+        where = {"restApiId": given["RestApiId"], "stageName": given["StageName"]}
+        await job.call("apigateway", "UpdateStage", {**where, "patchOperations": settings})
     return Made(str(given["StageName"]))
 
 
@@ -74,6 +124,7 @@ async def update_stage(job: Job) -> Made:
         for name, value in new.items()
         if old.get(name) != value
     ]
+    patches += settings_patches(job.before, job.properties)
     if patches:
         params = {
             "restApiId": job.properties["RestApiId"],
@@ -101,12 +152,17 @@ HANDLERS = (
     ),
     Handler(
         "AWS::ApiGateway::Stage",
-        frozenset({"DeploymentId", "Description", "RestApiId", "StageName", "Tags", "TracingEnabled", "Variables"}),
+        frozenset(
+            {
+                "AccessLogSetting", "CacheClusterEnabled", "DeploymentId", "Description", "MethodSettings", "RestApiId",
+                "StageName", "Tags", "TracingEnabled", "Variables",
+            }
+        ),
         create_stage,
         delete_stage,
         update_stage,
-        replaced_by=frozenset({"RestApiId", "StageName", "Tags", "TracingEnabled"}),
+        replaced_by=frozenset({"CacheClusterEnabled", "RestApiId", "StageName", "Tags", "TracingEnabled"}),
         name_property="StageName",
         required=("DeploymentId", "RestApiId", "StageName"),
     ),
-)
+)  # fmt: skip
