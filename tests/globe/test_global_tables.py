@@ -135,6 +135,33 @@ def test_a_global_tables_life_in_simulated_time(seed: int) -> None:
     simulate_globe(seed, REGIONS, life)
 
 
+async def two_die_at_once(globe: Planet) -> None:
+    tell = Teller(globe)
+    await tell.ask(
+        EAST,
+        "CreateTable",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    await tell.active(EAST)
+    others = [{"Create": {"RegionName": region}} for region in (WEST, EUROPE)]
+    await tell.ask(EAST, "UpdateTable", ReplicaUpdates=others)
+    await tell.active(*REGIONS)
+    await tell.put(WEST, "kept", "x")
+    await tell.equal()
+    async with asyncio.timeout(10):
+        await asyncio.gather(globe.kill(EUROPE, destroy=True), globe.kill(EAST))
+    for region in (EAST, EUROPE):
+        await globe.restore(region)
+    await tell.active(*REGIONS)
+    assert (await tell.equal()).items == 1
+
+
+def test_a_region_that_dies_while_another_ones_disk_is_made_good_holds_up_nobody() -> None:
+    simulate_globe(7, REGIONS, two_die_at_once)
+
+
 @pytest.mark.planet
 @pytest.mark.timeout(240)
 @pytest.mark.xdist_group("storm")

@@ -6,6 +6,7 @@ the crash of a site: its code stops between two steps, and its disk forgets what
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from antipodes.world.world import GLOBE, HERE, World
 
 T = TypeVar("T")
 EVENTS_KEPT = 500
+REPAIR_LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,21 @@ class SimulatedGlobe:
         self._note("kill", region, "disk destroyed" if destroy else "")
         if destroy:
             for name in self.regions:
-                if name in self._up:
-                    await self._up[name].replicator.repair(region)
+                await self._repair(name, region)
+
+    async def _repair(self, name: str, lost: str) -> None:
+        """Returns when the Region has written down what it must copy again, or has died meanwhile: then nothing of it
+        would ever answer, and it finds out by itself when it lives again."""
+        there = self._up.get(name)
+        if there is None:
+            return
+        written = asyncio.get_running_loop().create_task(there.replicator.repair(lost))
+        while not written.done() and self._up.get(name) is there:
+            await self._world.sleep(REPAIR_LOOK_S)
+        if written.done():
+            written.result()
+        else:
+            written.cancel()
 
     async def restore(self, region: str) -> None:
         check_region(region, self.regions)
