@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -45,12 +46,18 @@ def soak(
         drawn(first, workload)
     except ValueError as error:
         raise fail(str(error), 2) from None
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # both end the planet first
     screen, began, outcomes = Screen(sys.stderr if as_json else sys.stdout), time.monotonic(), list[campaign.Outcome]()
     while not outcomes or time.monotonic() - began < minutes * 60:
         seed = first + len(outcomes)
         screen.progress(f"round {len(outcomes) + 1}: seed {seed}")
         folder = Path(tempfile.mkdtemp(prefix="antipodes-soak-"))
-        outcome = play(seed, workload, round_s, folder / "planet")
+        try:
+            outcome = play(seed, workload, round_s, folder / "planet")
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            screen.progress("")
+            raise fail("Ended in the middle of a round; its planet is down.", 130) from None
         outcomes.append(outcome)
         screen.progress("")
         if outcome.ok:
