@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antipodes.replica.leader import Waiting as Lacking
+from antipodes.services.dynamodb import departing
 from antipodes.services.dynamodb.departing import Waiting
 from antipodes.services.dynamodb.membership import with_member
 from antipodes.services.dynamodb.schema import KeyPart, Member, Settings, Shared, merged
@@ -19,6 +22,7 @@ from tests.dynamodb.conftest import Planet, active, ask, make_table, refused, un
 Run = Callable[[Callable[[Planet], Awaitable[None]]], None]
 EAST, WEST, EUROPE = "us-east-1", "us-west-2", "eu-west-1"
 NAME = {"TableName": "Things"}
+LACKING = Lacking(changes=1, since_s=0.0)
 KEY = {"TableName": "Things", "Key": {"pk": {"S": "a"}}}
 
 
@@ -474,6 +478,32 @@ def test_merging_is_commutative_associative_and_idempotent(one: Shared, two: Sha
     assert merged(one, two) == merged(two, one)
     assert merged(merged(one, two), three) == merged(one, merged(two, three))
     assert merged(one, one) == one
+
+
+@pytest.mark.parametrize("is_cut_off", [True, False])
+def test_a_replica_that_goes_before_all_have_its_writes_has_the_others_copy_once_more(
+    run: Run, monkeypatch: pytest.MonkeyPatch, is_cut_off: bool
+) -> None:
+    monkeypatch.setattr(departing, "DRAIN_S", 0.05)
+
+    async def story(planet: Planet) -> None:
+        east, west, europe = await everywhere(planet, EAST, WEST, EUROPE)
+        topic = east.database.tables["Things"].topic
+        copied: list[tuple[str, str]] = []
+        east.copy_again = lambda topic: copied.append((EAST, topic))
+        europe.copy_again = lambda topic: copied.append((EUROPE, topic))
+
+        async def waiting(region: str) -> dict[str, Waiting]:
+            return {topic: LACKING} if is_cut_off and region == EUROPE else {}
+
+        west.waiting = waiting
+        await ask(east, "UpdateTable", deleting(WEST))
+        await until(lambda: "Things" not in west.database.tables)
+        for service in (east, europe):
+            await until(lambda service=service: service.database.tables["Things"].shared.members[WEST].state == "gone")
+        assert sorted(copied) == ([(EUROPE, topic), (EAST, topic)] if is_cut_off else [])
+
+    run(story)
 
 
 def test_a_replica_that_goes_looks_what_others_lack_when_its_last_writes_are_in_the_log(run: Run) -> None:

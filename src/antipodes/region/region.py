@@ -108,16 +108,22 @@ class Region:
         kept = int(settings.options.get("replica.journal_entries", KEEP_MOST))
         self._journals = Journals(world, self.store, self._backbone, geography.address_of, port, kept)
         self._dynamodb.join(self._journals)
-        self._dynamodb.holders_changed = self.replicator.refresh
-        self._dynamodb.missing = self.replicator.missing
-        self._dynamodb.settled = self.replicator.settled
-        self._dynamodb.waiting = self.replicator.waiting
+        self._introduce(self._dynamodb, self.replicator)
         self._calls.join(self._backbone, self.services)
         admin = RegionAdmin(
             token, report=self.report, set_links=set_links, repair=self.replicator.repair, inspect=self.inspect
         )
         self._path = Path(self.name, world, settings, self.services, admin.respond)
         self._servers: list[Server] = []
+
+    @staticmethod
+    def _introduce(dynamodb: DynamoDB, replicator: Replicator) -> None:
+        """Global tables ask the replicator what others have, and tell it whom it should follow."""
+        dynamodb.holders_changed = replicator.refresh
+        dynamodb.missing = replicator.missing
+        dynamodb.settled = replicator.settled
+        dynamodb.waiting = replicator.waiting
+        dynamodb.copy_again = replicator.copy_again
 
     async def start(self) -> None:
         """Returns when the Region serves. Raises PortInUse."""

@@ -114,6 +114,11 @@ class Replicator:
         self._disk_lost(origin)
         await self._store.durable()
 
+    def copy_again(self, topic: str) -> None:
+        """Copies a topic once more from every peer. Durable with what is written next."""
+        for follower in self._followers.values():
+            follower.forget([topic])
+
     def missing(self, topic: str) -> tuple[str, ...]:
         """Peers from which the topic's copy here is not complete. (): this replica is backfilled."""
         return tuple(peer for peer, follower in self._followers.items() if topic in follower.missing())

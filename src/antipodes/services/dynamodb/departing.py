@@ -1,7 +1,8 @@
 """A replica that goes sends what it has first: no acknowledged write goes with it.
 
 It is DELETING: clients are refused, and what they wrote before is carried to the others as before. When they have it
-all, or after DRAIN_S (one of them is out of reach, and then what it lacks comes from those who are not), it is gone.
+all, or after DRAIN_S (one of them is out of reach), it is gone. In the second case it says so (`Member.short`), and the
+others copy from each other once more: what one of them lacks, those have who were not out of reach.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ Ask = Callable[[str], Awaitable[Mapping[str, Waiting]]]
 
 class Departing:
     """The copies of one Region that are going. waiting: what a Region has not got, by topic; departed: is told that a
-    copy may go."""
+    copy may go, and whether the others have all of it."""
 
-    def __init__(self, database: Database, waiting: Ask, departed: Callable[[Table], None]) -> None:
+    def __init__(self, database: Database, waiting: Ask, departed: Callable[[Table, bool], None]) -> None:
         self._database = database
         self._waiting = waiting
         self._departed = departed
@@ -52,9 +53,10 @@ class Departing:
                 table = self._going(name, space)
                 if table is None:
                     return
-                if not await self._lacking(table) or database.world.monotonic() >= deadline:
+                lacking = await self._lacking(table)
+                if not lacking or database.world.monotonic() >= deadline:
                     if (table := self._going(name, space)) is not None:  # others ran meanwhile
-                        self._departed(table)
+                        self._departed(table, not lacking)
                         await database.settle()
                     return
             except ServerFault:  # the disk refused: the table was read from it anew

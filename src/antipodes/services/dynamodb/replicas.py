@@ -52,6 +52,7 @@ from antipodes.services.dynamodb.schema import (
     shared_from_json,
     shared_to_json,
 )
+from antipodes.store.records import Version
 from antipodes.wire.errors import ClientFault, ServerFault, ValidationException
 from antipodes.wire.operation import Request, Result
 
@@ -61,7 +62,8 @@ _decode = msgspec.json.Decoder(Shared).decode
 
 class Replicas:
     """The memberships of one Region's tables. `on_change` is called after holders may have changed; missing: the
-    Regions from which the copy of a topic here is not complete; waiting: what a Region has not got of this one's."""
+    Regions from which the copy of a topic here is not complete; waiting: what a Region has not got of this one's;
+    copy_again: what others hold of a topic is copied once more."""
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Replicas:
         on_change: Callable[[], None],
         missing: Callable[[str], Sequence[str]],
         waiting: Ask,
+        copy_again: Callable[[str], None],
     ) -> None:
         self.database = database
         self.region = database.region
@@ -76,6 +79,7 @@ class Replicas:
         self.store = database.store
         self.call = database.surroundings.call
         self.on_change = on_change
+        self._copy_again = copy_again
         self.joining = Joining(database, missing, self._progressed)
         self.departing = Departing(database, waiting, self._departed)
         self._others = tuple(one for one in database.surroundings.settings.regions if one != database.region)
@@ -240,11 +244,13 @@ class Replicas:
         self.keep(msgspec.structs.replace(table.description, shared=shared, status="DELETING"))
         self.departing.begin(table.name, table.description.space)
 
-    def _departed(self, table: Table) -> None:
+    def _departed(self, table: Table, all_sent: bool) -> None:
         """The others have what was written here, or cannot be waited for any longer. A copy from before the Region was
         told to come again goes without a word: the Region is about to have another one."""
         if table.shared.members[self.region].state == "leaving":
             shared = self._with(table.shared, self.region, "gone")
+            mine = msgspec.structs.replace(shared.members[self.region], short=not all_sent)
+            shared = msgspec.structs.replace(shared, members={**shared.members, self.region: mine})
             self.keep(msgspec.structs.replace(table.description, shared=shared))
             self.changed()
         disappear(self.database, table.name, table.description.space)
@@ -267,6 +273,8 @@ class Replicas:
         if table is None:
             return self._absorb_new(heard)
         known = merged(table.shared, heard)
+        if _short(known) != _short(table.shared):
+            self._copy_again(table.topic)  # before it is written that they went: a crash must not lose only this
         mine = known.members.get(self.region)
         if table.description.status == "DELETING":
             if mine is not None and mine.state in {"joining", "active"}:
@@ -391,3 +399,8 @@ class Replicas:
         if table is not None and table.shared.members[region].state == "joining":
             failed = self._with(table.shared, region, "failed")
             self.keep(msgspec.structs.replace(table.description, shared=failed))
+
+
+def _short(shared: Shared) -> list[tuple[str, Version]]:
+    """Members that went before all others had all of theirs."""
+    return [(name, one.version) for name, one in shared.members.items() if one.short and one.state == "gone"]

@@ -79,6 +79,7 @@ class Member(msgspec.Struct, frozen=True):
     seed: str = ""  # the Region whose copy it was made from
     progress: int = 0  # while joining: percent of the seed's items that are there
     left: int = 0  # time of the Version with which it was last told to leave: an older copy is no part of the table
+    short: bool = False  # it went before all the others had all that was written there
     # Of a table of strong consistency (mrsc/membership.py):
     seat: str = ""  # the name of its memory of the journal
     stream: str = ""  # its own stream's view type, for the day when its disk is lost

@@ -113,7 +113,8 @@ class DynamoDB:
         self.database = Database(surroundings)
         # What the replicator knows; set by the Region.
         self.missing: Callable[[str], Sequence[str]] = lambda topic: ()
-        self.replicas = Replicas(self.database, self._holders_changed, self._missing, self._waiting)
+        self.copy_again: Callable[[str], None] = lambda topic: None
+        self.replicas = Replicas(self.database, self._holders_changed, self._missing, self._waiting, self._copied_again)
         self.waiting: Ask = nothing_waits
         self.settled: Callable[[str], int] = lambda topic: 0
         self.inspection = Inspection(self.database, self._waiting)
@@ -154,6 +155,9 @@ class DynamoDB:
 
     def _missing(self, topic: str) -> Sequence[str]:
         return self.missing(topic)
+
+    def _copied_again(self, topic: str) -> None:
+        self.copy_again(topic)
 
     def _settled(self, topic: str) -> int:
         return self.settled(topic)
