@@ -1,1 +1,1 @@
-"""Amazon API Gateway: REST APIs (control plane), and the data plane that turns HTTP requests into invocations."""
+"""Amazon API Gateway: REST APIs (v1), HTTP and WebSocket APIs (v2), and what both share."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antipodes.services.apigateway.records import bad_request
+from antipodes.services.apigateway.v1.records import bad_request
 from antipodes.wire.errors import ValidationException
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate

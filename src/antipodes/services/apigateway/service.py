@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
-from antipodes.services.apigateway import (
+from antipodes.services.apigateway.checking import checked_by_model
+from antipodes.services.apigateway.iam import Verify
+from antipodes.services.apigateway.v1 import (
     apis,
     authorizers,
     domains,
@@ -23,10 +25,8 @@ from antipodes.services.apigateway import (
     updates,
     usage_plans,
 )
-from antipodes.services.apigateway.catalogue import Catalogue
-from antipodes.services.apigateway.checking import checked_by_model
-from antipodes.services.apigateway.dataplane import DataPlane
-from antipodes.services.apigateway.iam import Verify
+from antipodes.services.apigateway.v1.catalogue import Catalogue
+from antipodes.services.apigateway.v1.dataplane import DataPlane
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.dataplane import HttpDataPlane
 from antipodes.services.apigateway.v2.places import Places

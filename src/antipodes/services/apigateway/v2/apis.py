@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.records import bad_request
+from antipodes.services.apigateway.v1.records import bad_request
 from antipodes.services.apigateway.v2 import openapi
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.integrations import integration_of

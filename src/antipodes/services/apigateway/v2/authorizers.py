@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.records import bad_request, conflict
+from antipodes.services.apigateway.v1.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.listing import page
 from antipodes.services.apigateway.v2.records import WEBSOCKET, Authorizer, HttpApi, missing

@@ -10,9 +10,9 @@ import msgspec
 
 from antipodes.services.apigateway import access_logs, metrics
 from antipodes.services.apigateway.access_logs import Format
-from antipodes.services.apigateway.catalogue import Catalogue, Rows
 from antipodes.services.apigateway.metrics import Tally
 from antipodes.services.apigateway.throttle import Bucket
+from antipodes.services.apigateway.v1.catalogue import Catalogue, Rows
 from antipodes.services.apigateway.v2 import records
 from antipodes.services.apigateway.v2.records import HttpApi, HttpDeployment, HttpStage, missing
 from antipodes.services.apigateway.v2.routing import Table

@@ -25,12 +25,12 @@ from types import MappingProxyType
 
 import msgspec
 
-from antipodes.services.apigateway.backends import LAMBDA_PRINCIPAL
-from antipodes.services.apigateway.dataplane import (
+from antipodes.services.apigateway.iam import Verify
+from antipodes.services.apigateway.v1.backends import LAMBDA_PRINCIPAL
+from antipodes.services.apigateway.v1.dataplane import (
     BODY_LIMIT_BYTES,
     HEALTH_PATHS,
 )
-from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.v2 import mapping, payload1
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
 from antipodes.services.apigateway.v2.exchange import Exchange

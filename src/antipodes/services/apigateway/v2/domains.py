@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway import domains
-from antipodes.services.apigateway.records import Domain, Mapping, bad_request, conflict
+from antipodes.services.apigateway.v1 import domains
+from antipodes.services.apigateway.v1.records import Domain, Mapping, bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.listing import page
 from antipodes.services.apigateway.v2.records import missing

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import yaml
 
-from antipodes.services.apigateway.openapi import EXTENSION
-from antipodes.services.apigateway.records import ANY, bad_request
+from antipodes.services.apigateway.v1.openapi import EXTENSION
+from antipodes.services.apigateway.v1.records import ANY, bad_request
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.records import DEFAULT, Authorizer, HttpApi, Integration, Route
 from antipodes.wire import cors

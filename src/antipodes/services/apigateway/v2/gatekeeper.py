@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from antipodes.services.apigateway import iam
-from antipodes.services.apigateway.backends import LAMBDA_PRINCIPAL
+from antipodes.services.apigateway.v1.backends import LAMBDA_PRINCIPAL
 from antipodes.services.apigateway.v2 import tokens
 from antipodes.services.apigateway.v2.authorizing import event_of, identity_of, verdict_of
 from antipodes.services.apigateway.v2.catalogue import Prepared

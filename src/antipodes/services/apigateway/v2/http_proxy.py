@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from antipodes.edge.client import HOP_HEADERS, HttpClient
-from antipodes.services.apigateway.routing import STAGE_VARIABLE
+from antipodes.services.apigateway.v1.routing import STAGE_VARIABLE
 from antipodes.services.contract import Settings
 from antipodes.wire.dns_client import BadAnswer, build_query, parse_answer
 from antipodes.wire.errors import NotSupported

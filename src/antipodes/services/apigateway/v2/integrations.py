@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.records import bad_request, conflict
+from antipodes.services.apigateway.v1.records import bad_request, conflict
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.http_proxy import check_uri

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from antipodes.services.apigateway.records import bad_request
+from antipodes.services.apigateway.v1.records import bad_request
 
 
 def page(items: list[dict[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 import orjson
 
-from antipodes.services.apigateway import jsonpath
-from antipodes.services.apigateway.records import bad_request
+from antipodes.services.apigateway.v1 import jsonpath
+from antipodes.services.apigateway.v1.records import bad_request
 from antipodes.wire.http import Headers, HttpRequest, HttpResponse
 
 KEY = re.compile(r"(append|overwrite|remove):(?:(header|querystring)\.(\S+)|(path|statuscode))")

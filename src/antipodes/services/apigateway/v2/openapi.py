@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.openapi import EXTENSION, VERBS, parse
-from antipodes.services.apigateway.records import ANY, bad_request
+from antipodes.services.apigateway.v1.openapi import EXTENSION, VERBS, parse
+from antipodes.services.apigateway.v1.records import ANY, bad_request
 from antipodes.services.apigateway.v2.authorizers import authorizer_of
 from antipodes.services.apigateway.v2.integrations import integration_of
 from antipodes.services.apigateway.v2.records import DEFAULT, Authorizer, HttpApi, Integration, Route

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from antipodes.services.apigateway import proxy
+from antipodes.services.apigateway.v1 import proxy
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.payload2 import Call, Malformed, body_of, joined_headers
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from antipodes.services.apigateway.dataplane import AMAZON, EXECUTE_API
-from antipodes.services.apigateway.routing import longest_mapping
+from antipodes.services.apigateway.v1.dataplane import AMAZON, EXECUTE_API
+from antipodes.services.apigateway.v1.routing import longest_mapping
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
 from antipodes.services.apigateway.v2.records import DEFAULT, HttpApi
 from antipodes.wire.http import HttpRequest

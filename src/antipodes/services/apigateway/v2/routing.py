@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from antipodes.services.apigateway.records import ANY
-from antipodes.services.apigateway.routing import STAGE_VARIABLE, function_of
+from antipodes.services.apigateway.v1.records import ANY
+from antipodes.services.apigateway.v1.routing import STAGE_VARIABLE, function_of
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.records import DEFAULT, HttpDeployment, Integration, Route
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.records import bad_request
+from antipodes.services.apigateway.v1.records import bad_request
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.records import missing
 from antipodes.wire.operation import Request, Result

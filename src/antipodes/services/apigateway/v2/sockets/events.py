@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from antipodes.services.apigateway import proxy
 from antipodes.services.apigateway.access_logs import request_time
+from antipodes.services.apigateway.v1 import proxy
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.records import Authorizer
 from antipodes.services.apigateway.v2.sockets.settings import DEFAULT

@@ -20,8 +20,8 @@ from typing import Any
 import orjson
 
 from antipodes.services.apigateway import iam
-from antipodes.services.apigateway.backends import LAMBDA_PRINCIPAL
-from antipodes.services.apigateway.proxy import Reply
+from antipodes.services.apigateway.v1.backends import LAMBDA_PRINCIPAL
+from antipodes.services.apigateway.v1.proxy import Reply
 from antipodes.services.apigateway.v2.authorizing import verdict_of
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
 from antipodes.services.apigateway.v2.gatekeeper import Gatekeeper, Stopped

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from antipodes.services.apigateway.records import bad_request
+from antipodes.services.apigateway.v1.records import bad_request
 from antipodes.services.apigateway.v2.records import Authorizer, Integration
 from antipodes.services.apigateway.v2.routing import lambda_of
 from antipodes.wire.errors import NotSupported

@@ -1,0 +1,224 @@
+"""Regional custom domain names and their base path mappings.
+
+The certificate comes from ACM of the same Region and must cover the name. The same name may exist in several Regions:
+that is what makes one API answer from many places (facts 3.5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Members
+from typing import Any
+
+import msgspec
+
+from antipodes.services.apigateway.v1.apis import page
+from antipodes.services.apigateway.v1.catalogue import Catalogue
+from antipodes.services.apigateway.v1.patching import One, Table, patched
+from antipodes.services.apigateway.v1.records import NO_BASE_PATH, Domain, Mapping, bad_request, conflict, not_found
+from antipodes.services.apigateway.zones import hosted_zone_id
+from antipodes.wire.errors import ClientFault, NotSupported
+from antipodes.wire.operation import Request, Result
+
+TABLE: Table = {
+    "/regionalCertificateArn": One("certificate_arn"),
+    "/securityPolicy": One("security_policy"),
+}
+NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+BASE_PATH = re.compile(r"[a-zA-Z0-9$\-_.+!*'()]{1,300}")
+REFUSED = (
+    "certificateArn",
+    "certificateBody",
+    "certificatePrivateKey",
+    "certificateChain",
+    "mutualTlsAuthentication",
+    "ownershipVerificationCertificateArn",
+    "policy",
+)
+
+
+async def create_domain_name(catalogue: Catalogue, request: Request) -> Result:
+    params = request.params
+    name = str(params["domainName"]).lower()
+    types = (params.get("endpointConfiguration") or {}).get("types") or ["REGIONAL"]
+    if list(types) != ["REGIONAL"]:
+        raise NotSupported(f"custom domain names of type {', '.join(types)}; only REGIONAL")
+    for refused in REFUSED:
+        if params.get(refused):
+            raise NotSupported(f"{refused} of custom domain names")
+    if params.get("routingMode") not in (None, "BASE_PATH_MAPPING_ONLY"):
+        raise NotSupported(f"routingMode {params['routingMode']} of custom domain names")
+    if not NAME.fullmatch(name):
+        raise bad_request("The domain name is not valid.")
+    if name.startswith("*."):
+        raise NotSupported("wildcard custom domain names")
+    if name in catalogue.domains:
+        raise conflict("The domain name you provided already exists.")
+    arn = params.get("regionalCertificateArn")
+    if not arn:
+        raise bad_request("Regional certificate ARN must be specified for a REGIONAL domain name.")
+    await check_certificate(catalogue, arn, name)
+    if name in catalogue.domains:  # ACM took its time
+        raise conflict("The domain name you provided already exists.")
+    domain = Domain(
+        name=name,
+        regional_id=f"d-{catalogue.new_id(10)}",
+        certificate_arn=arn,
+        security_policy=params.get("securityPolicy") or "TLS_1_2",
+        created=catalogue.surroundings.world.now(),
+        tags=dict(params.get("tags") or {}),
+    )
+    await catalogue.save_domain(domain)
+    return _shown(catalogue, domain)
+
+
+async def get_domain_name(catalogue: Catalogue, request: Request) -> Result:
+    domain = catalogue.domain(request.params["domainName"])
+    await catalogue.settled()
+    return _shown(catalogue, domain)
+
+
+async def get_domain_names(catalogue: Catalogue, request: Request) -> Result:
+    await catalogue.settled()
+    return page([_shown(catalogue, catalogue.domains[name]) for name in sorted(catalogue.domains)], request.params)
+
+
+async def update_domain_name(catalogue: Catalogue, request: Request) -> Result:
+    """Another certificate, another policy of TLS."""
+    name = str(request.params["domainName"]).lower()
+    before = catalogue.domain(name)
+    patches = request.params.get("patchOperations")
+    after = patched(before, patches, TABLE, "UpdateDomainName")
+    if after.security_policy not in {"TLS_1_0", "TLS_1_2"}:
+        raise bad_request(f"Invalid security policy: {after.security_policy}")
+    if after.certificate_arn != before.certificate_arn:
+        await check_certificate(catalogue, after.certificate_arn, name)
+        after = patched(catalogue.domain(name), patches, TABLE, "UpdateDomainName")  # ACM took its time
+    await catalogue.save_domain(after)
+    return _shown(catalogue, after)
+
+
+async def delete_domain_name(catalogue: Catalogue, request: Request) -> Result:
+    """Its mappings go with it, as on AWS."""
+    await catalogue.delete_domain(catalogue.domain(request.params["domainName"]))
+    return {}
+
+
+async def create_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
+    params = request.params
+    domain = catalogue.domain(params["domainName"])
+    base = _base_path(params.get("basePath"))
+    if base in domain.mappings:
+        raise conflict("Base path already exists for this domain name")
+    api = catalogue.apis.get(params["restApiId"])
+    if api is None:
+        raise bad_request("Invalid REST API identifier specified")
+    stage = params.get("stage") or ""
+    if stage and (api.id, stage) not in catalogue.stages:
+        raise bad_request("Invalid stage identifier specified")
+    mapping = Mapping(base_path=base, api_id=api.id, stage=stage, id=catalogue.new_id(6))
+    mappings = {**domain.mappings, base: mapping}
+    await catalogue.save_domain(msgspec.structs.replace(domain, mappings=mappings))
+    return _shown_mapping(mapping)
+
+
+async def get_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
+    _, mapping = _mapping(catalogue, request)
+    await catalogue.settled()
+    return _shown_mapping(mapping)
+
+
+async def get_base_path_mappings(catalogue: Catalogue, request: Request) -> Result:
+    domain = catalogue.domain(request.params["domainName"])
+    await catalogue.settled()
+    return page([_shown_mapping(domain.mappings[base]) for base in sorted(domain.mappings)], request.params)
+
+
+async def update_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
+    domain, mapping = _mapping(catalogue, request)
+    for change in request.params.get("patchOperations") or ():
+        path, value = change.get("path"), change.get("value") or ""
+        if change.get("op") != "replace" or path not in {"/stage", "/restapiId", "/restApiId"}:
+            raise NotSupported(f"{change.get('op')} {path} of UpdateBasePathMapping")
+        field = "stage" if path == "/stage" else "api_id"
+        mapping = msgspec.structs.replace(mapping, **{field: value})
+    if mapping.api_id not in catalogue.apis:
+        raise bad_request("Invalid REST API identifier specified")
+    if mapping.stage and (mapping.api_id, mapping.stage) not in catalogue.stages:
+        raise bad_request("Invalid stage identifier specified")
+    mappings = {**domain.mappings, mapping.base_path: mapping}
+    await catalogue.save_domain(msgspec.structs.replace(domain, mappings=mappings))
+    return _shown_mapping(mapping)
+
+
+async def delete_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
+    domain, mapping = _mapping(catalogue, request)
+    mappings = {base: kept for base, kept in domain.mappings.items() if base != mapping.base_path}
+    await catalogue.save_domain(msgspec.structs.replace(domain, mappings=mappings))
+    return {}
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a certificate's name covers a host name: equal, or a wildcard for exactly one label."""
+    pattern = pattern.lower()
+    return pattern == name or (pattern.startswith("*.") and name.partition(".")[2] == pattern[2:])
+
+
+async def check_certificate(catalogue: Catalogue, arn: str, name: str) -> None:
+    region = arn.split(":")[3] if arn.count(":") >= 5 else ""
+    if region != catalogue.surroundings.region:
+        raise bad_request(
+            f"The certificate must be in the same Region as the custom domain name: {catalogue.surroundings.region}"
+        )
+    try:
+        described = await catalogue.surroundings.call("acm", "DescribeCertificate", {"CertificateArn": arn})
+    except ClientFault as error:
+        raise bad_request(f"Invalid certificate ARN: {arn}. Certificate must be in the Region's ACM.") from error
+    certificate: Members[str, Any] = described["Certificate"]
+    names = [certificate.get("DomainName") or "", *(certificate.get("SubjectAlternativeNames") or ())]
+    if not any(covers(pattern, name) for pattern in names):
+        raise bad_request("The domain name to be created is not covered by the provided certificate.")
+    if certificate.get("Status", "ISSUED") != "ISSUED":
+        raise bad_request(f"The certificate is not issued yet: its status is {certificate.get('Status')}.")
+
+
+def _base_path(given: str | None) -> str:
+    if not given or given == NO_BASE_PATH:
+        return ""
+    if not BASE_PATH.fullmatch(given):
+        raise bad_request("API Gateway V1 doesn't support multi-level base paths or these characters.")
+    return given
+
+
+def _mapping(catalogue: Catalogue, request: Request) -> tuple[Domain, Mapping]:
+    domain = catalogue.domain(request.params["domainName"])
+    mapping = domain.mappings.get(_base_path(request.params.get("basePath")))
+    if mapping is None:
+        raise not_found("base path mapping")
+    return domain, mapping
+
+
+def _shown(catalogue: Catalogue, domain: Domain) -> dict[str, Any]:
+    region = catalogue.surroundings.region
+    answer: dict[str, Any] = {
+        "domainName": domain.name,
+        "domainNameArn": f"arn:aws:apigateway:{region}::/domainnames/{domain.name}",
+        "regionalDomainName": f"{domain.regional_id}.execute-api.{region}.amazonaws.com",
+        "regionalHostedZoneId": hosted_zone_id(region),
+        "regionalCertificateArn": domain.certificate_arn,
+        "certificateUploadDate": domain.created,
+        "endpointConfiguration": {"types": ["REGIONAL"], "ipAddressType": "ipv4"},
+        "domainNameStatus": "AVAILABLE",
+        "securityPolicy": domain.security_policy,
+        "routingMode": "BASE_PATH_MAPPING_ONLY",
+    }
+    if domain.tags:
+        answer["tags"] = dict(domain.tags)
+    return answer
+
+
+def _shown_mapping(mapping: Mapping) -> dict[str, Any]:
+    answer = {"basePath": mapping.base_path or NO_BASE_PATH, "restApiId": mapping.api_id}
+    if mapping.stage:
+        answer["stage"] = mapping.stage
+    return answer

@@ -1,0 +1,62 @@
+"""Tags of what has an ARN: APIs, stages, domain names, API keys, usage plans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from antipodes.services.apigateway.v1.catalogue import Catalogue
+from antipodes.services.apigateway.v1.records import bad_request, missing
+from antipodes.wire.operation import Request, Result
+
+ARN = re.compile(
+    r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+)::/(restapis|domainnames|apikeys|usageplans)/([^/]+)(?:/stages/([^/]+))?"
+)
+LIMIT = 50
+
+Save = Callable[[Any], Awaitable[None]]
+
+
+async def tag_resource(catalogue: Catalogue, request: Request) -> Result:
+    record, save = _tagged(catalogue, request.params["resourceArn"])
+    tags = {**record.tags, **request.params["tags"]}
+    if len(tags) > LIMIT:
+        raise bad_request("The number of tags exceeds the limit of 50")  # the words are a guess
+    await save(msgspec.structs.replace(record, tags=tags))
+    return {}
+
+
+async def untag_resource(catalogue: Catalogue, request: Request) -> Result:
+    record, save = _tagged(catalogue, request.params["resourceArn"])
+    gone = request.params["tagKeys"]
+    await save(msgspec.structs.replace(record, tags={k: v for k, v in record.tags.items() if k not in gone}))
+    return {}
+
+
+async def get_tags(catalogue: Catalogue, request: Request) -> Result:
+    record, _ = _tagged(catalogue, request.params["resourceArn"])
+    await catalogue.settled()
+    tags: Mapping[str, str] = record.tags
+    return {"tags": dict(tags)}
+
+
+def _tagged(catalogue: Catalogue, arn: str) -> tuple[Any, Save]:
+    match = ARN.fullmatch(unquote(arn))
+    if match is None or match[1] != catalogue.surroundings.region:
+        raise bad_request(f"Invalid ARN: {arn}")
+    kind, name, stage = match[2], match[3], match[4]
+    if kind == "restapis" and stage is not None:
+        return catalogue.stage(name, stage), catalogue.save_stage
+    if kind == "restapis":
+        return catalogue.api(name), catalogue.save_api
+    if kind == "domainnames":
+        return catalogue.domain(name), catalogue.save_domain
+    if kind == "apikeys":
+        return catalogue.keyring.key(name), catalogue.keyring.save_key
+    if kind == "usageplans":
+        return catalogue.keyring.plan(name), catalogue.keyring.save_plan
+    raise missing("Invalid ARN")
