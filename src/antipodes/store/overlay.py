@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from sortedcontainers import SortedList
@@ -66,6 +67,18 @@ class Overlay:
             return False
         at = self._at(start)
         return at < len(self._keys) and bool(self._keys[at] < end)
+
+    def few(self, start: bytes, end: bytes) -> list[Row] | None:
+        """All its rows with start <= key < end, in order; None: there are more than FIRST_SLICE."""
+        keys, rows = self._keys, self.rows
+        if not rows:
+            return []
+        if isinstance(keys, list):
+            first = bisect_left(keys, start, self._begin)
+            found = keys[first : bisect_left(keys, end, first)]
+        else:
+            found = list(islice(keys.irange(start, end, (True, False)), FIRST_SLICE + 1))
+        return [(key, rows[key]) for key in found] if len(found) <= FIRST_SLICE else None
 
     def between(self, start: bytes, end: bytes, reverse: bool) -> Iterator[Row]:
         """Its rows with start <= key < end, in order or backwards. Fetched by slices: most readers want few."""

@@ -131,6 +131,9 @@ class SqliteEngine:
             self._old, self._young, self._young_bytes = self._young, {}, 0
 
     def range(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
+        few = self._few(start, end, reverse)
+        if few is not None:
+            return iter(few)
         overlays = [overlay for overlay in self._overlays() if overlay.covers(start, end)]
         if not overlays:
             return self._pages(start, end, reverse, overlays)
@@ -138,6 +141,25 @@ class SqliteEngine:
         for overlay in overlays:
             rows = over(overlay.between(start, end, reverse), rows, reverse)
         return ((key, value) for key, value in rows if value is not None)
+
+    def _few(self, start: bytes, end: bytes, reverse: bool) -> list[tuple[bytes, bytes]] | None:
+        """A short range of short rows, which most are: merged at once, without generators. None: it is another one."""
+        page = self._table.page(start, end, FIRST_PAGE_ROWS, reverse)
+        if len(page) >= FIRST_PAGE_ROWS:
+            return None
+        merged: dict[bytes, bytes | int | None] = {}
+        for overlay in self._overlays():  # the older one first
+            above = overlay.few(start, end)
+            if above is None:
+                return None
+            merged.update(above)
+        if merged:
+            merged = {**dict(page), **merged}
+            page = [(key, value) for key in sorted(merged, reverse=reverse) if (value := merged[key]) is not None]
+        for _, value in page:
+            if type(value) is int:
+                return None
+        return cast("list[tuple[bytes, bytes]]", page)
 
     def _overlays(self) -> tuple[Overlay, ...]:
         """The older one first."""
