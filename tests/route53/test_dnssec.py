@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +34,7 @@ from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
 from antipodes.world.world import GLOBE
+from tests.route53.daemons import free_port
 from tests.route53.homes import Planet53, on_planet
 from tests.route53.planes import SOA, Plane, alias, plain
 from tests.route53.responders import NOW_S, opt, question, responder, subnet
@@ -425,10 +426,11 @@ def test_unbound_validates_as_a_resolver(tmp_path: Path) -> None:
             free = free_port()
             (tmp_path / "anchor").write_text(f"example.com. IN DS {ds_text('example.com.', key)}\n")
             (tmp_path / "unbound.conf").write_text(UNBOUND_CONF.format(folder=tmp_path, port=free, server=port))
+            words = (tmp_path / "words").open("w")
             process = await asyncio.create_subprocess_exec(
                 *(UNBOUND, "-d", "-c", str(tmp_path / "unbound.conf")),
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=words,
             )
             try:
                 for name, kind in (*ASKED, ("host.child", "A"), ("none.child", "A"), ("into", "A")):
@@ -436,7 +438,10 @@ def test_unbound_validates_as_a_resolver(tmp_path: Path) -> None:
                         message = await resolved(free, f"{name}.example.com", kind)
                         assert message.flags & dns.flags.AD, (name, kind, message.to_text())
             finally:
-                process.terminate()
+                words.close()
+                print((tmp_path / "words").read_text())  # shown if the test fails
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
                 await process.wait()
 
     run_real(lambda: asyncio.wait_for(story(), 60))
@@ -461,13 +466,6 @@ stub-zone:
   name: example.com
   stub-addr: 127.0.0.1@{server}
 """
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-        end.bind(("127.0.0.1", 0))
-        port: int = end.getsockname()[1]
-        return port
 
 
 async def resolved(port: int, name: str, kind: str) -> dns.message.Message:

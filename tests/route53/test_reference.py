@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import dns.rcode
 import pytest
 
 from antipodes.wire import masterfile
+from tests.route53.daemons import free_port
 from tests.route53.planes import SOA, Plane, plain
 from tests.route53.responders import responder
 
@@ -75,13 +75,10 @@ def nsd(folder: Path, records: list[dict[str, Any]]) -> Iterator[int]:
     apex.append(plain("example.com", "ns-1.awsdns-00.com.", kind="NS", ttl=172800))
     dotted = [{**shape, "Name": shape["Name"].replace("*", "\\052") + "."} for shape in (*apex, *records)]
     (folder / "zone").write_text(masterfile.write("ZTEST", "example.com.", dotted))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-        end.bind(("127.0.0.1", 0))
-        port = end.getsockname()[1]
+    port = free_port()
     (folder / "nsd.conf").write_text(CONFIG.format(folder=folder, port=port))
-    process = subprocess.Popen(
-        [NSD, "-d", "-c", str(folder / "nsd.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with (folder / "words").open("w") as words:
+        process = subprocess.Popen([NSD, "-d", "-c", str(folder / "nsd.conf")], stdout=words, stderr=words)
     try:
         for _ in range(100):
             try:
@@ -93,6 +90,8 @@ def nsd(folder: Path, records: list[dict[str, Any]]) -> Iterator[int]:
                 time.sleep(0.1)
             except dns.exception.Timeout:
                 pass
+        else:
+            raise AssertionError(f"nsd does not answer: {(folder / 'words').read_text()}")
         yield port
     finally:
         process.terminate()
