@@ -99,20 +99,20 @@ async def put_method(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def get_method(catalogue: Catalogue, request: Request) -> Result:
-    _, _, method = _method(catalogue, request)
+    _, _, method = method_named(catalogue, request)
     await catalogue.settled()
     return shown_method(method)
 
 
 async def delete_method(catalogue: Catalogue, request: Request) -> Result:
-    api, resource, method = _method(catalogue, request)
+    api, resource, method = method_named(catalogue, request)
     methods = {verb: kept for verb, kept in resource.methods.items() if verb != method.verb}
     await catalogue.save_resource(api, msgspec.structs.replace(resource, methods=methods))
     return {}
 
 
 async def put_method_response(catalogue: Catalogue, request: Request) -> Result:
-    api, resource, method = _method(catalogue, request)
+    api, resource, method = method_named(catalogue, request)
     response = method_response_of(request.params)
     if response.status in method.responses:
         raise conflict("Response already exists for this resource")
@@ -122,7 +122,7 @@ async def put_method_response(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def put_integration(catalogue: Catalogue, request: Request) -> Result:
-    api, resource, method = _method(catalogue, request)
+    api, resource, method = method_named(catalogue, request)
     integration = integration_of({**request.params, "integrationResponses": None}, f"{method.verb} {resource.path}")
     integration = msgspec.structs.replace(integration, cache_namespace=integration.cache_namespace or resource.id)
     await catalogue.save_method(api, resource, msgspec.structs.replace(method, integration=integration))
@@ -130,19 +130,19 @@ async def put_integration(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def get_integration(catalogue: Catalogue, request: Request) -> Result:
-    _, _, _, integration = _integration(catalogue, request)
+    _, _, _, integration = integration_named(catalogue, request)
     await catalogue.settled()
     return shown_integration(integration)
 
 
 async def delete_integration(catalogue: Catalogue, request: Request) -> Result:
-    api, resource, method, _ = _integration(catalogue, request)
+    api, resource, method, _ = integration_named(catalogue, request)
     await catalogue.save_method(api, resource, msgspec.structs.replace(method, integration=None))
     return {}
 
 
 async def put_integration_response(catalogue: Catalogue, request: Request) -> Result:
-    api, resource, method, integration = _integration(catalogue, request)
+    api, resource, method, integration = integration_named(catalogue, request)
     response = integration_response_of(request.params, f"{method.verb} {resource.path}")
     declared = method.responses.get(response.status)
     if declared is None:
@@ -273,13 +273,13 @@ def _greedy(part: str) -> bool:
     return part.endswith("+}")
 
 
-def _method(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method]:
+def method_named(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method]:
     params = request.params
     return catalogue.method(params["restApiId"], params["resourceId"], params["httpMethod"])
 
 
-def _integration(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method, Integration]:
-    api, resource, method = _method(catalogue, request)
+def integration_named(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method, Integration]:
+    api, resource, method = method_named(catalogue, request)
     if method.integration is None:
         raise not_found("Integration")
     return api, resource, method, method.integration

@@ -24,6 +24,8 @@ from antipodes.services.apigateway.v1.records import (
 from antipodes.services.apigateway.v1.resources import (
     check_method,
     check_part,
+    integration_named,
+    method_named,
     shown,
     shown_integration,
     shown_integration_response,
@@ -91,7 +93,7 @@ async def update_resource(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def update_method(catalogue: Catalogue, request: Request) -> Result:
-    api, resource, method = _method(catalogue, request)
+    api, resource, method = method_named(catalogue, request)
     method = patched(method, request.params.get("patchOperations"), METHOD, "UpdateMethod")
     check_method(api, method)
     await catalogue.save_method(api, resource, method)
@@ -99,7 +101,7 @@ async def update_method(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def update_integration(catalogue: Catalogue, request: Request) -> Result:
-    api, resource, method, integration = _integration(catalogue, request)
+    api, resource, method, integration = integration_named(catalogue, request)
     after = patched(integration, request.params.get("patchOperations"), INTEGRATION, "UpdateIntegration")
     where = f"{method.verb} {resource.path}"
     checked = integration_of(_as_given(after), where)
@@ -166,22 +168,10 @@ def _as_given(integration: Integration) -> Mapping[str, Any]:
     }
 
 
-def _method(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method]:
-    params = request.params
-    return catalogue.method(params["restApiId"], params["resourceId"], params["httpMethod"])
-
-
-def _integration(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method, Integration]:
-    api, resource, method = _method(catalogue, request)
-    if method.integration is None:
-        raise not_found("Integration")
-    return api, resource, method, method.integration
-
-
 def _integration_response(
     catalogue: Catalogue, request: Request
 ) -> tuple[Api, Resource, Method, Integration, IntegrationResponse]:
-    api, resource, method, integration = _integration(catalogue, request)
+    api, resource, method, integration = integration_named(catalogue, request)
     response = integration.responses.get(str(request.params["statusCode"]))
     if response is None:
         raise not_found("Response status code")
@@ -189,7 +179,7 @@ def _integration_response(
 
 
 def _method_response(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method, MethodResponse]:
-    api, resource, method = _method(catalogue, request)
+    api, resource, method = method_named(catalogue, request)
     response = method.responses.get(str(request.params["statusCode"]))
     if response is None:
         raise not_found("Response status code")
