@@ -6,7 +6,7 @@ One overlay is one generation of the redo log. Rows are found by key and, for ra
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -111,6 +111,23 @@ class Overlay:
             del held[key]
         self._begin += len(rows)
         del self.records[:records]
+
+
+def few(
+    overlays: Iterable[Overlay], rows: list[tuple[bytes, bytes | int]], start: bytes, end: bytes, reverse: bool
+) -> list[tuple[bytes, bytes | int]] | None:
+    """A short range, which most are, merged at once and without generators. rows: all that lies below, values or slots;
+    overlays: the lowest first. None: one of them has more than FIRST_SLICE rows of it."""
+    above: dict[bytes, bytes | None] = {}
+    for overlay in overlays:
+        found = overlay.few(start, end)
+        if found is None:
+            return None
+        above.update(found)
+    if not above:
+        return rows
+    merged: dict[bytes, bytes | int | None] = {**dict(rows), **above}
+    return [(key, value) for key in sorted(merged, reverse=reverse) if (value := merged[key]) is not None]
 
 
 def over(upper: Iterator[Row], lower: Iterator[Row], reverse: bool) -> Iterator[Row]:

@@ -30,7 +30,7 @@ from typing import cast
 
 from antipodes.store.engine import Records, Rows, StoreError
 from antipodes.store.heap import Page, length_of
-from antipodes.store.overlay import Overlay, Row, over
+from antipodes.store.overlay import Overlay, Row, few, over
 from antipodes.store.redo import Batch, RedoLog
 from antipodes.store.table import Failures, Table
 from antipodes.world.disk import DiskSpace
@@ -131,54 +131,32 @@ class SqliteEngine:
             self._old, self._young, self._young_bytes = self._young, {}, 0
 
     def range(self, start: bytes, end: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-        few = self._few(start, end, reverse)
-        if few is not None:
-            return iter(few)
+        page = self._table.page(start, end, FIRST_PAGE_ROWS, reverse)
+        short = few(self._overlays(), page, start, end, reverse) if len(page) < FIRST_PAGE_ROWS else None
+        if short is not None:
+            return self._begun(short)
         overlays = [overlay for overlay in self._overlays() if overlay.covers(start, end)]
         if not overlays:
-            return self._pages(start, end, reverse, overlays)
-        rows: Iterator[Row] = self._pages(start, end, reverse, overlays)
+            return self._pages(start, end, reverse, overlays, page)
+        rows: Iterator[Row] = self._pages(start, end, reverse, overlays, page)
         for overlay in overlays:
             rows = over(overlay.between(start, end, reverse), rows, reverse)
         return ((key, value) for key, value in rows if value is not None)
-
-    def _few(self, start: bytes, end: bytes, reverse: bool) -> list[tuple[bytes, bytes]] | None:
-        """A short range of short rows, which most are: merged at once, without generators. None: it is another one."""
-        page = self._table.page(start, end, FIRST_PAGE_ROWS, reverse)
-        if len(page) >= FIRST_PAGE_ROWS:
-            return None
-        merged: dict[bytes, bytes | int | None] = {}
-        for overlay in self._overlays():  # the older one first
-            above = overlay.few(start, end)
-            if above is None:
-                return None
-            merged.update(above)
-        if merged:
-            merged = {**dict(page), **merged}
-            page = [(key, value) for key in sorted(merged, reverse=reverse) if (value := merged[key]) is not None]
-        for _, value in page:
-            if type(value) is int:
-                return None
-        return cast("list[tuple[bytes, bytes]]", page)
 
     def _overlays(self) -> tuple[Overlay, ...]:
         """The older one first."""
         return (self._fresh,) if self._frozen is None else (self._frozen, self._fresh)
 
-    def _pages(self, start: bytes, end: bytes, reverse: bool, hidden: list[Overlay]) -> Iterator[tuple[bytes, bytes]]:
-        """The table's rows, those left out that an overlay has."""
+    def _pages(
+        self, start: bytes, end: bytes, reverse: bool, hidden: list[Overlay], found: Page
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """The table's rows, those left out that an overlay has. found: the first page."""
         limit = FIRST_PAGE_ROWS
         while True:
-            found = page = self._table.page(start, end, limit, reverse)
+            page = found
             for overlay in hidden:
                 page = [row for row in page if row[0] not in overlay.rows]
-            slots = {key for key, value in page if type(value) is int}
-            if not slots:
-                yield from cast("list[tuple[bytes, bytes]]", page)
-            elif limit == FIRST_PAGE_ROWS:
-                yield from self._cached(page, slots)
-            else:
-                yield from self._table.whole(page)
+            yield from self._begun(page) if limit == FIRST_PAGE_ROWS else self._table.whole(page)
             if len(found) < limit:
                 return
             if reverse:
@@ -187,12 +165,20 @@ class SqliteEngine:
                 start = found[-1][0] + b"\x00"
             per_row = 1 + sum(length_of(value) for _, value in found) // len(found)
             limit = max(1, min(limit * 4, MAX_PAGE_ROWS, MAX_PAGE_BYTES // per_row))
+            found = self._table.page(start, end, limit, reverse)
+
+    def _begun(self, page: Page) -> Iterator[tuple[bytes, bytes]]:
+        """The page that begins a range, with its long values."""
+        slots = {key for key, value in page if type(value) is int}
+        return self._cached(page, slots) if slots else iter(cast("list[tuple[bytes, bytes]]", page))
 
     def _cached(self, page: Page, slots: AbstractSet[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """The page with its long values: those of these keys are in the row cache afterwards. Only for what begins a
-        range: a long scan would drive everything else out."""
+        range: a long scan would drive everything else out. (What an overlay has above the cache is no slot.)"""
         young, old, poured = self._young, self._old, self._poured
-        known: Page = [(key, young.get(key) or old.get(key) or value) for key, value in page]
+        known: Page = [
+            (key, young.get(key) or old.get(key) or value) if key in slots else (key, value) for key, value in page
+        ]
         for key, value in self._table.whole(known):
             if key in slots and poured == self._poured:  # else it may be a row that has moved
                 self._remember(key, value)

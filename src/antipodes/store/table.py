@@ -18,6 +18,7 @@ import mmap
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from antipodes.store.engine import FORMAT, StoreError, check_format
 from antipodes.store.files import flush_data
@@ -132,7 +133,9 @@ class Table:
 
     def whole(self, page: Page) -> Iterator[tuple[bytes, bytes]]:
         """The page with the long values, lazily."""
-        return self._heap.whole(page, self.get)
+        if any(type(value) is int for _, value in page):
+            return self._heap.whole(page, self.get)
+        return iter(cast("list[tuple[bytes, bytes]]", page))
 
     def records(self, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
         try:
