@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -32,6 +31,7 @@ class ACM:
     """The service."""
 
     name = "acm"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings, authority: Signer | None = None) -> None:
         self._surroundings = surroundings
@@ -41,7 +41,7 @@ class ACM:
         self._certificates = Certificates(surroundings.region, surroundings.world.address, authority)
         self._cabinet = Cabinet(surroundings.store)
         self._watch: asyncio.Task[None] | None = None
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             "AddTagsToCertificate": self.add_tags_to_certificate,
             "DeleteCertificate": self.delete_certificate,
             "DescribeCertificate": self.describe_certificate,
@@ -51,14 +51,6 @@ class ACM:
             "RemoveTagsFromCertificate": self.remove_tags_from_certificate,
             "RequestCertificate": self.request_certificate,
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
 
     async def start(self) -> None:
         now = self._world.now()

@@ -135,6 +135,7 @@ class ApiGateway:
     """The service (services.contract.Service), and the HTTP face of the APIs."""
 
     name = "apigateway"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._catalogue = Catalogue(surroundings)
@@ -145,18 +146,10 @@ class ApiGateway:
         self._socket_plane = WebSocketPlane(http, self._places, self._http_plane.gatekeeper)
         self.connections = self._socket_plane.management
         self.http_apis = HttpApis(http, self._http_plane.gatekeeper.forget)
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             name: checked_by_model(self.name, partial(operation, self._catalogue))
             for name, operation in OPERATIONS.items()
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
 
     async def start(self) -> None:
         self._catalogue.load()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 
 from antipodes.services.cloudformation import change_sets, describing, stacks
 from antipodes.services.cloudformation.control import Control
@@ -12,7 +11,6 @@ from antipodes.services.cloudformation.engine import Engine
 from antipodes.services.cloudformation.journal import Journal
 from antipodes.services.cloudformation.records import Records
 from antipodes.services.contract import Carried, Surroundings
-from antipodes.wire.operation import Operation
 
 OPERATIONS = {
     "ContinueUpdateRollback": stacks.continue_update_rollback,
@@ -43,6 +41,7 @@ class CloudFormation:
     """The service. It replicates nothing: a stack lives in one Region."""
 
     name = "cloudformation"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         records = Records(surroundings.store)
@@ -50,15 +49,7 @@ class CloudFormation:
         journal = Journal(surroundings, records)
         self._engine = Engine(surroundings, records, drafting, journal)
         control = Control(surroundings, records, drafting, journal, self._engine)
-        self._operations = {name: functools.partial(function, control) for name, function in OPERATIONS.items()}
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
+        self.operations = {name: functools.partial(function, control) for name, function in OPERATIONS.items()}
 
     async def start(self) -> None:
         """Goes on with the stack operations that were under way."""

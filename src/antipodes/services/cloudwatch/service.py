@@ -8,7 +8,6 @@ Alarms have no actions; dashboards, streams and anomaly detection are refused by
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 from antipodes.services.cloudwatch import get, listing, put
 from antipodes.services.cloudwatch.alarms import Alarms
@@ -26,6 +25,7 @@ class CloudWatch:
     """Fulfils services.contract.Service."""
 
     name = "cloudwatch"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._world = surroundings.world
@@ -34,7 +34,7 @@ class CloudWatch:
         self._alarms = Alarms(surroundings.store, surroundings.region, surroundings.settings.account)
         self._flush: asyncio.Task[None] | None = None
         self._next_expiry = 0.0
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             "PutMetricData": self.put_metric_data,
             "GetMetricStatistics": self.get_metric_statistics,
             "GetMetricData": self.get_metric_data,
@@ -45,14 +45,6 @@ class CloudWatch:
             "DeleteAlarms": self.delete_alarms,
             "SetAlarmState": self.set_alarm_state,
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
 
     async def start(self) -> None:
         return None

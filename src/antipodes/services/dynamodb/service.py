@@ -138,17 +138,13 @@ class DynamoDB:
         self.meter = Meter(
             surroundings.world, surroundings.call, self.database.spawn, self.database.tables, self.database.table_name
         )
-        self._operations = self.meter.over(
+        self.operations = self.meter.over(
             {
                 name: typed(name, operation) if not name.startswith("Replica") and takes_values(name) else operation
                 for name, operation in operations.items()
             }
         )
         self.usual: Mapping[str, UsualOperation] = Usual(self.database, self.meter).operations
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
 
     def _holders_changed(self) -> None:
         self.holders_changed()

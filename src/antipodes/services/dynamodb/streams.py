@@ -128,13 +128,9 @@ class Streams:
             "GetShardIterator": self.get_shard_iterator,
             "GetRecords": self.get_records,
         }
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             name: partial(self._checked, operation) for name, operation in by_name.items()
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
 
     async def start(self) -> None:
         """Begins the upkeep: shards roll over, old streams are forgotten."""

@@ -7,13 +7,11 @@ while an application runs, so a Region of which us-east-1 is gone goes on servin
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 
 from antipodes.services.contract import Carried, Surroundings
 from antipodes.services.iam import policies, roles
 from antipodes.services.iam.account import Account
 from antipodes.services.iam.records import Roster
-from antipodes.wire.operation import Operation
 
 OPERATIONS = {
     "AttachRolePolicy": roles.attach_role_policy,
@@ -44,18 +42,11 @@ class IAM:
     """The service."""
 
     name = "iam"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         account = Account(surroundings, Roster(surroundings.store))
-        self._operations = {name: functools.partial(function, account) for name, function in OPERATIONS.items()}
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
+        self.operations = {name: functools.partial(function, account) for name, function in OPERATIONS.items()}
 
     async def start(self) -> None:
         return None

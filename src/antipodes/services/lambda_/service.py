@@ -111,6 +111,7 @@ class Lambda:
     """The service (services.contract.Service)."""
 
     name = "lambda"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._catalogue = catalogue = Catalogue(surroundings)
@@ -124,27 +125,19 @@ class Lambda:
         self._pollers = Pollers(surroundings, mappings, partial(invoke.feed, catalogue))
         mappings.on_change = self._pollers.changed
         self.urls = UrlDoor(catalogue)
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             name: partial(operation, self._catalogue)
             if name in UNCHECKED
             else _checked(partial(operation, self._catalogue))
             for name, operation in FAMILIES.items()
         }
-        self._operations |= {
+        self.operations |= {
             "CreateEventSourceMapping": _checked(mappings.create_event_source_mapping),
             "UpdateEventSourceMapping": _checked(mappings.update_event_source_mapping),
             "GetEventSourceMapping": _checked(mappings.get_event_source_mapping),
             "ListEventSourceMappings": _checked(mappings.list_event_source_mappings),
             "DeleteEventSourceMapping": _checked(mappings.delete_event_source_mapping),
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
 
     async def start(self) -> None:
         self._catalogue.load()

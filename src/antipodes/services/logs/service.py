@@ -27,6 +27,7 @@ class Logs:
     """Fulfils services.contract.Service."""
 
     name = "logs"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._world = surroundings.world
@@ -34,20 +35,12 @@ class Logs:
         self._region = surroundings.region
         self._account = surroundings.settings.account
         self._begin()
-        self._operations: dict[str, Operation] = {name: self._operation(name) for name in (*_GROUPS, *_EVENTS)}
+        self.operations: dict[str, Operation] = {name: self._operation(name) for name in (*_GROUPS, *_EVENTS)}
 
     def _begin(self) -> None:
         self._ledger = Ledger(self._world, self._store)
         self._groups = Groups(self._ledger, self._region, self._account)
         self._events = Events(self._ledger, self._region)
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
 
     async def start(self) -> None:
         self._world.spawn(self._sweep(), "logs: remove what is gone")

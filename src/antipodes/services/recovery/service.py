@@ -51,6 +51,7 @@ class RecoveryControlConfig:
     """The control plane. Fulfils services.contract.Service. A Region that has it not hands on to the one that has."""
 
     name = CONFIG
+    carried: Carried | None = None
 
     def __init__(self, around: Surroundings) -> None:
         register = Register(around)
@@ -58,15 +59,7 @@ class RecoveryControlConfig:
         checked = {name: _checked(CONFIG, name, one, register) for name, one in CONFIG_OPERATIONS.items()}
         home = home_of(around.settings)
         elsewhere = {name: _handed_on(name, around, home) for name in checked}
-        self._operations = checked if around.region == home else elsewhere
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
+        self.operations = checked if around.region == home else elsewhere
 
     async def start(self) -> None:
         """Nothing is under way but what the store says."""
@@ -83,11 +76,7 @@ class RecoveryCluster:
     def __init__(self, register: Register) -> None:
         self._register = register
         checked = {name: _checked(CLUSTER, name, one, register) for name, one in CLUSTER_OPERATIONS.items()}
-        self._operations = checked | {name: _bound(one, register) for name, one in INTERNAL.items()}
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
+        self.operations = checked | {name: _bound(one, register) for name, one in INTERNAL.items()}
 
     @property
     def carried(self) -> Carried:

@@ -41,7 +41,7 @@ class Route53:
 
     def __init__(self, around: Surroundings) -> None:
         self._desk = Desk(around)
-        self._operations: Mapping[str, Operation] = {
+        self.operations: Mapping[str, Operation] = {
             name: _checked(name, operation)
             for table in (
                 self._zone_operations(),
@@ -142,10 +142,6 @@ class Route53:
             "ListTrafficPolicyInstancesByHostedZone": instances.list_traffic_policy_instances_by_hosted_zone,
             "ListTrafficPolicyInstancesByPolicy": instances.list_traffic_policy_instances_by_policy,
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
 
     @property
     def carried(self) -> Carried:

@@ -39,12 +39,13 @@ class S3:
     """The service."""
 
     name = "s3"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
         self._store = surroundings.store
         self._shelves = Shelves(surroundings.store)
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             "CreateBucket": self.create_bucket,
             "DeleteBucket": self.delete_bucket,
             "DeleteObject": self.delete_object,
@@ -56,14 +57,6 @@ class S3:
             "ListObjectsV2": self.list_objects_v2,
             "PutObject": self.put_object,
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
 
     async def start(self) -> None:
         return None

@@ -15,17 +15,11 @@ class STS:
     """The service."""
 
     name = "sts"
+    carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._account = surroundings.settings.account
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return {"GetCallerIdentity": self.get_caller_identity}
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
+        self.operations: Mapping[str, Operation] = {"GetCallerIdentity": self.get_caller_identity}
 
     async def start(self) -> None:
         return None

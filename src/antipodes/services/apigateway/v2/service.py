@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from antipodes.services.apigateway.checking import checked_by_model
@@ -17,6 +17,7 @@ class HttpApis:
     """The service (services.contract.Service)."""
 
     name = "apigatewayv2"
+    carried: Carried | None = None
 
     def __init__(self, catalogue: HttpCatalogue, forget: Callable[[str, str], None]) -> None:
         """forget: of a stage, what its authorizers said."""
@@ -78,18 +79,10 @@ class HttpApis:
             "TagResource": tags.tag_resource,
             "UntagResource": tags.untag_resource,
         }
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             name: checked_by_model(self.name, partial(operation, catalogue)) for name, operation in families.items()
         }
-        self._operations["ResetAuthorizersCache"] = checked_by_model(self.name, self._reset_authorizers_cache)
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
+        self.operations["ResetAuthorizersCache"] = checked_by_model(self.name, self._reset_authorizers_cache)
 
     async def _reset_authorizers_cache(self, request: Request) -> Result:
         stage = self._catalogue.stage(request.params["ApiId"], request.params["StageName"])

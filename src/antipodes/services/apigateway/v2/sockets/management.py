@@ -35,23 +35,16 @@ class Management:
     """The service (services.contract.Service), and its face at the address of a stage."""
 
     name = "apigatewaymanagementapi"
+    carried: Carried | None = None
 
     def __init__(self, sockets: Sockets, region: str) -> None:
         self._sockets = sockets
         self._region = region
-        self._operations: dict[str, Operation] = {
+        self.operations: dict[str, Operation] = {
             "PostToConnection": self.post_to_connection,
             "GetConnection": self.get_connection,
             "DeleteConnection": self.delete_connection,
         }
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return self._operations
-
-    @property
-    def carried(self) -> Carried | None:
-        return None
 
     async def start(self) -> None:
         """Connections come by themselves."""
@@ -95,7 +88,7 @@ class Management:
             if socket is None or (socket.facts.api_id, socket.facts.stage) != place:
                 raise _gone()
             asked = Request(service=self.name, operation=operation, params=params, region=self._region)
-            result = await self._operations[operation](asked)
+            result = await self.operations[operation](asked)
         except AwsError as error:
             body = orjson.dumps({"message": error.message}) if error.message else b"{}"
             return HttpResponse(error.status, (JSON, ("x-amzn-ErrorType", error.code)), body)
