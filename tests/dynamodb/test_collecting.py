@@ -31,7 +31,7 @@ def test_a_tombstone_stays_while_another_replica_cannot_be_asked(run: Run) -> No
     async def story(planet: Planet) -> None:
         east, _ = await deleted_everywhere(planet)
         planet.cut.add(frozenset((EAST, WEST)))
-        east.settled = lambda topic: east.database.store.stamp().time
+        east.replication.settled = lambda topic: east.database.store.stamp().time
         await asyncio.sleep(ROUNDS_S)
         assert tombstones(planet, EAST) == 1
         planet.cut.clear()
@@ -45,7 +45,7 @@ def test_a_tombstone_stays_while_another_replica_knows_of_one_more(run: Run) -> 
         east, west = await deleted_everywhere(planet)
         west.replicas._news.tell = lambda: None  # type: ignore[method-assign]  # its news are long on the way
         await ask(west, "UpdateTable", creating(EUROPE))
-        east.settled = lambda topic: east.database.store.stamp().time
+        east.replication.settled = lambda topic: east.database.store.stamp().time
         await asyncio.sleep(ROUNDS_S)
         assert tombstones(planet, EAST) == 1
         assert EUROPE not in east.database.tables["Things"].shared.members

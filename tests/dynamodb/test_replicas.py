@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from antipodes.replica.leader import Waiting as Lacking
 from antipodes.services.dynamodb import departing
-from antipodes.services.dynamodb.departing import Waiting
 from antipodes.services.dynamodb.membership import with_member
+from antipodes.services.dynamodb.replication import Waiting
 from antipodes.services.dynamodb.schema import KeyPart, Member, Settings, Shared, merged
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.store.records import Version
@@ -306,7 +306,7 @@ def test_a_replica_is_creating_until_it_holds_what_its_seed_held(run: Run) -> No
         await ask(east, "PutItem", item("x"))
         await ask(east, "PutItem", {**NAME, "Item": {"pk": {"S": "b"}}})
         missing = [EAST]
-        west.missing = lambda topic: missing
+        west.replication.missing = lambda topic: missing
         await ask(east, "UpdateTable", creating(WEST))
         await until(lambda: "Things" in west.database.tables)
         topic = next(iter(east.carried.topics()))
@@ -323,7 +323,7 @@ def test_a_replica_is_creating_until_it_holds_what_its_seed_held(run: Run) -> No
         assert (await refused(east, "UpdateTable", creating(EUROPE)))[0] == "ResourceInUseException"
         await planet.stop(WEST)  # and it goes on where it was
         west = await planet.start(WEST)
-        west.missing = lambda topic: missing
+        west.replication.missing = lambda topic: missing
         planet.carry()
         missing.clear()
         await active(east)
@@ -368,7 +368,7 @@ def test_a_replica_that_goes_sends_first_what_it_has(run: Run) -> None:
         async def waiting(site: str) -> dict[str, Any]:
             return dict(lacking.get(site, {}))
 
-        west.waiting = waiting
+        west.replication.waiting = waiting
         await ask(west, "PutItem", item("last"))
         sent = west.carried.snapshot(topic, b"", 10)
         await ask(east, "UpdateTable", deleting(WEST))
@@ -379,7 +379,7 @@ def test_a_replica_that_goes_sends_first_what_it_has(run: Run) -> None:
             assert WEST in service.carried.holders(topic), "its changes are still carried"
         await planet.stop(WEST)
         west = await planet.start(WEST)  # it goes on with it
-        west.waiting = waiting
+        west.replication.waiting = waiting
         await until(lambda: "Things" in west.database.tables)
         for change in sent:
             europe.carried.merge(topic, [change])
@@ -490,13 +490,13 @@ def test_a_replica_that_goes_before_all_have_its_writes_has_the_others_copy_once
         east, west, europe = await everywhere(planet, EAST, WEST, EUROPE)
         topic = east.database.tables["Things"].topic
         copied: list[tuple[str, str]] = []
-        east.copy_again = lambda topic: copied.append((EAST, topic))
-        europe.copy_again = lambda topic: copied.append((EUROPE, topic))
+        east.replication.copy_again = lambda topic: copied.append((EAST, topic))
+        europe.replication.copy_again = lambda topic: copied.append((EUROPE, topic))
 
         async def waiting(region: str) -> dict[str, Waiting]:
             return {topic: LACKING} if is_cut_off and region == EUROPE else {}
 
-        west.waiting = waiting
+        west.replication.waiting = waiting
         await ask(east, "UpdateTable", deleting(WEST))
         await until(lambda: "Things" not in west.database.tables)
         for service in (east, europe):
@@ -516,7 +516,7 @@ def test_a_replica_that_goes_looks_what_others_lack_when_its_last_writes_are_in_
             settled.append(west.database.store.settled)
             return {}
 
-        west.waiting = waiting
+        west.replication.waiting = waiting
         await ask(east, "UpdateTable", deleting(WEST))
         await until(lambda: "Things" not in west.database.tables)
         assert settled and settled[0]

@@ -113,7 +113,7 @@ def test_tables_name_each_pair_and_what_waits_between_them(run: Run) -> None:
         async def waiting(site: str) -> Mapping[str, Any]:
             return {topic: Waits()} if site == WEST else {}
 
-        east.waiting = waiting
+        east.replication.waiting = waiting
         asked = Asked(planet)
         asked.down = {EUROPE}
         (found,) = await replicas.tables(asked)

@@ -119,11 +119,9 @@ class Region:
     @staticmethod
     def _introduce(dynamodb: DynamoDB, replicator: Replicator) -> None:
         """Global tables ask the replicator what others have, and tell it whom it should follow."""
-        dynamodb.holders_changed = replicator.refresh
-        dynamodb.missing = replicator.missing
-        dynamodb.settled = replicator.settled
-        dynamodb.waiting = replicator.waiting
-        dynamodb.copy_again = replicator.copy_again
+        told = dynamodb.replication
+        told.refresh, told.copy_again = replicator.refresh, replicator.copy_again
+        told.missing, told.settled, told.waiting = replicator.missing, replicator.settled, replicator.waiting
 
     async def start(self) -> None:
         """Returns when the Region serves. Raises PortInUse."""

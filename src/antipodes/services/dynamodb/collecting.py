@@ -9,9 +9,8 @@ has heard of the deletion.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from antipodes.services.dynamodb.database import Database, Table
+from antipodes.services.dynamodb.replication import Replication
 from antipodes.services.dynamodb.schema import Shared, shared_from_json
 from antipodes.services.dynamodb.tombstones import collected
 from antipodes.wire.errors import AwsError, ServerFault
@@ -20,11 +19,11 @@ COLLECT_S = 5.0  # tombstones are looked for so often
 
 
 class Collector:
-    """Collects the tombstones of one Region. settled: up to which time every replica has all changes of a topic."""
+    """Collects the tombstones of one Region."""
 
-    def __init__(self, database: Database, settled: Callable[[str], int]) -> None:
+    def __init__(self, database: Database, replication: Replication) -> None:
         self._database = database
-        self._settled = settled
+        self._replication = replication
 
     def start(self) -> None:
         self._database.spawn(self._run(), "tombstones")
@@ -46,7 +45,8 @@ class Collector:
             return
         space = table.description.space
         known = _replicas(table.shared)
-        settled = self._settled(table.topic) if len(table.shared.holders) > 1 else database.store.stamp().time
+        alone = len(table.shared.holders) < 2
+        settled = database.store.stamp().time if alone else self._replication.settled(table.topic)
         if not collected(database.store, space, table.rows_prefix, settled) or not await self._all_know(table, known):
             return
         while gone := collected(database.store, space, table.rows_prefix, settled):

@@ -7,36 +7,23 @@ others copy from each other once more: what one of them lacks, those have who we
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
 from antipodes.services.dynamodb.database import Database, Table
+from antipodes.services.dynamodb.replication import Replication
 from antipodes.wire.errors import ServerFault
 
 DRAIN_S = 10.0
 LOOK_S = 0.1
 
 
-class Waiting(Protocol):
-    """Changes of one topic that have not reached another Region."""
-
-    @property
-    def changes(self) -> int: ...
-
-    @property
-    def since_s(self) -> float: ...
-
-
-Ask = Callable[[str], Awaitable[Mapping[str, Waiting]]]
-
-
 class Departing:
-    """The copies of one Region that are going. waiting: what a Region has not got, by topic; departed: is told that a
-    copy may go, and whether the others have all of it."""
+    """The copies of one Region that are going. departed: is told that a copy may go, and whether the others have all
+    of it."""
 
-    def __init__(self, database: Database, waiting: Ask, departed: Callable[[Table, bool], None]) -> None:
+    def __init__(self, database: Database, replication: Replication, departed: Callable[[Table, bool], None]) -> None:
         self._database = database
-        self._waiting = waiting
+        self._replication = replication
         self._departed = departed
 
     def begin(self, name: str, space: str) -> None:
@@ -75,7 +62,7 @@ class Departing:
         for region in table.shared.holders:
             if region == table.region:
                 continue  # it is to have another copy
-            waiting = (await self._waiting(region)).get(table.topic)
+            waiting = (await self._replication.waiting(region)).get(table.topic)
             if waiting is not None and waiting.changes:
                 return True
         return False

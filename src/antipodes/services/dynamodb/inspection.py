@@ -18,8 +18,8 @@ import msgspec
 from antipodes.services.contract import Lags
 from antipodes.services.dynamodb import rows, tombstones
 from antipodes.services.dynamodb.database import Database, Table, not_found
-from antipodes.services.dynamodb.departing import Ask, Waiting
 from antipodes.services.dynamodb.describe import replica_status
+from antipodes.services.dynamodb.replication import Replication, Waiting
 from antipodes.wire.operation import Request, Result
 
 LAGS_KEPT = 512
@@ -27,11 +27,11 @@ PAGE = 1000
 
 
 class Inspection:
-    """Answers about one Region's global tables. waiting: what a Region has not got yet, by topic."""
+    """Answers about one Region's global tables."""
 
-    def __init__(self, database: Database, waiting: Ask) -> None:
+    def __init__(self, database: Database, replication: Replication) -> None:
         self._database = database
-        self._waiting = waiting
+        self._replication = replication
         self._lags_ms: dict[tuple[str, str], deque[float]] = {}  # by topic and Region: of the newest deliveries
 
     def delivered(self, table: Table, site: str, lags: Lags) -> None:
@@ -43,7 +43,7 @@ class Inspection:
         """Every table that is, or is becoming, a replica here."""
         database = self._database
         others = [region for region in database.surroundings.settings.regions if region != database.region]
-        waiting = {region: await self._waiting(region) for region in others}
+        waiting = {region: await self._replication.waiting(region) for region in others}
         now, found = database.world.now(), []
         for name in sorted(database.tables):
             table = database.tables[name]

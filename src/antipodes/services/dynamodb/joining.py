@@ -7,9 +7,10 @@ something is missing. If the seed has left meanwhile, any other replica will do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from antipodes.services.dynamodb.database import Database, Table
+from antipodes.services.dynamodb.replication import Replication
 from antipodes.wire.errors import AwsError, ServerFault
 
 LOOK_S = 0.1
@@ -19,18 +20,17 @@ LOOKS_BEFORE_COUNT = 10  # the seed is asked for its count once in so many looks
 class Joining:
     """The copies that are being made in one Region.
 
-    missing: the Regions from which a topic's copy here is not complete. progressed: is told of each change, in percent;
-    None: it is complete.
+    progressed: is told of each change, in percent; None: it is complete.
     """
 
     def __init__(
         self,
         database: Database,
-        missing: Callable[[str], Sequence[str]],
+        replication: Replication,
         progressed: Callable[[Table, int | None], None],
     ) -> None:
         self._database = database
-        self._missing = missing
+        self._replication = replication
         self._progressed = progressed
 
     def begin(self, name: str, space: str) -> None:
@@ -59,7 +59,7 @@ class Joining:
             await database.world.sleep(LOOK_S)
 
     def _complete(self, table: Table) -> bool:
-        missing = self._missing(table.topic)
+        missing = self._replication.missing(table.topic)
         others = [region for region in table.shared.holders if region != table.region]
         seed = table.shared.members[table.region].seed
         if seed in others:

@@ -17,6 +17,7 @@ import msgspec
 from antipodes.services.dynamodb.copies import insist
 from antipodes.services.dynamodb.database import Database
 from antipodes.services.dynamodb.keys import after_prefix
+from antipodes.services.dynamodb.replication import Replication
 from antipodes.services.dynamodb.schema import Shared, shared_from_json, shared_to_json
 from antipodes.wire.errors import AwsError, ClientFault
 
@@ -30,7 +31,7 @@ _decode = msgspec.json.Decoder(Shared).decode
 
 class News:
     """What one Region tells, and asks. absorb: takes what another knows; refused: is told that a Region cannot have a
-    table; on_change: holders may have changed."""
+    table."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class News:
         others: Sequence[str],
         absorb: Callable[[Shared], Shared],
         refused: Callable[[Shared, str], None],
-        on_change: Callable[[], None],
+        replication: Replication,
     ) -> None:
         self._database = database
         self._region = database.region
@@ -48,7 +49,7 @@ class News:
         self._others = others
         self._absorb = absorb
         self._refused = refused
-        self._on_change = on_change
+        self._replication = replication
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def rows(self, shared: Shared) -> list[tuple[bytes, bytes | None]]:
@@ -106,7 +107,7 @@ class News:
         if self._store.get(key) == raw:
             self._store.write([(key, None)])
         await self._database.settle()
-        self._on_change()
+        self._replication.refresh()
         self.tell()  # what was heard may be news for others
 
     async def _ask(self, region: str) -> None:
@@ -133,7 +134,7 @@ class News:
             await self._database.settle()
 
         await insist(self._database, take)
-        self._on_change()
+        self._replication.refresh()
         self.tell()
 
 

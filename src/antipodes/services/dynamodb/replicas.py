@@ -14,7 +14,7 @@ A new replica is CREATING until it holds all that its seed held (`joining.py`), 
 knows with which invitation it was made (`Description.joined`): one that was told to leave and to come again while it
 was away is not taken for the new one, because deletions that it missed may be forgotten by then.
 
-What it refuses to know: how items travel. It says who holds a table (`holders_changed`); the replicator does the rest.
+What it refuses to know: how items travel. It says that holders have changed (`Replication`); the replicator does the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import msgspec
 
 from antipodes.services.dynamodb.copies import become_active, disappear, key_arn, key_here, new_copy, own_key_arn
 from antipodes.services.dynamodb.database import LEFT, Database, Table, topic_of
-from antipodes.services.dynamodb.departing import Ask, Departing
+from antipodes.services.dynamodb.departing import Departing
 from antipodes.services.dynamodb.joining import Joining
 from antipodes.services.dynamodb.membership import (
     ALREADY_TABLES,
@@ -43,6 +43,7 @@ from antipodes.services.dynamodb.mrsc.membership import StrongTables
 from antipodes.services.dynamodb.mrsc.rules import NO_SINGLE
 from antipodes.services.dynamodb.news import News
 from antipodes.services.dynamodb.overrides import NO_KEY, SETTINGS, overridden
+from antipodes.services.dynamodb.replication import Replication
 from antipodes.services.dynamodb.schema import (
     Description,
     MemberState,
@@ -61,31 +62,21 @@ _decode = msgspec.json.Decoder(Shared).decode
 
 
 class Replicas:
-    """The memberships of one Region's tables. `on_change` is called after holders may have changed; missing: the
-    Regions from which the copy of a topic here is not complete; waiting: what a Region has not got of this one's;
-    copy_again: what others hold of a topic is copied once more."""
+    """The memberships of one Region's tables."""
 
-    def __init__(
-        self,
-        database: Database,
-        on_change: Callable[[], None],
-        missing: Callable[[str], Sequence[str]],
-        waiting: Ask,
-        copy_again: Callable[[str], None],
-    ) -> None:
+    def __init__(self, database: Database, replication: Replication) -> None:
         self.database = database
         self.region = database.region
         self.world = database.world
         self.store = database.store
         self.call = database.surroundings.call
-        self.on_change = on_change
-        self._copy_again = copy_again
-        self.joining = Joining(database, missing, self._progressed)
-        self.departing = Departing(database, waiting, self._departed)
+        self._replication = replication
+        self.joining = Joining(database, replication, self._progressed)
+        self.departing = Departing(database, replication, self._departed)
         self._others = tuple(one for one in database.surroundings.settings.regions if one != database.region)
         self._strict = database.surroundings.settings.options.get("dynamodb.strict") == "on"
         self._seed_s = float(database.surroundings.settings.options.get("dynamodb.seed_s", SEED_S))
-        self._news = News(database, self._others, self.absorb, self._refused, on_change)
+        self._news = News(database, self._others, self.absorb, self._refused, replication)
         self.strong = StrongTables(database, self._news.rows, self.changed, self._others)
 
     # Operations between Regions
@@ -274,7 +265,8 @@ class Replicas:
             return self._absorb_new(heard)
         known = merged(table.shared, heard)
         if _short(known) != _short(table.shared):
-            self._copy_again(table.topic)  # before it is written that they went: a crash must not lose only this
+            # Before it is written that they went: a crash must not lose only this.
+            self._replication.copy_again(table.topic)
         mine = known.members.get(self.region)
         if table.description.status == "DELETING":
             if mine is not None and mine.state in {"joining", "active"}:
@@ -354,7 +346,8 @@ class Replicas:
             raise ValidationException(ALREADY_TABLES)
         made = new_copy(self.database, known, kms_key=key_here(self.database, known))
         description = msgspec.structs.replace(made, joined=mine.joined)
-        self.on_change()  # while the table is not here: how far an earlier copy was is not how far this one is
+        # While the table is not here: how far an earlier copy was is not how far this one is.
+        self._replication.refresh()
         self.keep(description)
         if mine.state == "joining":
             self.joining.begin(known.name, description.space)
@@ -376,7 +369,7 @@ class Replicas:
 
     def changed(self) -> None:
         """Tells the replicator, and starts telling the Regions for which there are news."""
-        self.on_change()
+        self._replication.refresh()
         self._news.tell()
 
     def start(self) -> None:

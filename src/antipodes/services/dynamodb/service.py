@@ -7,7 +7,7 @@ is asked of features that antipodes does not have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from antipodes.services.contract import Journals, Lags, Surroundings
@@ -29,12 +29,12 @@ from antipodes.services.dynamodb.carried import CarriedItems
 from antipodes.services.dynamodb.collecting import Collector
 from antipodes.services.dynamodb.copies import resume
 from antipodes.services.dynamodb.database import Database, Table
-from antipodes.services.dynamodb.departing import Ask, Waiting
 from antipodes.services.dynamodb.inspection import Inspection
 from antipodes.services.dynamodb.live_indexes import Indexer
 from antipodes.services.dynamodb.metering import Meter
 from antipodes.services.dynamodb.partiql.operations import PartiQL
 from antipodes.services.dynamodb.replicas import Replicas
+from antipodes.services.dynamodb.replication import Replication
 from antipodes.services.dynamodb.streams import Streams
 from antipodes.services.dynamodb.typed import takes_values, typed
 from antipodes.services.dynamodb.usual import Usual
@@ -98,30 +98,20 @@ _ABSENT = {
 }
 
 
-async def nothing_waits(site: str) -> Mapping[str, Waiting]:
-    """A Region without a replicator."""
-    return {}
-
-
 class DynamoDB:
     """Fulfils services.contract.Service."""
 
     name = "dynamodb"
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self.holders_changed: Callable[[], None] = lambda: None  # set by the Region: tells its replicator
         self.database = Database(surroundings)
-        # What the replicator knows; set by the Region.
-        self.missing: Callable[[str], Sequence[str]] = lambda topic: ()
-        self.copy_again: Callable[[str], None] = lambda topic: None
-        self.replicas = Replicas(self.database, self._holders_changed, self._missing, self._waiting, self._copied_again)
-        self.waiting: Ask = nothing_waits
-        self.settled: Callable[[str], int] = lambda topic: 0
-        self.inspection = Inspection(self.database, self._waiting)
+        self.replication = Replication()
+        self.replicas = Replicas(self.database, self.replication)
+        self.inspection = Inspection(self.database, self.replication)
         self.carried = CarriedItems(self.database, self._delivered)
         self.indexer = Indexer(self.database)
         self.sweeper = ttl.Sweeper(self.database)
-        self.collector = Collector(self.database, self._settled)
+        self.collector = Collector(self.database, self.replication)
         self.streams = Streams(self.database)  # a service of its own, over the same tables
         operations: dict[str, Operation] = {
             **{name: partial(operation, self.database) for name, operation in _ITEM_OPERATIONS.items()},
@@ -146,21 +136,6 @@ class DynamoDB:
         )
         self.usual: Mapping[str, UsualOperation] = Usual(self.database, self.meter).operations
 
-    def _holders_changed(self) -> None:
-        self.holders_changed()
-
-    def _missing(self, topic: str) -> Sequence[str]:
-        return self.missing(topic)
-
-    def _copied_again(self, topic: str) -> None:
-        self.copy_again(topic)
-
-    def _settled(self, topic: str) -> int:
-        return self.settled(topic)
-
-    async def _waiting(self, site: str) -> Mapping[str, Waiting]:
-        return await self.waiting(site)
-
     def _delivered(self, table: Table, site: str, lags: Lags) -> None:
         self.inspection.delivered(table, site, lags)
         self.meter.replicated(table.name, site, lags)
@@ -171,7 +146,7 @@ class DynamoDB:
             await self.database.world.sleep(PENDING_S)
             tables = [table for table in self.database.tables.values() if table.legacy]
             for region in self.database.surroundings.settings.regions if tables else ():
-                waiting = await self.waiting(region) if region != self.database.region else {}
+                waiting = await self.replication.waiting(region) if region != self.database.region else {}
                 for table in tables:
                     if region != self.database.region and region in table.shared.holders:
                         found = waiting.get(table.topic)
