@@ -14,7 +14,8 @@ A new replica is CREATING until it holds all that its seed held (`joining.py`), 
 knows with which invitation it was made (`Description.joined`): one that was told to leave and to come again while it
 was away is not taken for the new one, because deletions that it missed may be forgotten by then.
 
-What it refuses to know: how items travel. It says that holders have changed (`Replication`); the replicator does the rest.
+What it refuses to know: how items travel. It says that holders have changed (`Replication.refresh`), and the replicator
+does the rest.
 """
 
 from __future__ import annotations
