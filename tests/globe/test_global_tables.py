@@ -39,6 +39,16 @@ class Teller:
     async def ask(self, region: str, operation: str, **params: Any) -> Mapping[str, Any]:
         return await self.globe.call("dynamodb", operation, {**NAME, **params}, region)
 
+    async def create(self) -> None:
+        await self.ask(
+            EAST,
+            "CreateTable",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        await self.active(EAST)
+
     async def put(self, region: str, key: str, value: str) -> None:
         await self.ask(region, "PutItem", Item={"pk": {"S": key}, "v": {"S": value}})
 
@@ -73,14 +83,7 @@ class Teller:
 
 async def life(globe: Planet) -> None:
     tell = Teller(globe)
-    await tell.ask(
-        EAST,
-        "CreateTable",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    await tell.active(EAST)
+    await tell.create()
     for number in range(60):
         await tell.put(EAST, f"before-{number}", "x")
     await tell.ask(
@@ -137,14 +140,7 @@ def test_a_global_tables_life_in_simulated_time(seed: int) -> None:
 
 async def two_die_at_once(globe: Planet) -> None:
     tell = Teller(globe)
-    await tell.ask(
-        EAST,
-        "CreateTable",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    await tell.active(EAST)
+    await tell.create()
     others = [{"Create": {"RegionName": region}} for region in (WEST, EUROPE)]
     await tell.ask(EAST, "UpdateTable", ReplicaUpdates=others)
     await tell.active(*REGIONS)
