@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from antipodes.services.contract import Settings, Surroundings
-from antipodes.services.lambda_.logs import FLUSH_S
+from antipodes.services.contract.reports import LINES_S
 from antipodes.services.lambda_.service import Lambda
 from antipodes.store.store import Store
 from antipodes.wire.errors import ClientFault
@@ -81,7 +81,7 @@ class Room:
 
     async def log(self, name: str) -> list[str]:
         """The texts of a function's log events, in order of their coming."""
-        await self.world.sleep(2 * FLUSH_S)
+        await self.world.sleep(2 * LINES_S)
         return [text for group, _, text in self.said if group == f"/aws/lambda/{name}"]
 
     async def _call(

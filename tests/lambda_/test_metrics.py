@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from antipodes.services.lambda_.metrics import FLUSH_S
+from antipodes.services.contract.reports import METRICS_S
 from antipodes.wire.errors import ClientFault
 from tests.lambda_.conftest import Room, play_simulated
 from tests.lambda_.test_invoke import invoked
@@ -39,7 +39,7 @@ def test_invocations_errors_throttles_and_concurrency_are_counted_by_function_an
             await invoked(room, "f")
         await asyncio.gather(*long)
         await invoked(room, "f", {"by": 0})
-        await room.world.sleep(FLUSH_S + 1)
+        await room.world.sleep(METRICS_S + 1)
         assert total(room, "Invocations", FunctionName="f") == (3.0, 1.0, 3)
         assert total(room, "Invocations", FunctionName="f", Resource="f:live") == (2.0, 1.0, 2)
         assert total(room, "Invocations") == (3.0, 1.0, 3)

@@ -38,6 +38,6 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
 Result = Mapping[str, Any] | Payload
 Operation = Callable[[Request], Awaitable[Result]]
 
-# The short way of an operation (services/contract.py): it takes a body, and tells once the answer's body or the error.
+# The short way of an operation (services/contract): it takes a body, and tells once the answer's body or the error.
 Told = Callable[[bytes | None, AwsError | None], None]
 UsualOperation = Callable[[bytes, Told], bool]

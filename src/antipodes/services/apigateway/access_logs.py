@@ -6,13 +6,12 @@
 
 A format is taken apart once, when its stage is prepared. Values are written into it as they are, but quotes,
 backslashes and control characters as JSON escapes them, so that a JSON line stays one and a line stays a line (a guess:
-AWS does not tell). Lines are gathered for FLUSH_S and handed over together; a crash may lose the last ones. The names
+AWS does not tell). Lines are handed over together (contract/reports.py); a crash may lose the last ones. The names
 of AWS's log streams are not documented: here 32 hexadecimal digits made of the stage.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import time
@@ -23,9 +22,9 @@ from typing import Any
 import orjson
 
 from antipodes.services.contract import Surroundings
-from antipodes.wire.errors import AwsError, NotSupported
+from antipodes.services.contract.reports import LineReports
+from antipodes.wire.errors import NotSupported
 
-FLUSH_S = 0.1
 FORMAT_LIMIT = 3 * 1024  # characters; Developer Guide: "the maximum log event size is 1 MB", a format's own is a guess
 VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_-]+)*)")
 GROUP = re.compile(r"arn:aws[a-z-]*:logs:([a-z0-9-]+):(\d{12}):log-group:([.\-_/#A-Za-z0-9]{1,512})(?::\*)?")
@@ -92,36 +91,17 @@ class AccessLogs:
     def __init__(self, surroundings: Surroundings) -> None:
         self._world = surroundings.world
         self._call = surroundings.call
-        self._lines: dict[tuple[str, str], list[tuple[int, str]]] = {}
-        self._flushing: asyncio.Task[None] | None = None
+        self._reports = LineReports(surroundings, "apigateway", self._there)
+        self.flush = self._reports.flush
 
     def write(self, group: str, stream: str, line: str) -> None:
-        """One line, of now."""
-        self._lines.setdefault((group, stream), []).append((int(self._world.now() * 1000), line))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = self._world.spawn(self._flush_later(), "apigateway: hand over access logs")
-
-    async def flush(self) -> None:
-        """Hands over what there is. A group that was deleted loses its lines, as on AWS."""
-        while self._lines:
-            lines, self._lines = self._lines, {}
-            for (group, stream), events in lines.items():
-                record = {"logGroupName": group, "logStreamName": stream, "logEvents": events}
-                try:
-                    if await self._there(group):
-                        await self._call("logs", "Record", record)
-                except AwsError as error:  # the disk refuses: requests go on, their lines are lost
-                    self._world.trace("apigateway.logs_lost", group=group, error=str(error))
+        """One line, of now. A group that was deleted loses its lines, as on AWS."""
+        self._reports.write(group, stream, self._world.now(), line)
 
     async def _there(self, group: str) -> bool:
         """`Record` would make the group; API Gateway does not."""
         answer = await self._call("logs", "DescribeLogGroups", {"logGroupNamePrefix": group})
         return any(one["logGroupName"] == group for one in answer["logGroups"])
-
-    async def _flush_later(self) -> None:
-        while self._lines:
-            await self._world.sleep(FLUSH_S)
-            await self.flush()
 
 
 def _written(value: Any) -> str:

@@ -1,31 +1,26 @@
 """What a Region's APIs tell CloudWatch of themselves (namespace AWS/ApiGateway): counters in memory, handed over.
 
 What it decides: the metrics, and over which dimensions they are summed (Developer Guide, "Amazon API Gateway dimensions
-and metrics"). What it refuses to know: routes, stages, how CloudWatch keeps values; it calls its `Record`.
+and metrics"). What it refuses to know: routes, stages, how values are kept and handed over (contract/reports.py).
 
     REST APIs        Count, 4XXError, 5XXError, Latency, IntegrationLatency         ApiName; +Stage; +Resource, Method
     HTTP APIs        Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed    ApiId; +Stage; +Resource, Method
     WebSocket APIs   ConnectCount, MessageCount, IntegrationError, ClientError,     ApiId; +Stage; +Route
                      ExecutionError, IntegrationLatency
 
-A stage asks once for its Tally, when it is prepared. A request then pays for one addition to a list. A flush is planned
-only when something was counted, FLUSH_S later or when the minute ends: so every count lies in its minute. A crash loses
-what was not handed over.
+A stage asks once for its Tally, when it is prepared. A request then pays for one addition to a list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from antipodes.services.contract import Surroundings
-from antipodes.wire.errors import AwsError
+from antipodes.services.contract.reports import Datum, MetricReports, data_of
 
 NAMESPACE = "AWS/ApiGateway"
-FLUSH_S = 5.0
 LOT = 2048  # requests that are kept one by one before they are summed
-VALUES = 150  # different values a datum: PutMetricData's own limit
 
 Dimensions = tuple[tuple[str, str], ...]
 
@@ -71,22 +66,13 @@ class Tally:
         self._began()
         self._add(metric, unit, value)
 
-    def take(self) -> Iterator[dict[str, Any]]:
+    def take(self) -> Iterator[Datum]:
         """All that was counted, as data of PutMetricData; the counters begin anew."""
         self._fold()
         values, self._values = self._values, {}
         for (metric, unit), counts in sorted(values.items()):
-            pairs = sorted(counts.items())
-            for start in range(0, len(pairs), VALUES):
-                lot = pairs[start : start + VALUES]
-                datum = {
-                    "MetricName": metric,
-                    "Unit": unit,
-                    "Values": [v for v, _ in lot],
-                    "Counts": [n for _, n in lot],
-                }
-                for dimensions in self.where:
-                    yield {**datum, "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions]}
+            for dimensions in self.where:
+                yield from data_of(metric, unit, counts, dimensions)
 
     def _fold(self) -> None:
         requests, self._requests = self._requests, []
@@ -123,46 +109,29 @@ class ApiMeter:
     """All tallies of one Region."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._world = surroundings.world
-        self._call = surroundings.call
         self._tallies: dict[tuple[Dimensions, ...], Tally] = {}
-        self._since: float | None = None  # when the first count after the last flush was made
+        self._reports = MetricReports(surroundings, NAMESPACE, self._taken)
+        self.flush = self._reports.flush
 
     def tally(self, names: Names, *where: Mapping[str, str]) -> Tally:
         """The tally of these dimensions; the same ones get the same one."""
         key = tuple(tuple(dimensions.items()) for dimensions in where)
         found = self._tallies.get(key)
         if found is None:
-            found = self._tallies[key] = Tally(names, key, self._begin)
+            found = self._tallies[key] = Tally(names, key, self._reports.begin)
         found.gone = False
         return found
 
     def forget(self, tally: Tally) -> None:
         """Its stage is gone, or prepared anew."""
         tally.gone = True
-        if self._since is None:
+        if self._reports.since is None:
             self._tallies.pop(tally.where, None)
 
-    async def flush(self) -> None:
-        """Hands over what was counted. What CloudWatch refuses is dropped: metrics never hold up an API."""
-        if self._since is None:
-            return
-        at, self._since = self._since, None
-        data = [{**datum, "Timestamp": at} for tally in list(self._tallies.values()) for datum in tally.take()]
+    def _taken(self) -> list[Datum]:
+        data = [datum for tally in self._tallies.values() for datum in tally.take()]
         self._tallies = {key: tally for key, tally in self._tallies.items() if not tally.gone}
-        try:
-            await self._call("cloudwatch", "Record", {"Namespace": NAMESPACE, "MetricData": data})
-        except AwsError as fault:
-            self._world.trace("apigateway.meter", refused=fault.message)
-
-    def _begin(self) -> None:
-        if self._since is None:
-            self._since = self._world.now()
-            self._world.spawn(self._flush_later(self._since), "apigateway: hand over metrics")
-
-    async def _flush_later(self, since: float) -> None:
-        await self._world.sleep(min(FLUSH_S, 60.0 - since % 60.0))
-        await self.flush()
+        return data
 
 
 def _ms(seconds: float) -> float:

@@ -1,7 +1,7 @@
 """What a Region's DynamoDB tells CloudWatch of itself: counters in memory, handed over every few seconds.
 
 What it decides: which metrics there are and what each counts (Developer Guide, "DynamoDB metrics and dimensions"). What
-it refuses to know: how CloudWatch keeps them; it calls its `Record`.
+it refuses to know: how CloudWatch keeps them, and when they are handed over (contract/reports.py).
 
     TableName                 ConsumedReadCapacityUnits, ConsumedWriteCapacityUnits, ConditionalCheckFailedRequests,
                               ReadThrottleEvents, WriteThrottleEvents
@@ -11,8 +11,7 @@ it refuses to know: how CloudWatch keeps them; it calls its `Record`.
                                   global tables of version 2017.11.29 only
     (none)                    UserErrors
 
-The path of a request pays for two readings of the clock and a few additions. A flush is planned only when something was
-counted, FLUSH_S later or when the minute ends, whichever comes first: so every count lies in its minute.
+The path of a request pays for two readings of the clock and a few additions.
 """
 
 from __future__ import annotations
@@ -21,15 +20,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from antipodes.services.contract import Call, Lags
+from antipodes.services.contract import Lags, Surroundings
+from antipodes.services.contract.reports import Datum, MetricReports, Spawn
 from antipodes.services.dynamodb.throughput import THROTTLED
 from antipodes.services.dynamodb.values import Item
 from antipodes.wire.errors import AwsError
 from antipodes.wire.operation import Operation, Request, Result
-from antipodes.world.world import World
 
 NAMESPACE = "AWS/DynamoDB"
-FLUSH_S = 5.0
 LOT = 2048  # latencies that are put in order together
 SMALL_LOT = 128
 STEP = 16
@@ -39,7 +37,6 @@ MEASURED = frozenset(
         *("TransactGetItems", "TransactWriteItems", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"),
     }
 )
-Datum = dict[str, Any]
 
 
 class Spread:
@@ -144,15 +141,14 @@ class Meter:
 
     def __init__(
         self,
-        world: World,
-        call: Call,
-        spawn: Callable[[Any, str], object],
+        surroundings: Surroundings,
+        spawn: Spawn,
         tables: Mapping[str, Metered],
         table_name: Callable[[str], str],
     ) -> None:
-        self._world = world
-        self._call = call
-        self._spawn = spawn
+        self._world = surroundings.world
+        self._reports = MetricReports(surroundings, NAMESPACE, self._taken, spawn)
+        self.flush = self._reports.flush
         self._tables = tables
         self._table_name = table_name  # a TableName parameter may be an ARN
         # By operation and TableName parameter: what is not in order yet, and what is.
@@ -161,7 +157,6 @@ class Meter:
         self._failures: dict[tuple[str, str, str], int] = {}  # by metric, operation and TableName parameter
         self._replicated: dict[tuple[str, str], Lags] = {}  # by table and receiving Region
         self._pending: dict[tuple[str, str], int] = {}  # likewise: changes that have not arrived
-        self._since: float | None = None  # when the first count after the last flush was made
 
     def over(self, operations: Mapping[str, Operation]) -> dict[str, Operation]:
         """The same operations, metered. What exists between Regions only is not."""
@@ -197,8 +192,8 @@ class Meter:
 
     def took(self, name: str, tables: str | Sequence[str], latency_s: float) -> None:
         """Counts a request that went well."""
-        if self._since is None:
-            self._begin()
+        if self._reports.since is None:
+            self._reports.begin()
         latencies = self._latencies[name]
         for table in (tables,) if type(tables) is str else tables:
             lot = latencies.get(table)
@@ -222,8 +217,8 @@ class Meter:
 
     def replicated(self, table: str, region: str, lags: Lags) -> None:
         """Changes of a table became durable in another Region."""
-        if self._since is None:
-            self._begin()
+        if self._reports.since is None:
+            self._reports.begin()
         known = self._replicated.get((table, region))
         if known is not None:
             lags = Lags(
@@ -236,36 +231,16 @@ class Meter:
 
     def pending(self, table: str, region: str, changes: int) -> None:
         """So many changes of a table have not arrived in another Region."""
-        if self._since is None:
-            self._begin()
+        if self._reports.since is None:
+            self._reports.begin()
         self._pending[table, region] = changes
-
-    async def flush(self) -> None:
-        """Hands over what was counted. What CloudWatch refuses is dropped: metrics never hold up a service."""
-        if self._since is None:
-            return
-        at, self._since = self._since, None
-        data = [{**datum, "Timestamp": at} for datum in self._taken()]
-        try:
-            await self._call("cloudwatch", "Record", {"Namespace": NAMESPACE, "MetricData": data})
-        except AwsError as fault:
-            self._world.trace("dynamodb.meter", refused=fault.message)
-
-    def _begin(self) -> None:
-        self._since = self._world.now()
-        self._spawn(self._flush_later(), "hands metrics over")
-
-    async def _flush_later(self) -> None:
-        assert self._since is not None
-        await self._world.sleep(min(FLUSH_S, 60.0 - self._since % 60.0))
-        await self.flush()
 
     def failed(self, name: str, tables: str | Sequence[str], fault: AwsError) -> None:
         """Counts a request that was refused, or failed."""
         if type(tables) is str:
             tables = (tables,)
-        if self._since is None:
-            self._begin()
+        if self._reports.since is None:
+            self._reports.begin()
         if fault.status >= 500:
             self._count("SystemErrors", name, tables)
         elif fault.code == "ConditionalCheckFailedException":
@@ -279,8 +254,8 @@ class Meter:
             self._count("UserErrors", name, ())
 
     def _count(self, metric: str, name: str, tables: Sequence[str]) -> None:
-        if self._since is None:
-            self._begin()
+        if self._reports.since is None:
+            self._reports.begin()
         for table in tables or ("",):
             key = metric, "" if metric == "UserErrors" else name, table
             self._failures[key] = self._failures.get(key, 0) + 1

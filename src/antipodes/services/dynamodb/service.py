@@ -125,9 +125,7 @@ class DynamoDB:
             "ReplicaConflicts": self.inspection.replica_conflicts,
             "ReplicaRows": self.inspection.replica_rows,
         }
-        self.meter = Meter(
-            surroundings.world, surroundings.call, self.database.spawn, self.database.tables, self.database.table_name
-        )
+        self.meter = Meter(surroundings, self.database.spawn, self.database.tables, self.database.table_name)
         self.operations = self.meter.over(
             {
                 name: typed(name, operation) if not name.startswith("Replica") and takes_values(name) else operation
