@@ -48,7 +48,7 @@ def test_frames_pass_both_ways_and_refusals_are_answers() -> None:
             await serve_http(world, FAR, far, address=address),
             await serve_http(world, NEAR, near, address=address),
         ]
-        client = await Client.dial(world, "x.example")
+        client = await Client.dial(world, NEAR, "x.example")
         for text in ("one", "x" * 30_000, "two"):
             await client.send(text)
             assert (await client.receive()).decode() == text
@@ -56,7 +56,7 @@ def test_frames_pass_both_ways_and_refusals_are_answers() -> None:
         assert await client.ended() == 1000
         await world.sleep(1.0)
         assert echo.code == 1000
-        refused = await Client.dial(world, "x.example", "/no")
+        refused = await Client.dial(world, NEAR, "x.example", "/no")
         assert refused.answer is not None
         assert (refused.answer.status_code, refused.answer.body) == (403, b"no")
         for server in servers:

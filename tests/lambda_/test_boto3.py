@@ -12,8 +12,9 @@ from antipodes.wire import sigv4
 from antipodes.wire.http import HttpRequest, HttpResponse
 from tests.lambda_.conftest import ROLE, Play, Room, play_simulated
 from tests.lambda_.test_invoke import invoked
+from tests.ports import free_port
 
-PORT = 46519
+PORT = free_port()  # the Region's: handlers are told it before it is served
 
 WRITER = """
 import boto3, os, time, uuid, random, datetime, logging

@@ -34,7 +34,7 @@ from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
 from antipodes.world.world import GLOBE
-from tests.route53.daemons import free_port
+from tests.ports import free_port
 from tests.route53.homes import Planet53, on_planet
 from tests.route53.planes import SOA, Plane, alias, plain
 from tests.route53.responders import NOW_S, opt, question, responder, subnet

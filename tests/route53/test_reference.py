@@ -18,7 +18,7 @@ import dns.rcode
 import pytest
 
 from antipodes.wire import masterfile
-from tests.route53.daemons import free_port
+from tests.ports import free_port
 from tests.route53.planes import SOA, Plane, plain
 from tests.route53.responders import responder
 

@@ -15,8 +15,6 @@ from antipodes.world.geography import address_of
 from antipodes.world.world import Server, Stream, World
 from tests.apigateway.conftest import REGION, Room, host_of
 
-PORT = 18_088
-
 
 class Client:
     """One connection; `answer` is what the handshake got."""
@@ -30,8 +28,8 @@ class Client:
         self._over = False
 
     @classmethod
-    async def dial(cls, world: World, host: str, path: str = "/dev", **headers: str) -> Client:
-        stream = await world.connect(address_of(REGION), PORT)
+    async def dial(cls, world: World, port: int, host: str, path: str = "/dev", **headers: str) -> Client:
+        stream = await world.connect(address_of(REGION), port)
         client = cls(stream, ClientProtocol(parse_uri(f"ws://{host}{path}")))
         request = client.protocol.connect()
         for name, value in headers.items():
@@ -98,7 +96,7 @@ async def listening(room: Room) -> Server:
     async def respond(request: HttpRequest) -> HttpResponse:
         return await room.gateway.respond(request, room.verify)
 
-    return await serve_http(room.world, PORT, respond, address=address_of(REGION))
+    return await serve_http(room.world, 0, respond, address=address_of(REGION))
 
 
 async def made(room: Room, routes: dict[str, str], *, answers: tuple[str, ...] = (), **connect: Any) -> str:

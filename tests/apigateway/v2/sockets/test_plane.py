@@ -12,7 +12,7 @@ from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.world.geography import address_of
 from tests.apigateway.conftest import REGION, Play, Room
-from tests.apigateway.v2.sockets.client import PORT, Client, listening, made
+from tests.apigateway.v2.sockets.client import Client, listening, made
 
 ECHO = "import json\ndef handler(event, c):\n    return {'statusCode': 200, 'body': json.dumps(event)}\n"
 SAYS = "import json\ndef handler(event, c):\n    return json.loads((event.get('queryStringParameters') or {})['say'])\n"
@@ -34,7 +34,7 @@ def test_a_conversation(play: Play) -> None:
         echo = await room.function("f", ECHO)
         host = await made(room, {"$connect": echo, "$default": echo, "say": echo}, answers=("$default", "say"))
         server = await listening(room)
-        client = await Client.dial(room.world, host, "/dev?a=1", X_One="2")
+        client = await Client.dial(room.world, server.port, host, "/dev?a=1", X_One="2")
         await client.send('{"action": "say", "text": "hi"}')
         event = json.loads(await client.receive())
         context = event["requestContext"]
@@ -61,14 +61,14 @@ def test_functions_hear_of_the_beginning_and_the_end(play_once: Play) -> None:
         routes = dict.fromkeys(("$connect", "$disconnect", "$default"), keeps)
         host = await made(room, routes, answers=("$default",))
         server = await listening(room)
-        first = await Client.dial(room.world, host, User_Agent="me/1")
+        first = await Client.dial(room.world, server.port, host, User_Agent="me/1")
         first.close(1000)
         await first.ended()
         await room.world.sleep(1.0)  # one environment hears it all, one thing after the other
-        second = await Client.dial(room.world, host)
+        second = await Client.dial(room.world, server.port, host)
         second.cut()
         await room.world.sleep(1.0)
-        third = await Client.dial(room.world, host)
+        third = await Client.dial(room.world, server.port, host)
         await third.send("what did you see?")
         seen = json.loads(await third.receive())
         assert [one["eventType"] for one in seen] == ["CONNECT", "DISCONNECT"] * 2 + ["CONNECT"]
@@ -86,7 +86,7 @@ def test_connect_decides(play_once: Play) -> None:
         server = await listening(room)
 
         async def status(say: str, **headers: str) -> Any:
-            client = await Client.dial(room.world, host, f"/dev?say={say}", **headers)
+            client = await Client.dial(room.world, server.port, host, f"/dev?say={say}", **headers)
             assert client.answer is not None
             return client.answer.status_code, client.answer.headers.get("sec-websocket-protocol")
 
@@ -96,7 +96,7 @@ def test_connect_decides(play_once: Play) -> None:
         assert await status('{"statusCode":401}') == (401, None)
         assert await status("nonsense") == (502, None)
         for wrong in ("/none", "/"):
-            assert (await Client.dial(room.world, host, wrong)).answer.status_code == 403  # type: ignore[union-attr]
+            assert (await Client.dial(room.world, server.port, host, wrong)).answer.status_code == 403  # type: ignore[union-attr]
         assert (await room.get(host, "/dev")).status == 403  # no upgrade
         assert (await room.get(host, "/dev", Upgrade="websocket", Sec_WebSocket_Key="x")).status == 400
         server.close()
@@ -109,7 +109,7 @@ def test_messages_that_nobody_takes_are_told_so(play_once: Play) -> None:
         broken = await room.function("f", "def handler(event, c):\n    raise ValueError('x')\n")
         host = await made(room, {"say": broken})
         server = await listening(room)
-        client = await Client.dial(room.world, host)
+        client = await Client.dial(room.world, server.port, host)
         await client.send("{}")
         refused = json.loads(await client.receive())
         assert (refused["message"], sorted(refused)) == ("Forbidden", ["connectionId", "message", "requestId"])
@@ -125,22 +125,22 @@ def test_limits_of_a_connection(play_once: Play) -> None:
         echo = await room.function("f", "def handler(event, c):\n    return {'statusCode': 200, 'body': 'ok'}\n")
         host = await made(room, {"$default": echo}, answers=("$default",))
         server = await listening(room)
-        fits = await Client.dial(room.world, host)
+        fits = await Client.dial(room.world, server.port, host)
         await fits.send("x" * 32 * 1024)
         assert await fits.receive() == b"ok"
         for piece in range(4):
             await (fits.send("x" * 32 * 1024, fin=False) if piece == 0 else _more(fits, last=piece == 3))
         assert await fits.receive() == b"ok"
-        large = await Client.dial(room.world, host)
+        large = await Client.dial(room.world, server.port, host)
         await large.send("x" * (32 * 1024 + 1))
         assert await large.ended() == 1009
-        binary = await Client.dial(room.world, host)
+        binary = await Client.dial(room.world, server.port, host)
         await binary.send(b"x")
         assert await binary.ended() == 1003
         began = room.world.now()
         assert await fits.ended() == 1001
         assert room.world.now() - began == pytest.approx(600, abs=1)
-        busy = await Client.dial(room.world, host)
+        busy = await Client.dial(room.world, server.port, host)
         began = room.world.now()
         while room.world.now() - began < 6700:
             await room.world.sleep(480)
@@ -163,7 +163,7 @@ def test_backends_speak_to_connections(play: Play) -> None:
         echo = await room.function("f", ECHO)
         host = await made(room, {"$default": echo}, answers=("$default",))
         server = await listening(room)
-        client = await Client.dial(room.world, host, User_Agent="me/1")
+        client = await Client.dial(room.world, server.port, host, User_Agent="me/1")
         await client.send("{}")
         connection = json.loads(await client.receive())["requestContext"]["connectionId"]
 
@@ -206,11 +206,11 @@ def handler(event, c):
 
 def test_functions_speak_to_connections_at_the_address_that_they_are_told(play: Play) -> None:
     async def story(room: Room) -> None:
-        here = {"AWS_ENDPOINT_URL": f"http://{address_of(REGION)}:{PORT}"}
+        server = await listening(room)
+        here = {"AWS_ENDPOINT_URL": f"http://{address_of(REGION)}:{server.port}"}
         pushes = await room.function("f", PUSHES, Environment={"Variables": here}, Timeout=60)
         host = await made(room, {"$default": pushes})
-        server = await listening(room)
-        client = await Client.dial(room.world, host)
+        client = await Client.dial(room.world, server.port, host)
         await client.send("{}")
         assert await client.receive() == b"pushed"
         server.close()
@@ -245,7 +245,7 @@ def test_connections_are_authorized(play_once: Play) -> None:
         server = await listening(room)
 
         async def answer(**headers: str) -> Client:
-            return await Client.dial(room.world, host, **headers)
+            return await Client.dial(room.world, server.port, host, **headers)
 
         statuses = [(await answer(**one)).answer.status_code for one in ({}, {"X_Word": "now"})]  # type: ignore[union-attr]
         assert statuses == [401, 403]
