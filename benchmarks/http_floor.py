@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from antipodes.edge.client import encode_request
-from antipodes.edge.http import DEFAULT_LIMITS, HttpConnection, _DateClock
+from antipodes.edge.http import HttpConnection, Listener
 from antipodes.wire import sigv4
 from antipodes.wire.client import Credentials, build_request
 from antipodes.wire.http import HttpRequest, HttpResponse
@@ -74,7 +74,7 @@ def measure() -> dict[str, float]:
     )
     data = encode_request(request, "127.44.1.1", 4566)
     world = cast("World", LittleWorld())
-    connection = HttpConnection(world, handler, DEFAULT_LIMITS, _DateClock(world))
+    connection = HttpConnection(Listener(world, handler))
     connection.connection_made(Sink())
     return {
         "listener": best_us(lambda: connection.data_received(data)),

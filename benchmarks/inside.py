@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from antipodes.edge.http import DEFAULT_LIMITS, HttpConnection, _DateClock
+from antipodes.edge.http import HttpConnection, Listener
 from antipodes.region.region import Region
 from antipodes.services.contract import Settings
 from antipodes.services.dynamodb import raw_items
@@ -55,10 +55,10 @@ class Bench:
 
     async def start(self) -> None:
         await self.region.start()
-        clock = _DateClock(self.world)
+        path = self.region._path
+        listener = Listener(self.world, path.respond, path.respond_usual)
         for _ in range(CONNECTIONS):
-            path = self.region._path
-            connection = HttpConnection(self.world, path.respond, DEFAULT_LIMITS, clock, usual=path.respond_usual)
+            connection = HttpConnection(listener)
             connection.connection_made(Counting())
             self.connections.append(connection)
 

@@ -4,7 +4,8 @@ Rules. One connection, one protocol object. Requests of a connection are handled
 those that come meanwhile wait in a queue, and reading pauses when it is long. A handler that began always ends, even
 if its client has gone. A handler that raises is answered 500 and the connection lives on. Input that is not HTTP, or
 too large, or too slow, gets one error (400, 408, 413, 431) and the connection is closed after a short while in which
-input is thrown away, so that the answer is not lost to a reset.
+input is thrown away, so that the answer is not lost to a reset. Answers go out together at the end of a turn of the
+event loop (outbox.py).
 
 A request with Upgrade may be answered with 101 and a protocol that takes the connection over: this one has no part in
 it any more. Any other answer to it is HTTP/1.1's, and ends the connection.
@@ -34,6 +35,7 @@ from typing import Any, cast
 import httptools
 
 from antipodes.edge.eager import Starter
+from antipodes.edge.outbox import Outbox
 from antipodes.wire.heads import read_request
 from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse, IndexedHeaders, UsualHandler
 from antipodes.world.world import Certificates, Server, World
@@ -84,14 +86,8 @@ async def serve_http(
 
     Raises OSError if the port is taken (what the World raises).
     """
-    local = address or world.address
-    secure = tls is not None
-    clock = _DateClock(world)
-
-    def connection() -> asyncio.Protocol:
-        return HttpConnection(world, handler, limits, clock, usual=usual, local=local, secure=secure)
-
-    return await world.serve(port, connection, address=address, tls=tls)
+    listener = Listener(world, handler, usual, limits, local=address or world.address, secure=tls is not None)
+    return await world.serve(port, lambda: HttpConnection(listener), address=address, tls=tls)
 
 
 class _DateClock:
@@ -116,27 +112,42 @@ class _DateClock:
         return self._line
 
 
-class HttpConnection(asyncio.Protocol):
-    """One accepted connection."""
+class Listener:
+    """What the connections of one listener share. Made where its event loop runs."""
 
     def __init__(
         self,
         world: World,
         handler: HttpHandler,
-        limits: Limits,
-        clock: _DateClock,
-        *,
         usual: UsualHandler | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
         local: str = "",
         secure: bool = False,
     ) -> None:
-        self._usual = usual
-        self._world = world
-        self._handler = handler
-        self._limits = limits
-        self._clock = clock
-        self._local = local
-        self._secure = secure
+        self.world = world
+        self.handler = handler
+        self.usual = usual
+        self.limits = limits
+        self.local = local
+        self.secure = secure
+        self.clock = _DateClock(world)
+        self.outbox = Outbox(asyncio.get_running_loop())
+
+
+class HttpConnection(asyncio.Protocol):
+    """One accepted connection."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._usual = listener.usual
+        self._world = listener.world
+        self._handler = listener.handler
+        self._limits = listener.limits
+        self._clock = listener.clock
+        self._outbox = listener.outbox
+        self._local = listener.local
+        self._secure = listener.secure
         self._client = ""
         self._transport: asyncio.Transport | None = None
         self._parser: Any = None
@@ -172,7 +183,10 @@ class HttpConnection(asyncio.Protocol):
         if self._secure and _wants_http2(transport):
             from antipodes.edge.http2 import Http2Connection  # noqa: PLC0415 - with the first client that asks for it
 
-            protocol = Http2Connection(self._world, self._handler, self._limits, self._clock.line, self._local)
+            listener = self._listener
+            protocol = Http2Connection(
+                listener.world, listener.handler, listener.limits, listener.clock.line, listener.local
+            )
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             return
@@ -342,6 +356,7 @@ class HttpConnection(asyncio.Protocol):
     def _continue(self) -> None:
         self._expects_continue = False
         if self._transport is not None:
+            self._outbox.flush()
             self._transport.write(CONTINUE)
 
     def _pump(self) -> None:
@@ -366,6 +381,7 @@ class HttpConnection(asyncio.Protocol):
                 self._continue()
             elif self._no_more_input:
                 self._ending = True
+                self._outbox.flush()
                 self._transport.close()
         wanted = len(self._queue) < QUEUE_LIMIT and self._write_paused_at is None
         if wanted == self._read_paused:
@@ -396,12 +412,14 @@ class HttpConnection(asyncio.Protocol):
             self._hand_over(transport, response, self._upgrading)
             return
         try:
-            transport.write(self._encode(response))
+            data = self._encode(response)
         except ValueError as bad:  # a header that would forge another one, a status that is none
             log.error("a handler's answer cannot be sent: %s", bad)
-            transport.write(self._encode(HttpResponse(500)))
+            data = self._encode(HttpResponse(500))
+        self._outbox.send(transport, data)
         if self._connection is CLOSE:
             self._ending = True
+            self._outbox.flush()
             transport.close()
         self._pump()
 
@@ -409,6 +427,7 @@ class HttpConnection(asyncio.Protocol):
         assert response.takeover is not None
         self.connection_lost(None)  # as far as this protocol goes
         lines = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
+        self._outbox.flush()
         transport.write(f"{STATUS_LINES[101]}{lines}\r\n".encode("latin-1"))
         protocol: asyncio.Protocol = response.takeover()
         transport.set_protocol(protocol)
@@ -436,6 +455,7 @@ class HttpConnection(asyncio.Protocol):
         self._head_only = False
         self._connection = CLOSE
         body = f"{status} {HTTPStatus(status).phrase}\n".encode()
+        self._outbox.flush()
         transport.write(self._encode(HttpResponse(status, (("Content-Type", "text/plain"),), body)))
         self._set_reading(True)
         if transport.can_write_eof():
