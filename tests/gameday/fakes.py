@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import orjson
 
 from antipodes.edge.http import serve_http
-from antipodes.globe.globe import GlobeStatus, HealthStatus, PeerStatus, RegionStatus
+from antipodes.globe.globe import GlobeStatus, HealthStatus, RegionStatus
 from antipodes.nameserver.explanation import Explanation
+from antipodes.region.admin import PeerReport
 from antipodes.wire.dns import CNAME, NOERROR, A, Record, build_answer, encode_name, parse_query
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.http import HttpRequest, HttpResponse
@@ -212,7 +213,7 @@ class PaperGlobe:
             now=now,
             regions=tuple(
                 RegionStatus(
-                    name, geography.address_of(name), "up", now, peers=(PeerStatus(REGIONS[0], True, 0, 1, 12.5, 20.5),)
+                    name, geography.address_of(name), "up", now, peers=(PeerReport(REGIONS[0], True, 0, 1, 12.5, 20.5),)
                 )
                 for name in REGIONS
             ),

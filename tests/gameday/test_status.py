@@ -8,8 +8,9 @@ import msgspec
 
 from antipodes.cli import status
 from antipodes.cli.screen import Screen
-from antipodes.globe.globe import FunctionStatus, GlobeStatus, HealthStatus, PeerStatus, RegionStatus
+from antipodes.globe.globe import GlobeStatus, HealthStatus, RegionStatus
 from antipodes.globe.planet import Planet
+from antipodes.region.admin import FunctionReport, PeerReport
 from antipodes.world.rules import Partition
 
 NAMES = ("us-east-1", "us-west-2", "eu-west-1")
@@ -29,8 +30,8 @@ def planet(*, connected: bool) -> GlobeStatus:
             "127.44.12.1",
             "up" if connected else "starting",
             0,
-            peers=tuple(PeerStatus(peer, connected, 3, 30, 1234.5, 40) for peer in NAMES if peer != name),
-            functions=(FunctionStatus(LONG, 1000, 1000, 1234567, 1234567),),
+            peers=tuple(PeerReport(peer, connected, 3, 30, 1234.5, 40) for peer in NAMES if peer != name),
+            functions=(FunctionReport(LONG, 1000, 1000, 1234567, 1234567),),
             tables={"t": 1234567},
         )
         for name in NAMES

@@ -8,14 +8,13 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from antipodes.cli.crew import play_in_processes
+from antipodes.cli.crew import play_all
 from antipodes.cli.options import Json, fail
 
 if TYPE_CHECKING:
@@ -98,14 +97,8 @@ def prove_many(seeds: range, workload: str | None, jobs: int, as_json: bool) -> 
     from antipodes.cli.screen import Screen
     from antipodes.gameday.proof import campaign
 
-    screen, began, outcomes = Screen(sys.stderr if as_json else sys.stdout), time.monotonic(), []
-    runs = play_all(seeds, workload, jobs)
-    screen.line(f"{len(seeds)} seeds, from {seeds[0]}, in {jobs} processes")
-    for outcome in runs:
-        outcomes.append(outcome)
-        bad = sum(not one.ok for one in outcomes)
-        screen.progress(f"{len(outcomes)} of {len(seeds)} played, {bad} do not hold")
-    screen.progress("")
+    screen, began = Screen(sys.stderr if as_json else sys.stdout), time.monotonic()
+    outcomes = play_all(partial(play, workload=workload), seeds, jobs, screen, chunk=CHUNK)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(outcomes) + b"\n")
     else:
@@ -156,10 +149,3 @@ def play(seed: int, workload: str | None, *, trace: TextIO | None = None) -> Out
         return Outcome(seed, experiment.workload, prove_simulated(experiment, sink=sink))
     except Exception:
         return Outcome(seed, experiment.workload, None, traceback.format_exc())
-
-
-def play_all(seeds: range, workload: str | None, jobs: int) -> Iterator[Outcome]:
-    """The runs in the order of their seeds, as they come."""
-    if jobs == 1:
-        return map(partial(play, workload=workload), seeds)
-    return play_in_processes(partial(play, workload=workload), seeds, jobs, CHUNK)

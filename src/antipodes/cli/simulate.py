@@ -9,14 +9,14 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antipodes.cli.crew import play_in_processes
+from antipodes.cli.crew import play_all
 from antipodes.cli.options import Json, fail
 
 if TYPE_CHECKING:
@@ -158,14 +158,8 @@ def tell_many(folder: Path, seeds: range, kind: Kind | None, jobs: int, as_json:
     from antipodes.cli.screen import Screen
     from antipodes.gameday import campaign
 
-    screen, began, all_played = Screen(sys.stderr if as_json else sys.stdout), time.monotonic(), []
-    runs = play_all(folder, seeds, kind, jobs)
-    screen.line(f"{len(seeds)} seeds, from {seeds[0]}, in {jobs} processes")
-    for played in runs:
-        all_played.append(played)
-        bad = sum(not one.ok for one in all_played)
-        screen.progress(f"{len(all_played)} of {len(seeds)} played, {bad} do not hold")
-    screen.progress("")
+    screen, began = Screen(sys.stderr if as_json else sys.stdout), time.monotonic()
+    all_played = play_all(partial(play, folder=folder, kind=kind), seeds, jobs, screen)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(all_played) + b"\n")
     else:
@@ -182,10 +176,3 @@ def tell_many(folder: Path, seeds: range, kind: Kind | None, jobs: int, as_json:
         "bad" if failures else "good",
     )
     return not failures
-
-
-def play_all(folder: Path, seeds: range, kind: Kind | None, jobs: int) -> Iterator[Played]:
-    """The runs in the order of their seeds, as they come."""
-    if jobs == 1:
-        return map(partial(play, folder=folder, kind=kind), seeds)
-    return play_in_processes(partial(play, folder=folder, kind=kind), seeds, jobs, 1)

@@ -13,30 +13,9 @@ from typing import Any, Protocol
 import msgspec
 
 from antipodes.nameserver.explanation import Explanation
+from antipodes.region.admin import FunctionReport, PeerReport
 from antipodes.world.rules import Fault
 from antipodes.world.world import World
-
-
-class PeerStatus(msgspec.Struct, frozen=True):
-    """How one Region's copy follows another's."""
-
-    peer: str
-    connected: bool
-    behind: int  # changes known to be waiting at the peer, not yet applied here; -1: unknown
-    lag_ms: float | None  # commit there to apply here, of the newest change applied; None: none yet
-    lag_p50_ms: float | None = None
-    lag_p99_ms: float | None = None
-
-
-class FunctionStatus(msgspec.Struct, frozen=True):
-    """A Lambda function and its execution environments."""
-
-    name: str
-    environments: int
-    busy: int
-    invocations: int
-    errors: int
-    zones: dict[str, int] = {}  # Availability Zone -> environments in it
 
 
 class RegionStatus(msgspec.Struct, frozen=True):
@@ -47,8 +26,8 @@ class RegionStatus(msgspec.Struct, frozen=True):
     state: str  # "up", "starting", "down"
     since: float  # epoch seconds of the last change of state
     pid: int | None = None
-    peers: tuple[PeerStatus, ...] = ()
-    functions: tuple[FunctionStatus, ...] = ()
+    peers: tuple[PeerReport, ...] = ()
+    functions: tuple[FunctionReport, ...] = ()
     tables: Mapping[str, int] = {}  # table name -> items
     compiled: bool = False  # the hot paths run in C; else in Python
 

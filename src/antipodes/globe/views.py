@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from antipodes.globe.globe import FunctionStatus, HealthStatus, PeerStatus, RegionStatus
+from antipodes.globe.globe import HealthStatus, RegionStatus
 from antipodes.nameserver import NameServer
 from antipodes.region.admin import RegionReport
 from antipodes.world.network import Links
@@ -33,15 +33,7 @@ def health_of(nameserver: NameServer | None) -> tuple[HealthStatus, ...]:
 def region_status(status: RegionStatus, report: RegionReport) -> RegionStatus:
     """The status with what the Region itself reports."""
     return msgspec.structs.replace(
-        status,
-        peers=tuple(
-            PeerStatus(p.peer, p.connected, p.behind, p.lag_ms, p.lag_p50_ms, p.lag_p99_ms) for p in report.peers
-        ),
-        functions=tuple(
-            FunctionStatus(f.name, f.environments, f.busy, f.invocations, f.errors, f.zones) for f in report.functions
-        ),
-        tables=report.tables,
-        compiled=report.compiled,
+        status, peers=report.peers, functions=report.functions, tables=report.tables, compiled=report.compiled
     )
 
 

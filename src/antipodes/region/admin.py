@@ -20,10 +20,10 @@ class PeerReport(msgspec.Struct, frozen=True):
 
     peer: str
     connected: bool
-    behind: int
-    lag_ms: float | None
-    lag_p50_ms: float | None
-    lag_p99_ms: float | None
+    behind: int  # changes known to be waiting at the peer, not yet applied here; -1: unknown
+    lag_ms: float | None  # commit there to apply here, of the newest change applied; None: none yet
+    lag_p50_ms: float | None = None
+    lag_p99_ms: float | None = None
 
 
 class FunctionReport(msgspec.Struct, frozen=True):

@@ -1,82 +1,20 @@
-"""The resource types that antipodes carries out. A new type is a file in `resources/` and a line here."""
+"""The resource types that antipodes carries out: those of the files in `resources/`, each of which has HANDLERS. A new
+type is a file there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 
+from antipodes.services.cloudformation import resources
 from antipodes.services.cloudformation.handler import Handler
-from antipodes.services.cloudformation.resources import (
-    apigateway_domain,
-    apigateway_guards,
-    apigateway_method,
-    apigateway_restapi,
-    apigateway_stage,
-    apigateway_usage,
-    apigatewayv2_api,
-    apigatewayv2_domain,
-    apigatewayv2_route,
-    apigatewayv2_stage,
-    cdk_metadata,
-    certificatemanager_certificate,
-    cloudwatch_alarm,
-    dynamodb_globaltable,
-    dynamodb_table,
-    iam_policy,
-    iam_role,
-    lambda_alias,
-    lambda_eventinvokeconfig,
-    lambda_eventsourcemapping,
-    lambda_function,
-    lambda_layerversion,
-    lambda_permission,
-    lambda_url,
-    lambda_version,
-    logs_loggroup,
-    route53_cidrcollection,
-    route53_dnssec,
-    route53_healthcheck,
-    route53_hostedzone,
-    route53_recordset,
-    route53recoverycontrol,
-    s3_bucket,
-)
 
-HANDLERS: Mapping[str, Handler] = {
-    handler.type: handler
-    for module in (
-        apigateway_domain,
-        apigateway_guards,
-        apigateway_method,
-        apigateway_restapi,
-        apigateway_stage,
-        apigateway_usage,
-        apigatewayv2_api,
-        apigatewayv2_domain,
-        apigatewayv2_route,
-        apigatewayv2_stage,
-        cdk_metadata,
-        certificatemanager_certificate,
-        cloudwatch_alarm,
-        dynamodb_globaltable,
-        dynamodb_table,
-        iam_policy,
-        iam_role,
-        lambda_alias,
-        lambda_eventinvokeconfig,
-        lambda_eventsourcemapping,
-        lambda_function,
-        lambda_layerversion,
-        lambda_permission,
-        lambda_url,
-        lambda_version,
-        logs_loggroup,
-        route53_cidrcollection,
-        route53_dnssec,
-        route53_healthcheck,
-        route53_hostedzone,
-        route53_recordset,
-        route53recoverycontrol,
-        s3_bucket,
-    )
-    for handler in module.HANDLERS
-}
+
+def _handlers() -> Iterator[Handler]:
+    """Of all files, by name. Some have shapes for the others, and none of these."""
+    for module in sorted(iter_modules(resources.__path__), key=lambda found: found.name):
+        yield from getattr(import_module(f"{resources.__name__}.{module.name}"), "HANDLERS", ())
+
+
+HANDLERS: Mapping[str, Handler] = {handler.type: handler for handler in _handlers()}
