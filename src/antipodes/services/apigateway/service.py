@@ -16,6 +16,7 @@ from antipodes.services.apigateway.v1 import (
     authorizers,
     domains,
     dresses,
+    exporting,
     importing,
     keys,
     models,
@@ -27,6 +28,7 @@ from antipodes.services.apigateway.v1 import (
 )
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.dataplane import DataPlane
+from antipodes.services.apigateway.v1.trials import Trials
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.dataplane import HttpDataPlane
 from antipodes.services.apigateway.v2.places import Places
@@ -42,6 +44,7 @@ OPERATIONS: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = Ma
         "CreateRestApi": apis.create_rest_api,
         "ImportRestApi": importing.import_rest_api,
         "PutRestApi": importing.put_rest_api,
+        "GetExport": exporting.get_export,
         "UpdateRestApi": apis.update_rest_api,
         "GetRestApi": apis.get_rest_api,
         "GetRestApis": apis.get_rest_apis,
@@ -150,6 +153,18 @@ class ApiGateway:
             name: checked_by_model(self.name, partial(operation, self._catalogue))
             for name, operation in OPERATIONS.items()
         }
+        trials = Trials(self._catalogue, self._data_plane)
+        for name, operation in (
+            ("TestInvokeMethod", trials.test_invoke_method),
+            ("TestInvokeAuthorizer", trials.test_invoke_authorizer),
+            ("FlushStageAuthorizersCache", self._flush_stage_authorizers_cache),
+        ):
+            self.operations[name] = checked_by_model(self.name, operation)
+
+    async def _flush_stage_authorizers_cache(self, request: Request) -> Result:
+        stage = self._catalogue.stage(request.params["restApiId"], request.params["stageName"])
+        self._data_plane.guards.forget(stage.api_id, stage.name)
+        return {}
 
     async def start(self) -> None:
         self._catalogue.load()

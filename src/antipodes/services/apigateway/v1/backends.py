@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 import orjson
 
 from antipodes.services.apigateway.v1.call import Call
+from antipodes.services.apigateway.v1.execution_logs import cut, pairs
 from antipodes.services.apigateway.v1.gateway_responses import Rejected
 from antipodes.services.apigateway.v1.plan import Misconfigured, Outgoing, passed_back
 from antipodes.services.apigateway.v1.proxy import Malformed, event_of, reply_of
@@ -51,14 +52,17 @@ class Backends:
                     return await self._lambda_proxy(call, route)
                 return await self._mapped(call, route)
         except TimeoutError:
+            call.reason = "a timeout error"
             raise Rejected("INTEGRATION_TIMEOUT") from None
         except (Misconfigured, AwsError) as error:
             # No permission, no such function, throttled: all are 500 to the client (facts 3.2; throttling by AWS's
             # own troubleshooting page, unverified).
             log.warning("%s: %s %s: %s", self._region, call.request.method, call.full_path, error)
+            call.reason = f"configuration error: {error}"
             raise Rejected("API_CONFIGURATION_ERROR") from error
         except NetworkError as error:
             log.warning("%s: %s %s: %s", self._region, call.request.method, call.full_path, error)
+            call.reason = "a network error communicating with endpoint"
             raise Rejected("INTEGRATION_FAILURE", "Network error communicating with endpoint") from error
         finally:
             call.integration_s = self._world.monotonic() - begun
@@ -75,7 +79,7 @@ class Backends:
         elif kind == "HTTP":
             answer = await self._fetched(call, route, outgoing)
         elif route.action is not None:
-            answer = await self._acted(route.action, outgoing)
+            answer = await self._acted(call, route.action, outgoing)
         else:
             answer, failure = await self._invoked(call, route, outgoing)
             call.integration_status = answer.status
@@ -87,6 +91,7 @@ class Backends:
         result = await self._invoke(call, route, event_of(call), "")
         call.integration_status = 200
         if result.get("FunctionError"):
+            call.reason = f"configuration error: Lambda function failed: {cut(bytes(result['Payload']))}"
             raise Rejected("DEFAULT_5XX", status=502)
         try:
             reply = reply_of(result["Payload"], call.request.header("accept") or "", call.binary_types)
@@ -94,6 +99,7 @@ class Backends:
             log.warning(
                 "%s: %s %s: malformed Lambda proxy response: %s", self._region, call.request.method, call.path, reason
             )
+            call.reason = f"configuration error: Malformed Lambda proxy response: {reason}"
             raise Rejected("DEFAULT_5XX", status=502) from reason
         return HttpResponse(reply.status, reply.headers, reply.body)
 
@@ -105,7 +111,14 @@ class Backends:
             params["SourceService"] = LAMBDA_PRINCIPAL
         if kind:
             params["InvocationType"] = kind
-        return await self._call("lambda", "Invoke", params)
+        if call.steps is None:
+            return await self._call("lambda", "Invoke", params)
+        uri = f"https://lambda.{self._region}.amazonaws.com/2015-03-31/functions/{route.function}/invocations"
+        begun = self._sending(call, uri, (("X-Amzn-Trace-Id", call.trace_id),), payload)
+        result = await self._call("lambda", "Invoke", params)
+        status, told = int(result.get("StatusCode") or 200), bytes(result.get("Payload") or b"")
+        self._received(call, begun, HttpResponse(status, (), told))
+        return result
 
     async def _invoked(self, call: Call, route: Route, outgoing: Outgoing) -> tuple[HttpResponse, str]:
         """A function's answer, and its errorMessage if it failed."""
@@ -128,16 +141,19 @@ class Backends:
                 pass
         return HttpResponse(int(result.get("StatusCode") or 200), headers, payload), failure
 
-    async def _acted(self, action: Action, outgoing: Outgoing) -> HttpResponse:
+    async def _acted(self, call: Call, action: Action, outgoing: Outgoing) -> HttpResponse:
         """An AWS service's answer, as its JSON protocol has it."""
         request_id = f"{self._world.chance.getrandbits(128):032x}"
+        uri = f"https://{action.service}.{action.region}.amazonaws.com/?Action={action.operation}"
+        begun = self._sending(call, uri, outgoing.headers.items(), outgoing.body)
         try:
             params = json_protocol.parse_body(action.service, action.operation, outgoing.body)
             region = None if action.region == self._region else action.region
             result = await self._call(action.service, action.operation, params, region=region)
-            return json_protocol.serialize_response(action.service, action.operation, result, request_id)
+            answer = json_protocol.serialize_response(action.service, action.operation, result, request_id)
         except AwsError as error:
-            return protocols.serialize_error(action.service, action.operation, error, request_id)
+            answer = protocols.serialize_error(action.service, action.operation, error, request_id)
+        return self._received(call, begun, answer)
 
     async def _fetched(self, call: Call, route: Route, outgoing: Outgoing) -> HttpResponse:
         headers = {"Content-Type": "application/json", "User-Agent": f"AmazonAPIGateway_{call.api_id}"}
@@ -176,7 +192,26 @@ class Backends:
         )
         # The client's path parameters are still encoded as they came.
         parameters = {name: unquote(value) for name, value in outgoing.path.items()}
-        return await self._http.send(request, route.uri, method, parameters, timeout_s=route.timeout_s)
+        begun = self._sending(call, route.uri, request.headers, request.body)
+        answer = await self._http.send(request, route.uri, method, parameters, timeout_s=route.timeout_s)
+        return self._received(call, begun, answer)
+
+    def _sending(self, call: Call, uri: str, headers: Iterable[tuple[str, str]], body: bytes) -> float:
+        """Tells of a request to a backend; when it began."""
+        if call.steps is not None:
+            call.tell(f"Endpoint request URI: {uri}")
+            call.tell(f"Endpoint request headers: {pairs(headers)}")
+            call.tell(f"Endpoint request body after transformations: {cut(body)}")
+            call.tell(f"Sending request to {uri}")
+        return self._world.monotonic()
+
+    def _received(self, call: Call, begun: float, answer: HttpResponse) -> HttpResponse:
+        if call.steps is not None:
+            took_ms = int((self._world.monotonic() - begun) * 1000)
+            call.tell(f"Received response. Status: {answer.status}, Integration latency: {took_ms} ms")
+            call.tell(f"Endpoint response headers: {pairs(answer.headers)}")
+            call.tell(f"Endpoint response body before transformations: {cut(answer.body)}")
+        return answer
 
 
 def _mock_status(body: bytes) -> int:

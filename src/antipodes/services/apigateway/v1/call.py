@@ -43,6 +43,13 @@ class Call(msgspec.Struct, kw_only=True):
     status: int = 0  # of the answer
     integration_status: int = 0
     integration_s: float = -1.0  # how long the integration took
+    steps: list[str] | None = None  # what is told of the way to the backend and back; None: nobody wants to know
+    reason: str = ""  # why it failed, for those who may know
+    is_test: bool = False  # by TestInvokeMethod
+
+    def tell(self, line: str) -> None:
+        if self.steps is not None:
+            self.steps.append(line)
 
     def query(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -44,6 +44,7 @@ BODY_LIMIT_BYTES = 10 * 1024 * 1024
 MISSING_TOKEN = plain(Rejected("MISSING_AUTHENTICATION_TOKEN"))
 FORBIDDEN = plain(Rejected("INVALID_API_KEY"))
 
+Ids = tuple[tuple[str, str], tuple[str, str]]  # the headers that name a request
 HEALTH_PATHS = MappingProxyType({"/ping": b"healthy", "/sping": b"healthy"})
 
 
@@ -64,7 +65,7 @@ class DataPlane:
         self._world = catalogue.surroundings.world
         self._region = catalogue.surroundings.region
         self._account = catalogue.surroundings.settings.account
-        self._backends = Backends(catalogue.surroundings)
+        self.backends = Backends(catalogue.surroundings)
         self.guards = Guards(catalogue.surroundings, catalogue.keyring)
         self._limit = Bucket(ACCOUNT_RATE, ACCOUNT_BURST, self._world.monotonic())
 
@@ -74,11 +75,7 @@ class DataPlane:
 
     async def respond(self, request: HttpRequest, verify: Verify) -> HttpResponse:
         """verify: of a signature, where a method wants one."""
-        chance = self._world.chance
-        drawn = chance.getrandbits(128)
-        request_id = str(uuid.UUID(int=drawn, version=4))
-        extended_id = base64.b64encode(chance.getrandbits(88).to_bytes(11, "big")).decode()
-        ids = (("x-amzn-RequestId", request_id), ("x-amz-apigw-id", extended_id))
+        ids = self.drawn_ids()
         if request.path in HEALTH_PATHS:  # the service's own, on every API's host
             return HttpResponse(200, (*ids, ("Content-Type", "text/plain")), HEALTH_PATHS[request.path])
         place = self._place(request)
@@ -88,7 +85,7 @@ class DataPlane:
         begun = self._world.monotonic()
         found = prepared.table.match(request.method, place.path)
         route, parameters = found if found is not None else (None, None)
-        call = self._described(request, place, route, parameters, ids)
+        call = self.described(request, place, route, parameters, ids)
         try:
             if route is None:
                 raise Rejected("MISSING_AUTHENTICATION_TOKEN")
@@ -100,7 +97,7 @@ class DataPlane:
                 raise Rejected("THROTTLED")
             if route.guard is not None:
                 await self.guards.pass_on(route.guard, call, verify)
-            answer = await self._backends.ask(call, route)
+            answer = await self.backends.ask(call, route)
         except Rejected as rejected:
             answer = prepared.wardrobe.answer(rejected, call)
         headers = (*ids, *answer.headers)
@@ -109,13 +106,19 @@ class DataPlane:
         self._observe(prepared, route, call, answer, self._world.monotonic() - begun)
         return HttpResponse(answer.status, headers, answer.body)
 
-    def _described(
+    def drawn_ids(self) -> Ids:
+        chance = self._world.chance
+        request_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        extended_id = base64.b64encode(chance.getrandbits(88).to_bytes(11, "big")).decode()
+        return ("x-amzn-RequestId", request_id), ("x-amz-apigw-id", extended_id)
+
+    def described(
         self,
         request: HttpRequest,
         place: Place,
         route: Route | None,
         parameters: dict[str, str] | None,
-        ids: tuple[tuple[str, str], tuple[str, str]],
+        ids: Ids,
     ) -> Call:
         prepared, chance, now = place.prepared, self._world.chance, self._world.now()
         stage = prepared.stage
@@ -138,6 +141,7 @@ class DataPlane:
             trace_id=trace_id,
             now=now,
             binary_types=prepared.deployment.binary_media_types,
+            steps=[] if route is not None and route.log_level and route.data_trace else None,
         )
 
     def _observe(

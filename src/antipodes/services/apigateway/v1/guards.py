@@ -64,9 +64,7 @@ class Guards:
 
     async def pass_on(self, guard: Guard, call: Call, verify: Verify) -> None:
         """Writes into the call what it learns of the caller. Raises Rejected."""
-        around = self._surroundings
-        arn = f"arn:aws:execute-api:{around.region}:{around.settings.account}:{call.api_id}/{call.stage}"
-        arn = f"{arn}/{call.request.method}{call.stage_path}"
+        arn = self._arn(call)
         usage_key = ""
         if guard.authorization == "AWS_IAM":
             self._signed(call, verify)
@@ -125,18 +123,32 @@ class Guards:
         if kept is not None and kept[0] > now:
             answer = kept[1]
         else:
-            payload = await self._ask(authorizer, call, event_of(authorizer, call, arn, identity))
+            _, answer = await self.asked(authorizer, call, identity)
             latency_ms = int((self._world.monotonic() - now) * 1000)
-            try:
-                answer = answer_of(payload)
-            except NoAnswer as reason:
-                log.warning("%s: authorizer %s: %s", self._surroundings.region, authorizer.name, reason)
-                raise Rejected("AUTHORIZER_CONFIGURATION_ERROR") from reason
             if authorizer.ttl_s:
                 self._keep(key, now + authorizer.ttl_s, answer)
         call.authorizer = {**answer.context, "integrationLatency": latency_ms}
         judge(answer, arn, call)
         return answer.usage_key
+
+    async def asked(
+        self, authorizer: Authorizer, call: Call, identity: tuple[str, ...] | None = None
+    ) -> tuple[bytes, Answer]:
+        """What the authorizer says, as it said it and as it is meant; nothing is kept. Raises Rejected."""
+        if identity is None:
+            identity = identity_of(authorizer, call)
+        payload = await self._ask(authorizer, call, event_of(authorizer, call, self._arn(call), identity))
+        try:
+            return payload, answer_of(payload)
+        except NoAnswer as reason:
+            log.warning("%s: authorizer %s: %s", self._surroundings.region, authorizer.name, reason)
+            call.reason = f"configuration error: Authorizer's answer: {reason}"
+            raise Rejected("AUTHORIZER_CONFIGURATION_ERROR") from reason
+
+    def _arn(self, call: Call) -> str:
+        around = self._surroundings
+        stage = f"arn:aws:execute-api:{around.region}:{around.settings.account}:{call.api_id}/{call.stage}"
+        return f"{stage}/{call.request.method}{call.stage_path}"
 
     async def _ask(self, authorizer: Authorizer, call: Call, event: bytes) -> bytes:
         around = self._surroundings
@@ -150,12 +162,14 @@ class Guards:
                 result = await around.call("lambda", "Invoke", params)
         except (TimeoutError, AwsError) as error:
             log.warning("%s: authorizer %s: %s", around.region, authorizer.name, error)
+            call.reason = f"Authorizer error: {error}"
             raise Rejected("AUTHORIZER_CONFIGURATION_ERROR") from error
         payload = bytes(result.get("Payload") or b"")
         if result.get("FunctionError"):
             if _message(payload) == "Unauthorized":
                 raise Rejected("UNAUTHORIZED")
             log.warning("%s: authorizer %s failed: %s", around.region, authorizer.name, payload[:200])
+            call.reason = f"Authorizer error: the function failed: {payload[:200].decode('utf-8', 'replace')}"
             raise Rejected("AUTHORIZER_CONFIGURATION_ERROR")
         return payload
 

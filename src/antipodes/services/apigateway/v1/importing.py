@@ -16,7 +16,16 @@ from antipodes.services.apigateway.v1.authorizers import authorizer_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.defaults import default_models
 from antipodes.services.apigateway.v1.models import model_of
-from antipodes.services.apigateway.v1.records import Api, Authorizer, Method, Resource, Validator, bad_request
+from antipodes.services.apigateway.v1.records import (
+    Api,
+    Authorizer,
+    Integration,
+    Method,
+    MethodResponse,
+    Resource,
+    Validator,
+    bad_request,
+)
 from antipodes.services.apigateway.v1.resources import check_method, check_part
 from antipodes.wire.operation import Request, Result
 
@@ -94,6 +103,7 @@ def _filled(catalogue: Catalogue, api: Api, document: openapi.Imported, options:
         gateway_responses={**api.gateway_responses, **document.gateway_responses},
         key_source=key_source_of(document.key_source) if document.key_source else api.key_source,
         policy=document.policy or api.policy,
+        endpoint_disabled=api.endpoint_disabled if document.endpoint_disabled is None else document.endpoint_disabled,
     )
     check_policy(catalogue, api)
     return _with_paths(catalogue, api, document, _base(document, options), validators, authorizers)
@@ -129,11 +139,24 @@ def _with_paths(
                 validator_id=validator.id if validator else "",
                 authorizer_id=authorizers[method.authorizer_id].id if method.authorizer_id else "",
                 request_models={k: n for k, n in method.request_models.items() if n in api.models},
+                responses={status: _with_known_models(api, one) for status, one in method.responses.items()},
+                integration=_with_namespace(method.integration, resource),
             )
             check_method(api, methods[verb])
         resource = msgspec.structs.replace(resource, methods=methods)
         by_path[resource.path] = resources[resource.id] = resource
     return msgspec.structs.replace(api, resources=resources)
+
+
+def _with_known_models(api: Api, response: MethodResponse) -> MethodResponse:
+    return msgspec.structs.replace(response, models={k: n for k, n in response.models.items() if n in api.models})
+
+
+def _with_namespace(integration: Integration | None, resource: Resource) -> Integration | None:
+    """A cache's namespace is the resource, unless told (as PutIntegration has it)."""
+    if integration is None or integration.cache_namespace:
+        return integration
+    return msgspec.structs.replace(integration, cache_namespace=resource.id)
 
 
 def _base(document: openapi.Imported, options: Any) -> str:

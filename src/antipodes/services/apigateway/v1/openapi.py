@@ -51,6 +51,7 @@ class Imported:
     gateway_responses: dict[str, GatewayResponse]
     key_source: str = ""
     policy: str = ""
+    endpoint_disabled: bool | None = None  # None: it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,20 @@ def imported(document: Mapping[str, Any]) -> Imported:
         gateway_responses=dict(_gateway_responses(document)),
         key_source=str(document.get(EXTENSION + "api-key-source") or ""),
         policy=orjson.dumps(policy).decode() if policy else "",
+        endpoint_disabled=_endpoint_disabled(document),
     )
+
+
+def _endpoint_disabled(document: Mapping[str, Any]) -> bool | None:
+    """OpenAPI 2.0 says it at the top, 3.0 of a server."""
+    name, found = EXTENSION + "endpoint-configuration", None
+    for place in (document, *_list(document.get("servers"), "servers")):
+        configuration = _object(_object(place, "servers").get(name), name)
+        if configuration.get("vpcEndpointIds"):
+            raise NotSupported(f"vpcEndpointIds of {name} in OpenAPI documents")
+        if "disableExecuteApiEndpoint" in configuration:
+            found = configuration["disableExecuteApiEndpoint"] is True
+    return found
 
 
 def _method(verb: str, operation: Mapping[str, Any], shared: Any, within: _Document, where: str) -> Method:
@@ -198,12 +212,24 @@ def _responses(operation: Mapping[str, Any], within: _Document, where: str) -> I
             continue
         given = _object(_followed(response, within.whole), f"responses of {where}")
         headers = _object(given.get("headers"), f"responses of {where}")
-        yield (
-            str(status),
-            MethodResponse(
-                status=str(status), parameters={f"method.response.header.{name}": False for name in headers}
-            ),
-        )
+        parameters = {f"method.response.header.{name}": False for name in headers}
+        models = dict(_response_models(operation, given, within, where))
+        yield str(status), MethodResponse(status=str(status), parameters=parameters, models=models)
+
+
+def _response_models(
+    operation: Mapping[str, Any], response: Mapping[str, Any], within: _Document, where: str
+) -> Iterator[tuple[str, str]]:
+    """Content type and name of model."""
+    where = f"{where} response"
+    if response.get("schema") is not None:
+        produces = operation.get("produces") or within.whole.get("produces") or [JSON]
+        for kind in _list(produces, f"produces of {where}"):
+            yield str(kind), _model_name(response["schema"], within, where)
+    for kind, content in _object(response.get("content"), where).items():
+        schema = _object(content, where).get("schema")
+        if schema is not None:
+            yield str(kind), _model_name(schema, within, where)
 
 
 def _validators(document: Mapping[str, Any]) -> dict[str, Validator]:

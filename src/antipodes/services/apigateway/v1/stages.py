@@ -13,7 +13,7 @@ from antipodes.services.apigateway.v1.apis import page
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.execution_logs import execution_group
 from antipodes.services.apigateway.v1.patching import Entries, One, Table, decimal, flag, patched, unescaped, whole
-from antipodes.services.apigateway.v1.records import Deployment, MethodSetting, Stage, bad_request, conflict
+from antipodes.services.apigateway.v1.records import Api, Deployment, MethodSetting, Stage, bad_request, conflict
 from antipodes.wire.errors import AwsError, NotSupported
 from antipodes.wire.operation import Request, Result
 
@@ -34,20 +34,7 @@ async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
     if any(method.integration is None for method in methods):
         raise bad_request("No integration defined for method")
     now = catalogue.surroundings.world.now()
-    deployment = Deployment(
-        id=catalogue.new_id(6),
-        api_id=api.id,
-        created=now,
-        description=params.get("description") or "",
-        binary_media_types=api.binary_media_types,
-        resources=tuple(sorted(api.resources.values(), key=lambda resource: resource.path)),
-        models=api.models,
-        validators=api.validators,
-        authorizers=api.authorizers,
-        gateway_responses=api.gateway_responses,
-        key_source=api.key_source,
-        policy=api.policy,
-    )
+    deployment = snapshot(api, catalogue.new_id(6), now, params.get("description") or "")
     stage: Stage | None = None
     name = params.get("stageName")
     if name:
@@ -65,6 +52,24 @@ async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
         )
     await catalogue.save_deployment(deployment, stage)
     return _shown_deployment(deployment)
+
+
+def snapshot(api: Api, deployment_id: str, now: float, description: str = "") -> Deployment:
+    """The API as it is now."""
+    return Deployment(
+        id=deployment_id,
+        api_id=api.id,
+        created=now,
+        description=description,
+        binary_media_types=api.binary_media_types,
+        resources=tuple(sorted(api.resources.values(), key=lambda resource: resource.path)),
+        models=api.models,
+        validators=api.validators,
+        authorizers=api.authorizers,
+        gateway_responses=api.gateway_responses,
+        key_source=api.key_source,
+        policy=api.policy,
+    )
 
 
 async def get_deployment(catalogue: Catalogue, request: Request) -> Result:
