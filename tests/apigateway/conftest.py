@@ -118,8 +118,9 @@ class Room:
             return {"logGroups": [{"logGroupName": name} for name in self.log_groups]}
         if "MetricData" in params:
             self.metrics.extend(params["MetricData"])
-        elif params.get("logGroupName") in self.log_groups:
-            self.lines.extend(line for _, line in params["logEvents"])
+        for stream in params.get("streams", ()):
+            if stream["logGroupName"] in self.log_groups:
+                self.lines.extend(line for _, line in stream["logEvents"])
         return {}
 
     async def _call(

@@ -88,8 +88,9 @@ class Room:
         self, service: str, operation: str, params: Mapping[str, Any], *, region: str | None = None
     ) -> Mapping[str, Any]:
         if (service, operation) == ("logs", "Record"):
-            place = params["logGroupName"], params["logStreamName"]
-            self.said += [(*place, text) for _, text in params["logEvents"]]
+            for one in params["streams"]:
+                place = one["logGroupName"], one["logStreamName"]
+                self.said += [(*place, text) for _, text in one["logEvents"]]
             return {}
         if (service, operation) == ("cloudwatch", "Record"):
             assert params["Namespace"] == "AWS/Lambda"

@@ -150,7 +150,7 @@ class NameServer:
 
     async def _record_log(self, group: str, stream: str, events: list[tuple[int, str]]) -> bool:
         """Fulfils querylog.RecordEvents."""
-        params = {"logGroupName": group, "logStreamName": stream, "logEvents": events}
+        params = {"streams": [{"logGroupName": group, "logStreamName": stream, "logEvents": events}]}
         message = {"service": "logs", "operation": "Record", "params": params}
         try:
             return "error" not in await self._client.call(self._home, message, LOG_TIMEOUT_S)

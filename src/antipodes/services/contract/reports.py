@@ -104,18 +104,25 @@ class LineReports:
             self._flushing = self._world.spawn(self._flush_later(), f"{self._source}: hand over lines")
 
     async def flush(self) -> None:
-        """Hands over what there is."""
+        """Hands over what there is, and what comes meanwhile."""
         while self._lines:
-            lines, self._lines = self._lines, {}
-            for (group, stream), events in lines.items():
-                record = {"logGroupName": group, "logStreamName": stream, "logEvents": events}
-                try:
-                    if self._has is None or await self._has(group):
-                        await self._call("logs", "Record", record)
-                except AwsError as error:
-                    self._world.trace("lines.lost", group=group, error=str(error))
+            await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        """What there is, all together: one write and one sync, however many streams there are."""
+        lines, self._lines = self._lines, {}
+        try:
+            streams = [
+                {"logGroupName": group, "logStreamName": stream, "logEvents": events}
+                for (group, stream), events in lines.items()
+                if self._has is None or await self._has(group)
+            ]
+            if streams:
+                await self._call("logs", "Record", {"streams": streams})
+        except AwsError as error:
+            self._world.trace("lines.lost", source=self._source, error=str(error))
 
     async def _flush_later(self) -> None:
         while self._lines:
             await self._world.sleep(LINES_S)
-            await self.flush()
+            await self._hand_over()

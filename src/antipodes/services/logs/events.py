@@ -1,7 +1,7 @@
 """PutLogEvents, GetLogEvents, FilterLogEvents; and Record, the same as Put for the Region's own services.
 
-`Record` exists only inside a Region: {"logGroupName", "logStreamName", "logEvents": [(ms, text)]}. It makes the group
-and the stream if need be.
+`Record` exists only inside a Region: {"streams": [{"logGroupName", "logStreamName", "logEvents": [(ms, text)]}]}. It
+makes groups and streams if need be; all of it lies in one sync.
 
 Answers are cut at 1 MB and 10,000 events, as AWS's. Tokens name an event: of GetLogEvents "f/<56 digits>/s" goes on
 behind it, "b/<56 digits>/s" before it; at the end the same token comes back. FilterLogEvents goes through all streams
@@ -18,7 +18,8 @@ from typing import Any
 
 from antipodes.services.logs import patterns
 from antipodes.services.logs.groups import SEQUENCE_TOKEN
-from antipodes.services.logs.ledger import FIRST, LAST, OVERHEAD_BYTES, Event, Group, Ledger, Place, Stream
+from antipodes.services.logs.ledger import FIRST, LAST, OVERHEAD_BYTES, Group, Ledger, Stream
+from antipodes.services.logs.lots import Event, Place
 from antipodes.services.logs.parameters import Params, event_id, group_of, invalid, place_of, stream_of
 from antipodes.wire.operation import Request, Result
 
@@ -64,13 +65,12 @@ class Events:
         return answer | ({"rejectedLogEventsInfo": rejected} if rejected else {})
 
     def record(self, request: Request) -> Result:
-        """Events of a service of this Region."""
-        params = request.params
-        name = params["logGroupName"]
-        group = self._ledger.groups.get(name) or self._ledger.new_group(name, {})
-        stream_name = params["logStreamName"]
-        stream = self._ledger.streams(group).get(stream_name) or self._ledger.new_stream(group, stream_name)
-        self._ledger.add(group, stream, params["logEvents"])
+        """Events of services of this Region."""
+        for one in request.params["streams"]:
+            name, stream_name = one["logGroupName"], one["logStreamName"]
+            group = self._ledger.groups.get(name) or self._ledger.new_group(name, {})
+            stream = self._ledger.streams(group).get(stream_name) or self._ledger.new_stream(group, stream_name)
+            self._ledger.add(group, stream, one["logEvents"])
         return {}
 
     def get_log_events(self, request: Request) -> Result:

@@ -2,11 +2,12 @@
 
     logs/group/<name>                           Group, JSON
     logs/stream/<group id>/<name>               Stream, JSON
-    logs/event/<stream id><time><number>        time of ingestion (8 bytes) and the message: one row an event
+    logs/event/<stream id><time><number>        a lot of events (lots.py), by the place of its first
     logs/gone/<stream id>                       a stream that was deleted: its events are still being removed
 
 Ids are drawn, so that a group or stream that is made again starts from nothing. Times are epoch milliseconds. A
-stream's events lie in order of their time, and of one time in order of their coming; `number` is the store's own clock.
+stream's events lie in order of their time, and of one time in order of their coming; `number` is the store's own clock
+(and rises by one from event to event of a lot).
 
 What it refuses to know: operations, and when what it writes is durable.
 """
@@ -17,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from antipodes.services.logs import lots
+from antipodes.services.logs.lots import Event, Place
 from antipodes.store.store import Store
 from antipodes.world.world import World
 
@@ -53,21 +56,6 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size_bytes: int = 0
 
 
-class Place(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """Where an event lies among those of its stream, or of its group: all events have different ones."""
-
-    time_ms: int
-    number: int
-
-
-class Event(msgspec.Struct, frozen=True):
-    """One event. Times in epoch milliseconds."""
-
-    place: Place
-    ingested_ms: int
-    message: str
-
-
 _encode = msgspec.json.Encoder().encode
 _decode_group = msgspec.json.Decoder(Group).decode
 _decode_stream = msgspec.json.Decoder(Stream).decode
@@ -81,6 +69,7 @@ class Ledger:
         self._world = world
         self._store = store
         self.groups: dict[str, Group] = {}
+        self._last_number = 0
         self._streams: dict[str, dict[str, Stream]] = {}  # group id -> name -> stream
         for _, raw in list(store.range(GROUP, GROUP + b"\xff")):
             group = _decode_group(raw)
@@ -122,33 +111,36 @@ class Ledger:
         self._store.write(_leaving(group, stream))
 
     def add(self, group: Group, stream: Stream, events: Sequence[tuple[int, str]]) -> None:
-        """Appends events, (time in ms, message), in order of time; one write."""
+        """Appends events, (time in ms, message), in order of their coming; one write."""
         if not events:
             return
         now_ms = self.now_ms()
+        said = [(time_ms, message.encode("utf-8", "surrogatepass")) for time_ms, message in events]
         rows: list[Row] = []
-        size_bytes = stream.size_bytes
-        for time_ms, message in events:
-            text = message.encode("utf-8", "surrogatepass")
-            size_bytes += len(text) + OVERHEAD_BYTES
-            rows.append((_event_key(stream, self._next_place(time_ms)), now_ms.to_bytes(8, "big") + text))
+        for lot in lots.split(said):
+            number = self._numbers(len(lot))
+            rows.append((_event_key(stream, Place(lot[0][0], number)), lots.packed(number, now_ms, lot)))
+        times = [time_ms for time_ms, _ in said]
         stream = msgspec.structs.replace(
             stream,
-            first_ms=events[0][0] if stream.first_ms < 0 else min(stream.first_ms, events[0][0]),
-            last_ms=max(stream.last_ms, events[-1][0]),
+            first_ms=min(times) if stream.first_ms < 0 else min(stream.first_ms, *times),
+            last_ms=max(stream.last_ms, *times),
             ingested_ms=now_ms,
-            size_bytes=size_bytes,
+            size_bytes=stream.size_bytes + sum(len(text) + OVERHEAD_BYTES for _, text in said),
         )
         self._streams[group.id][stream.name] = stream
         self._store.write([*rows, _stream_row(group, stream)])
 
     def events(self, stream: Stream, after: Place, before: Place, *, reverse: bool = False) -> Iterator[Event]:
         """after < place < before, in order (or reversed). Lazy; not valid across a write."""
-        start, end = _event_key(stream, after) + b"\x00", _event_key(stream, before)
-        at = len(EVENT) + ID_BYTES * 2
-        for key, raw in self._store.range(start, end, reverse=reverse):
-            place = Place(int.from_bytes(key[at : at + 8], "big"), int.from_bytes(key[at + 8 :], "big"))
-            yield Event(place, int.from_bytes(raw[:8], "big"), raw[8:].decode("utf-8", "surrogatepass"))
+        start = _event_key(stream, Place(max(after.time_ms - lots.SPAN_MS, 0), 0))
+        rows = self._store.range(start, _event_key(stream, before), reverse=reverse)
+        found = (lots.events_of(_place_of(key), value) for key, value in rows)
+        for event in lots.in_order(found, reverse=reverse):
+            if after < event.place < before:
+                yield event
+            elif reverse and event.place <= after:
+                return
 
     def sweep(self) -> bool:
         """Removes some events that nobody can see any more: of streams that were deleted, or older than their group
@@ -165,7 +157,9 @@ class Ledger:
             oldest = Place(self.kept_from_ms(group), 0)
             for stream in list(self._streams[group.id].values()):
                 if group.retention_days and 0 <= stream.first_ms < oldest.time_ms:
-                    start, end = _event_key(stream, Place(0, 0)), _event_key(stream, oldest)
+                    # A row's last event is at most so much younger than its first.
+                    last = Place(max(oldest.time_ms - lots.SPAN_MS, 0), 0)
+                    start, end = _event_key(stream, Place(0, 0)), _event_key(stream, last)
                     rows = [(row, None) for row, _ in _first(self._store.range(start, end))]
                     if not rows:
                         aged = msgspec.structs.replace(stream, first_ms=max(stream.first_ms, oldest.time_ms))
@@ -185,8 +179,11 @@ class Ledger:
     def _id(self) -> str:
         return f"{self._world.chance.getrandbits(ID_BYTES * 8):0{ID_BYTES * 2}x}"
 
-    def _next_place(self, time_ms: int) -> Place:
-        return Place(time_ms, self._store.stamp().time)  # above all that were ever given, whatever the clock does
+    def _numbers(self, count: int) -> int:
+        """The first of so many: above all that were ever given, whatever the clock does."""
+        number = max(self._store.stamp().time, self._last_number + 1)
+        self._last_number = number + count - 1
+        return number
 
 
 def _first(found: Iterator[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -203,6 +200,11 @@ def _stream_key(group: Group, stream: Stream) -> bytes:
 
 def _stream_row(group: Group, stream: Stream) -> Row:
     return _stream_key(group, stream), _encode(stream)
+
+
+def _place_of(key: bytes) -> Place:
+    at = len(EVENT) + ID_BYTES * 2
+    return Place(int.from_bytes(key[at : at + 8], "big"), int.from_bytes(key[at + 8 :], "big"))
 
 
 def _event_key(stream: Stream, place: Place) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from antipodes.services.logs.ledger import Group, Ledger, Place, Stream
+from antipodes.services.logs.ledger import Group, Ledger, Stream
+from antipodes.services.logs.lots import Place
 from antipodes.wire.errors import ClientFault, NotSupported
 
 Params = Mapping[str, Any]
