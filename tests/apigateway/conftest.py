@@ -36,6 +36,7 @@ class Room:
     def __init__(self, world: World) -> None:
         self.world = world
         self.certificates: dict[str, list[str]] = {CERTIFICATE: ["api.example.com", "*.wild.example.com"]}
+        self.objects: dict[tuple[str, str], bytes] = {}  # in S3, by bucket and key
         self.log_groups = ["/apis/access"]
         self.lines: list[str] = []  # of access logs
         self.metrics: list[Mapping[str, Any]] = []
@@ -131,6 +132,11 @@ class Room:
             if names is None:
                 raise ClientFault("ResourceNotFoundException", "no such certificate")
             return {"Certificate": {"DomainName": names[0], "SubjectAlternativeNames": names, "Status": "ISSUED"}}
+        if service == "s3":
+            found = self.objects.get((params["Bucket"], params["Key"]))
+            if found is None:
+                raise ClientFault("NoSuchKey", "The specified key does not exist.", status=404)
+            return {"Body": found}
         request = Request(service=service, operation=operation, params=params, region=REGION)
         if service in {"logs", "cloudwatch"}:
             return self._told(operation, params)

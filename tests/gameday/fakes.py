@@ -56,6 +56,9 @@ class Anyone:
     def certificate_for(self, name: str | None) -> tuple[bytes, bytes] | None:
         return b"", b""
 
+    def trusted_for(self, name: str | None) -> bytes | None:
+        return None
+
 
 class PaperGlobe:
     """Implements Globe."""

@@ -392,6 +392,9 @@ class OneName:
     def certificate_for(self, name: str | None) -> tuple[bytes, bytes] | None:
         return self.pair if name == self.name else None
 
+    def trusted_for(self, name: str | None) -> bytes | None:
+        return None
+
 
 def test_tls_asks_for_the_name(both_worlds: Worlds, self_signed: tuple[bytes, bytes]) -> None:
     async def story() -> None:

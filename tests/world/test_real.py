@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import tempfile
+import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
+from antipodes.edge.tls import Authority
 from antipodes.world.disk import FileDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
+from antipodes.world.real_tls import server_name
 from antipodes.world.world import HERE, ConnectionLost, NetworkError
 from tests.world.test_conformance import Echo, OneName, read_exactly, until
 
@@ -188,3 +199,93 @@ def test_a_server_that_is_left_open_is_named() -> None:
 
     with pytest.warns(ResourceWarning, match="unclosed"):
         run_real(story)
+
+
+class Mutual(AnyName):
+    """Clients of one name must show a certificate that `trusted` signed."""
+
+    def __init__(self, name: str, pair: tuple[bytes, bytes], trusted: bytes) -> None:
+        super().__init__(name, pair)
+        self.trusted = trusted
+
+    def trusted_for(self, name: str | None) -> bytes | None:
+        return self.trusted if name == self.name else None
+
+
+def client_of(authority: Authority, now: float) -> bytes:
+    """A client's key and certificate (the authority's own are for servers alone)."""
+    key, day = ec.generate_private_key(ec.SECP256R1()), timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")]))
+        .issuer_name(authority.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.fromtimestamp(now, UTC) - day)
+        .not_valid_after(datetime.fromtimestamp(now, UTC) + day)
+        .sign(authority.key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    return key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem)
+
+
+def test_a_name_may_want_certificates_of_its_clients(self_signed: tuple[bytes, bytes], tmp_path: Path) -> None:
+    """Also of a client whose first message comes in pieces; and of no client of another name."""
+    now = time.time()
+    good, bad = Authority.create(now), Authority.create(now)
+    files = {}
+    for name, authority in (("good", good), ("bad", bad)):
+        files[name] = tmp_path / name
+        files[name].write_bytes(client_of(authority, now))
+
+    async def asked(world: RealWorld, port: int, name: str, shown: str) -> bytes:
+        context = ssl.create_default_context(cadata=self_signed[0].decode())
+        context.check_hostname = False
+        if shown:
+            context.load_cert_chain(files[shown])
+        try:
+            reader, writer = await asyncio.open_connection(world.address, port, ssl=context, server_hostname=name)
+            writer.write(b"x")
+            answer = await reader.read(1)
+        except (ssl.SSLError, ConnectionError):
+            return b""
+        writer.close()
+        return answer
+
+    async def story(world: RealWorld) -> None:
+        server = await world.serve(0, Echo, tls=Mutual("api.example.com", self_signed, good.pem))
+        assert await asked(world, server.port, "api.example.com", "good") == b"x"
+        assert await asked(world, server.port, "api.example.com", "bad") == b""
+        assert await asked(world, server.port, "api.example.com", "") == b""
+        assert await asked(world, server.port, "other.example.com", "bad") == b"x"
+        hello, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = ssl.create_default_context().wrap_bio(hello, out, server_hostname="other.example.com")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        reader, writer = await asyncio.open_connection(world.address, server.port)
+        for byte in out.read():
+            writer.write(bytes((byte,)))
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await reader.read(1)) == b"\x16"  # the server's part of the handshake
+        writer.close()
+
+    run_with(RealWorld(SITE, links=Links(), disk=None), story)
+
+
+@pytest.mark.parametrize("name", ["api.example.com", None])
+def test_the_name_that_a_client_asks_for_is_read_from_any_part_of_its_hello(name: str | None) -> None:
+    nothing, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(nothing, out, server_hostname=name).do_handshake()
+    hello = out.read()
+    assert server_name(hello) == (name or "")
+    assert all(server_name(hello[:size]) is None for size in range(len(hello)))
+    assert server_name(b"GET / HTTP/1.1\r\n\r\n") == ""
+
+
+@given(st.binary(max_size=80))
+def test_no_hello_is_too_odd(body: bytes) -> None:
+    server_name(b"\x16\x03\x01" + len(body).to_bytes(2) + body)

@@ -23,6 +23,7 @@ import asyncio
 import logging
 import math
 import re
+import ssl
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -37,7 +38,14 @@ import httptools
 from antipodes.edge.eager import Starter
 from antipodes.edge.outbox import Outbox
 from antipodes.wire.heads import read_request
-from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse, IndexedHeaders, UsualHandler
+from antipodes.wire.http import (
+    ClientCertificate,
+    HttpHandler,
+    HttpRequest,
+    HttpResponse,
+    IndexedHeaders,
+    UsualHandler,
+)
 from antipodes.world.world import Certificates, Server, World
 
 log = logging.getLogger(__name__)
@@ -148,7 +156,7 @@ class HttpConnection(asyncio.Protocol):
         self._outbox = listener.outbox
         self._local = listener.local
         self._secure = listener.secure
-        self._client = ""
+        self._about: tuple[str, bool, str, ClientCertificate | None] = ("", False, "", None)  # of each request
         self._transport: asyncio.Transport | None = None
         self._parser: Any = None
         self._queue: deque[tuple[HttpRequest, str]] = deque()  # request, the Connection line of its answer
@@ -185,7 +193,12 @@ class HttpConnection(asyncio.Protocol):
 
             listener = self._listener
             protocol = Http2Connection(
-                listener.world, listener.handler, listener.limits, listener.clock.line, listener.local
+                listener.world,
+                listener.handler,
+                listener.limits,
+                listener.clock.line,
+                listener.local,
+                certificate_of(transport),
             )
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
@@ -195,10 +208,12 @@ class HttpConnection(asyncio.Protocol):
         self._loop = loop
         self._starter: Starter[HttpResponse] = Starter(self._world, loop, "http request")
         peer = transport.get_extra_info("peername")
-        self._client = str(peer[0]) if isinstance(peer, tuple) and peer else "127.0.0.1"
+        client = str(peer[0]) if isinstance(peer, tuple) and peer else "127.0.0.1"
         own = transport.get_extra_info("sockname")
         if isinstance(own, tuple) and own:
             self._local = str(own[0])
+        certificate = certificate_of(transport) if self._secure else None
+        self._about = (client, self._secure, self._local, certificate)
         self._parser = httptools.HttpRequestParser(self)
         self._active_at = loop.time()
         limits = self._limits
@@ -265,7 +280,7 @@ class HttpConnection(asyncio.Protocol):
         headers.by_name = by_name
         headers.repeats = False
         method, target = line[1].decode("ascii"), line[2].decode("ascii")
-        self._queue.append((HttpRequest(method, target, headers, body, self._client, self._secure, self._local), KEEP))
+        self._queue.append((HttpRequest(method, target, headers, body, *self._about), KEEP))
         return True
 
     # --- the parser calls ---
@@ -331,9 +346,7 @@ class HttpConnection(asyncio.Protocol):
             target if target == "/" else _origin_form(target),
             headers,
             body[0] if len(body) == 1 else b"".join(body),
-            self._client,
-            self._secure,
-            self._local,
+            *self._about,
         )
         self._queue.append((request, connection))
         if connection is CLOSE:
@@ -491,6 +504,13 @@ class HttpConnection(asyncio.Protocol):
                 return
         # The state may change before this deadline, to one with an earlier deadline.
         self._timer = self._loop.call_later(max(min(deadline - now, self._look_s), 0.001), self._check_slowness)
+
+
+def certificate_of(transport: asyncio.BaseTransport) -> ClientCertificate | None:
+    """What the client has shown, if the name that it asked for wants one (see world.real_tls)."""
+    name = getattr(transport.get_extra_info("sslcontext"), "trusted_for", "")
+    der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True) if name else None
+    return None if der is None else ClientCertificate(name, ssl.DER_cert_to_PEM_cert(der))
 
 
 def _wants_http2(transport: asyncio.BaseTransport) -> bool:

@@ -23,7 +23,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from antipodes.wire.http import Headers, HttpHandler, HttpRequest, HttpResponse, IndexedHeaders
+from antipodes.wire.http import ClientCertificate, Headers, HttpHandler, HttpRequest, HttpResponse, IndexedHeaders
 from antipodes.world.world import World
 
 log = logging.getLogger(__name__)
@@ -59,13 +59,20 @@ class Http2Connection(asyncio.Protocol):
     """One accepted connection. date_line: as http.py makes it, "Date: ...\\r\\n" of a loop's time."""
 
     def __init__(
-        self, world: World, handler: HttpHandler, limits: Any, date_line: Callable[[float], str], local: str
+        self,
+        world: World,
+        handler: HttpHandler,
+        limits: Any,
+        date_line: Callable[[float], str],
+        local: str,
+        certificate: ClientCertificate | None = None,
     ) -> None:
         self._world = world
         self._handler = handler
         self._limits = limits  # http.Limits
         self._date_line = date_line
         self._local = local
+        self._certificate = certificate
         self._client = ""
         self._frames = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False, header_encoding="latin-1")
@@ -229,7 +236,8 @@ class Http2Connection(asyncio.Protocol):
             headers.by_name.setdefault(name, value)
         headers.repeats = len(headers.by_name) != len(pairs)
         target = pseudo.get(":path") or "/"
-        return HttpRequest(pseudo[":method"], target, headers, b"".join(stream.body), self._client, True, self._local)
+        about = (self._client, True, self._local, self._certificate)
+        return HttpRequest(pseudo[":method"], target, headers, b"".join(stream.body), *about)
 
     # --- frames out ---
 

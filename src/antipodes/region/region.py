@@ -12,6 +12,7 @@ from typing import Any
 from antipodes.edge.http import Limits, serve_http
 from antipodes.region.admin import FunctionReport, PeerReport, RegionAdmin, RegionReport
 from antipodes.region.calls import Calls
+from antipodes.region.doors import Doors
 from antipodes.region.path import Path
 from antipodes.replica.backbone import Backbone
 from antipodes.replica.journal.journals import Journals
@@ -68,6 +69,7 @@ class Region:
         self._lambda = Lambda(around)
         self._acm = ACM(around, authority)
         gateway = ApiGateway(around)
+        self._doors = Doors(self._acm, gateway)
         routing_controls = RecoveryControlConfig(around)
         services: list[Service] = [
             CloudWatch(around),  # these two first: the others feed them until they have stopped
@@ -131,7 +133,7 @@ class Region:
         self.replicator.start()
         settings = self._settings
         respond, usual = self._path.respond, self._path.respond_usual
-        for port, tls in ((settings.port, None), (settings.https_port, self._acm)):
+        for port, tls in ((settings.port, None), (settings.https_port, self._doors)):
             self._servers.append(
                 await serve_http(self._world, port, respond, usual=usual, tls=tls, limits=LIMITS),
             )

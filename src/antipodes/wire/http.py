@@ -23,6 +23,13 @@ class IndexedHeaders(tuple[tuple[str, str], ...]):
     repeats: bool
 
 
+class ClientCertificate(msgspec.Struct, frozen=True):
+    """What a client has shown to a TLS listener, which has found it to be good."""
+
+    name: str  # of the server, as the client called it
+    pem: str
+
+
 class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """One request. `target` is the raw request target (path and query as on the wire, still percent-encoded)."""
 
@@ -33,6 +40,7 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     client: str = "127.0.0.1"  # source address
     secure: bool = False  # came over TLS
     local: str = ""  # address of the listener that took it
+    certificate: ClientCertificate | None = None  # of mutual TLS
 
     @property
     def path(self) -> str:

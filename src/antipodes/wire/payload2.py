@@ -43,6 +43,7 @@ class Call:
     variables: Mapping[str, str] | None = None
     authorizer: Mapping[str, Any] | None = None
     identity: Mapping[str, Any] | None = None  # who signed, as payload 1.0 tells it
+    certificate: Mapping[str, Any] | None = None  # that the client has shown (clientCert)
 
 
 def joined_headers(request: HttpRequest, trace_id: str) -> dict[str, str]:
@@ -101,6 +102,8 @@ def event_of(request: HttpRequest, call: Call) -> bytes:
         "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.now)),
         "timeEpoch": int(call.now * 1000),
     }
+    if call.certificate is not None:
+        context["authentication"] = {"clientCert": call.certificate}
     if call.authorizer is not None:
         context["authorizer"] = call.authorizer
     event["requestContext"] = context

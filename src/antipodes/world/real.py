@@ -29,7 +29,7 @@ from antipodes.world.folders import stamp_of
 from antipodes.world.network import Links, Pass
 from antipodes.world.real_datagrams import AnsweringProtocol, AskingProtocol
 from antipodes.world.real_streams import RealStream
-from antipodes.world.real_tls import dialling_context, listening_context
+from antipodes.world.real_tls import TlsListener, dialling_context
 from antipodes.world.trace import Sink, trace_line
 from antipodes.world.world import (
     HERE,
@@ -265,20 +265,29 @@ class RealWorld:
         self, port: int, factory: ProtocolFactory, *, address: str | None = None, tls: Certificates | None = None
     ) -> Server:
         where = address or self.address
-        context = None if tls is None else listening_context(tls)
         accepted = _Accepted()
-        loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(lambda: _Greeter(factory(), accepted), where, port, ssl=context)
+            listener, stop = await self._listening(where, port, lambda: _Greeter(factory(), accepted), tls)
         except OSError as error:
             raise _not_listening(error, where, port) from error
-        found: int = server.sockets[0].getsockname()[1]
+        found: int = listener.getsockname()[1]
 
         def close() -> None:
-            server.close()
+            stop()
             accepted.close()
 
         return _RealServer(self._machine, (where, found), close)
+
+    async def _listening(
+        self, where: str, port: int, greeter: Callable[[], asyncio.Protocol], tls: Certificates | None
+    ) -> tuple[socket.socket, Callable[[], None]]:
+        """The listening socket, and what ends it."""
+        if tls is None:
+            server = await asyncio.get_running_loop().create_server(greeter, where, port)
+            return server.sockets[0], server.close
+        listener = socket.create_server((where, port), backlog=100)  # as asyncio has it
+        listener.setblocking(False)
+        return listener, TlsListener(listener, greeter, tls).close
 
     # Datagrams
 

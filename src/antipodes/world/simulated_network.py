@@ -161,6 +161,8 @@ class SimulatedNetwork:
             raise ConnectionLost(f"{place} speaks TLS only")
         if listener.context.copy().run(listener.tls.certificate_for, tls_name) is None:
             raise ConnectionLost(f"{place} has no certificate for {tls_name}")
+        if listener.context.copy().run(listener.tls.trusted_for, tls_name) is not None:
+            raise ConnectionLost(f"{tls_name} wants certificates of its clients: none has one in simulated time")
         return listener
 
     def _join(self, dialler: Dialler, listener: Listener, endpoint: Endpoint, tls_name: str | None) -> Connection:

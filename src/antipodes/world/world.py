@@ -102,6 +102,10 @@ class Certificates(Protocol):
         """(certificate chain, private key), both PEM, or None: the handshake is refused."""
         ...
 
+    def trusted_for(self, name: str | None) -> bytes | None:
+        """Who may sign the certificates of clients, PEM; None: clients of this name are asked for none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:

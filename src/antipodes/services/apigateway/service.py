@@ -189,6 +189,11 @@ class ApiGateway:
             return await self._http_plane.respond(request, led, verify)
         return await self._data_plane.respond(request, verify)
 
+    def trusted_for(self, name: str | None) -> bytes | None:
+        """Who may sign the certificates of clients of a custom domain; None: they are asked for none."""
+        domain = self._catalogue.domains.get((name or "").lower())
+        return None if domain is None or domain.truststore is None else domain.truststore.pem
+
     def custom_domains(self) -> Mapping[str, str]:
         """Custom domain name -> ARN of its certificate: what the TLS listener of this Region serves."""
         return {domain.name: domain.certificate_arn for domain in self._catalogue.domains.values()}

@@ -23,6 +23,7 @@ import msgspec
 
 from antipodes.services.apigateway.access_logs import stream_of
 from antipodes.services.apigateway.iam import Verify
+from antipodes.services.apigateway.mutual_tls import admits, told
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE, Bucket
 from antipodes.services.apigateway.v1.backends import Backends
 from antipodes.services.apigateway.v1.call import Call, values_of
@@ -122,6 +123,7 @@ class DataPlane:
     ) -> Call:
         prepared, chance, now = place.prepared, self._world.chance, self._world.now()
         stage = prepared.stage
+        client = told(request)
         trace_id = request.header("x-amzn-trace-id") or f"Root=1-{int(now):08x}-{chance.getrandbits(96):024x}"
         return Call(
             request=request,
@@ -141,6 +143,7 @@ class DataPlane:
             trace_id=trace_id,
             now=now,
             binary_types=prepared.deployment.binary_media_types,
+            identity=None if client is None else {"clientCert": client},
             steps=[] if route is not None and route.log_level and route.data_trace else None,
         )
 
@@ -174,6 +177,8 @@ class DataPlane:
             path = "/" + path.split("://", 1)[1].partition("/")[2]
         domain = self._catalogue.domains.get(host)
         if domain is not None:
+            if not admits(domain, request):
+                return FORBIDDEN
             base = longest_mapping(domain.mappings, path)
             if base is None:
                 return FORBIDDEN

@@ -12,10 +12,20 @@ from typing import Any
 
 import msgspec
 
+from antipodes.services.apigateway import mutual_tls
+from antipodes.services.apigateway.mutual_tls import truststore_of
 from antipodes.services.apigateway.v1.apis import page
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.patching import One, Table, patched
-from antipodes.services.apigateway.v1.records import NO_BASE_PATH, Domain, Mapping, bad_request, conflict, not_found
+from antipodes.services.apigateway.v1.records import (
+    NO_BASE_PATH,
+    Domain,
+    Mapping,
+    Truststore,
+    bad_request,
+    conflict,
+    not_found,
+)
 from antipodes.services.apigateway.zones import hosted_zone_id
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
@@ -23,7 +33,9 @@ from antipodes.wire.operation import Request, Result
 TABLE: Table = {
     "/regionalCertificateArn": One("certificate_arn"),
     "/securityPolicy": One("security_policy"),
+    "/ownershipVerificationCertificateArn": One("ownership_arn", gone=""),
 }
+MUTUAL = "/mutualTlsAuthentication"
 NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 BASE_PATH = re.compile(r"[a-zA-Z0-9$\-_.+!*'()]{1,300}")
 REFUSED = (
@@ -31,8 +43,6 @@ REFUSED = (
     "certificateBody",
     "certificatePrivateKey",
     "certificateChain",
-    "mutualTlsAuthentication",
-    "ownershipVerificationCertificateArn",
     "policy",
 )
 
@@ -58,15 +68,26 @@ async def create_domain_name(catalogue: Catalogue, request: Request) -> Result:
     if not arn:
         raise bad_request("Regional certificate ARN must be specified for a REGIONAL domain name.")
     await check_certificate(catalogue, arn, name)
-    if name in catalogue.domains:  # ACM took its time
+    ownership = str(params.get("ownershipVerificationCertificateArn") or "")
+    if ownership:
+        await check_certificate(catalogue, ownership, name)
+    mutual = params.get("mutualTlsAuthentication") or {}
+    truststore = await truststore_of(
+        catalogue.surroundings, mutual.get("truststoreUri") or "", mutual.get("truststoreVersion") or ""
+    )
+    policy = params.get("securityPolicy") or "TLS_1_2"
+    check_policy(policy, truststore)
+    if name in catalogue.domains:  # ACM and S3 took their time
         raise conflict("The domain name you provided already exists.")
     domain = Domain(
         name=name,
         regional_id=f"d-{catalogue.new_id(10)}",
         certificate_arn=arn,
-        security_policy=params.get("securityPolicy") or "TLS_1_2",
+        security_policy=policy,
         created=catalogue.surroundings.world.now(),
         tags=dict(params.get("tags") or {}),
+        truststore=truststore,
+        ownership_arn=ownership,
     )
     await catalogue.save_domain(domain)
     return _shown(catalogue, domain)
@@ -84,18 +105,65 @@ async def get_domain_names(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def update_domain_name(catalogue: Catalogue, request: Request) -> Result:
-    """Another certificate, another policy of TLS."""
+    """Another certificate, another policy of TLS, another truststore."""
     name = str(request.params["domainName"]).lower()
-    before = catalogue.domain(name)
-    patches = request.params.get("patchOperations")
-    after = patched(before, patches, TABLE, "UpdateDomainName")
-    if after.security_policy not in {"TLS_1_0", "TLS_1_2"}:
-        raise bad_request(f"Invalid security policy: {after.security_policy}")
-    if after.certificate_arn != before.certificate_arn:
-        await check_certificate(catalogue, after.certificate_arn, name)
-        after = patched(catalogue.domain(name), patches, TABLE, "UpdateDomainName")  # ACM took its time
-    await catalogue.save_domain(after)
-    return _shown(catalogue, after)
+    patches = request.params.get("patchOperations") or ()
+    mutual = [one for one in patches if str(one.get("path")).startswith(MUTUAL)]
+    rest = [one for one in patches if one not in mutual]
+    after = patched(catalogue.domain(name), rest, TABLE, "UpdateDomainName")
+    await changed(catalogue, after, _mutual(catalogue.domain(name), mutual))
+    return _shown(catalogue, catalogue.domain(name))
+
+
+async def changed(catalogue: Catalogue, after: Domain, mutual: Members[str, str] | None) -> None:
+    """Saves a domain with another certificate, policy or truststore, when they were found to be good. mutual:
+    truststoreUri and truststoreVersion, to be read (again); None: the truststore stays."""
+    before = catalogue.domain(after.name)
+    for arn in (after.certificate_arn, after.ownership_arn):
+        if arn and arn not in {before.certificate_arn, before.ownership_arn}:
+            await check_certificate(catalogue, arn, after.name)
+    truststore = before.truststore
+    if mutual is not None:
+        uri, version = str(mutual.get("truststoreUri") or ""), str(mutual.get("truststoreVersion") or "")
+        truststore = await truststore_of(catalogue.surroundings, uri, version)
+    check_policy(after.security_policy, truststore)
+    now = catalogue.domain(after.name)  # ACM and S3 took their time
+    await catalogue.save_domain(
+        msgspec.structs.replace(
+            now,
+            certificate_arn=after.certificate_arn,
+            security_policy=after.security_policy,
+            ownership_arn=after.ownership_arn,
+            truststore=truststore,
+        )
+    )
+
+
+def check_policy(policy: str, truststore: Truststore | None) -> None:
+    """Raises BadRequestException."""
+    if policy not in {"TLS_1_0", "TLS_1_2"}:
+        raise bad_request(f"Invalid security policy: {policy}")
+    if truststore is not None and policy != "TLS_1_2":
+        raise bad_request("Mutual TLS requires the security policy TLS_1_2")  # the words are a guess
+
+
+def _mutual(domain: Domain, patches: list[Any]) -> dict[str, str] | None:
+    """What patches make of the truststore's place; None: there are none."""
+    if not patches:
+        return None
+    place: dict[str, str] = {}
+    if domain.truststore is not None:
+        place = {"truststoreUri": domain.truststore.uri, "truststoreVersion": domain.truststore.version}
+    for patch in patches:
+        op, path = str(patch.get("op")), str(patch.get("path"))
+        name = path.removeprefix(MUTUAL).removeprefix("/")
+        if op not in {"add", "replace", "remove"} or name not in {"", "truststoreUri", "truststoreVersion"}:
+            raise NotSupported(f"{op} {path} of UpdateDomainName")
+        if op == "remove" and name != "truststoreVersion":
+            place = {}
+        else:
+            place[name] = "" if op == "remove" else str(patch.get("value") or "")
+    return place if place.get("truststoreUri") else {}
 
 
 async def delete_domain_name(catalogue: Catalogue, request: Request) -> Result:
@@ -212,6 +280,10 @@ def _shown(catalogue: Catalogue, domain: Domain) -> dict[str, Any]:
         "securityPolicy": domain.security_policy,
         "routingMode": "BASE_PATH_MAPPING_ONLY",
     }
+    if domain.truststore is not None:
+        answer["mutualTlsAuthentication"] = mutual_tls.shown(domain.truststore)
+    if domain.ownership_arn:
+        answer["ownershipVerificationCertificateArn"] = domain.ownership_arn
     if domain.tags:
         answer["tags"] = dict(domain.tags)
     return answer

@@ -90,7 +90,8 @@ class Guards:
         except AccessDenied as denied:
             kind = SIGNATURES.get(denied.code, "INVALID_SIGNATURE")
             raise Rejected(kind, denied.message, error_type=denied.code) from denied
-        call.identity = iam.told_by_rest(caller, self._surroundings.settings.account)
+        told = iam.told_by_rest(caller, self._surroundings.settings.account)
+        call.identity = {**(call.identity or {}), **told}
 
     def _by_policy(self, guard: Guard, call: Call, arn: str) -> None:
         """Signed callers are the account's own: only an explicit Deny stops them."""

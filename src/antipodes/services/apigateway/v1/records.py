@@ -202,6 +202,15 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""  # as the second API calls it
 
 
+class Truststore(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose certificates clients of a domain may show."""
+
+    uri: str  # s3://bucket/key, where it was read
+    version: str = ""
+    pem: bytes
+    warnings: tuple[str, ...] = ()
+
+
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
     """A regional custom domain name."""
 
@@ -213,6 +222,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     created: float = 0.0
     tags: dict[str, str] = {}
     mappings: dict[str, Mapping] = {}
+    truststore: Truststore | None = None  # of mutual TLS
+    ownership_arn: str = ""  # of a certificate that proves the name, beside the one that is served
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

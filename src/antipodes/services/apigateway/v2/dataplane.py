@@ -26,6 +26,7 @@ from types import MappingProxyType
 import msgspec
 
 from antipodes.services.apigateway.iam import Verify
+from antipodes.services.apigateway.mutual_tls import told
 from antipodes.services.apigateway.v1.backends import LAMBDA_PRINCIPAL
 from antipodes.services.apigateway.v1.dataplane import (
     BODY_LIMIT_BYTES,
@@ -150,9 +151,9 @@ class HttpDataPlane:
             except Stopped as stopped:
                 exchange.authorizer_error = str(stopped)
                 return _stopped(exchange, stopped)
-            told = passed.one if target.integration.payload == "1.0" else passed.two
+            caller = passed.one if target.integration.payload == "1.0" else passed.two
             exchange.authorizer, exchange.identity = passed.context, passed.identity or {}
-            call = exchange.call = dataclasses.replace(call, authorizer=told, identity=passed.identity)
+            call = exchange.call = dataclasses.replace(call, authorizer=caller, identity=passed.identity)
         path: str | None = None
         if target.changes:
             request, path = mapping.changed_request(target.changes, request, exchange.variable)
@@ -205,6 +206,7 @@ class HttpDataPlane:
             now=now,
             parameters=exchange.parameters,
             variables=stage.variables,
+            certificate=told(exchange.request),
         )
 
     async def _invoke(

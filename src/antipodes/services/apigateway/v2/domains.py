@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from antipodes.services.apigateway import mutual_tls
 from antipodes.services.apigateway.v1 import domains
 from antipodes.services.apigateway.v1.records import Domain, Mapping, bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
@@ -21,7 +22,7 @@ from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
 KEY = re.compile(r"[a-zA-Z0-9$\-_.+!*'()/]{1,300}")  # facts 3.5
-REFUSED = ("CertificateName", "OwnershipVerificationCertificateArn")
+REFUSED = ("CertificateName",)
 
 
 async def create_domain_name(catalogue: HttpCatalogue, request: Request) -> Result:
@@ -33,7 +34,8 @@ async def create_domain_name(catalogue: HttpCatalogue, request: Request) -> Resu
         "regionalCertificateArn": configuration.get("CertificateArn"),
         "securityPolicy": configuration.get("SecurityPolicy"),
         "endpointConfiguration": {"types": [configuration.get("EndpointType") or "REGIONAL"]},
-        "mutualTlsAuthentication": params.get("MutualTlsAuthentication"),
+        "mutualTlsAuthentication": _mutual(params.get("MutualTlsAuthentication")),
+        "ownershipVerificationCertificateArn": configuration.get("OwnershipVerificationCertificateArn"),
         "tags": params.get("Tags"),
     }
     await domains.create_domain_name(catalogue.shared, msgspec.structs.replace(request, params=given))
@@ -41,23 +43,22 @@ async def create_domain_name(catalogue: HttpCatalogue, request: Request) -> Resu
 
 
 async def update_domain_name(catalogue: HttpCatalogue, request: Request) -> Result:
-    """Another certificate, or another security policy."""
+    """Another certificate, another security policy, another truststore."""
     params = request.params
     domain = _domain(catalogue, params["DomainName"])
-    if params.get("MutualTlsAuthentication"):
-        raise NotSupported("MutualTlsAuthentication of custom domain names")
     _check_routing(params.get("RoutingMode"))
     if params.get("DomainNameConfigurations"):
         configuration = _configuration(params["DomainNameConfigurations"])
         if configuration.get("EndpointType") not in (None, "REGIONAL"):
             raise NotSupported(f"custom domain names of type {configuration['EndpointType']}; only REGIONAL")
-        arn = configuration.get("CertificateArn") or domain.certificate_arn
-        await domains.check_certificate(catalogue.shared, arn, domain.name)
-        domain = _domain(catalogue, params["DomainName"])  # ACM took its time
-        policy = configuration.get("SecurityPolicy") or domain.security_policy
-        domain = msgspec.structs.replace(domain, certificate_arn=arn, security_policy=policy)
-        await catalogue.shared.save_domain(domain)
-    return shown(catalogue, domain)
+        domain = msgspec.structs.replace(
+            domain,
+            certificate_arn=configuration.get("CertificateArn") or domain.certificate_arn,
+            security_policy=configuration.get("SecurityPolicy") or domain.security_policy,
+            ownership_arn=configuration.get("OwnershipVerificationCertificateArn") or domain.ownership_arn,
+        )
+    await domains.changed(catalogue.shared, domain, _mutual(params.get("MutualTlsAuthentication")))
+    return shown(catalogue, _domain(catalogue, params["DomainName"]))
 
 
 async def get_domain_name(catalogue: HttpCatalogue, request: Request) -> Result:
@@ -129,6 +130,8 @@ async def delete_api_mapping(catalogue: HttpCatalogue, request: Request) -> Resu
 
 def shown(catalogue: HttpCatalogue, domain: Domain) -> dict[str, Any]:
     region = catalogue.surroundings.region
+    mutual = {} if domain.truststore is None else mutual_tls.shown(domain.truststore)
+    ownership = {"OwnershipVerificationCertificateArn": domain.ownership_arn} if domain.ownership_arn else {}
     return {
         "ApiMappingSelectionExpression": "$request.basepath",
         "DomainName": domain.name,
@@ -143,11 +146,24 @@ def shown(catalogue: HttpCatalogue, domain: Domain) -> dict[str, Any]:
                 "HostedZoneId": hosted_zone_id(region),
                 "IpAddressType": "ipv4",
                 "SecurityPolicy": domain.security_policy,
+                **ownership,
             }
         ],
+        **(
+            {"MutualTlsAuthentication": {name[:1].upper() + name[1:]: one for name, one in mutual.items()}}
+            if mutual
+            else {}
+        ),
         "RoutingMode": "API_MAPPING_ONLY",
         "Tags": dict(domain.tags),
     }
+
+
+def _mutual(given: Any) -> dict[str, str] | None:
+    """As the first API calls it."""
+    if given is None:
+        return None
+    return {name[:1].lower() + name[1:]: str(given.get(name) or "") for name in ("TruststoreUri", "TruststoreVersion")}
 
 
 def shown_mapping(mapping: Mapping) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from antipodes.services.apigateway.access_logs import request_time
+from antipodes.services.apigateway.mutual_tls import told
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.catalogue import Prepared
 from antipodes.services.apigateway.v2.routing import Target
@@ -61,7 +62,10 @@ class Exchange:
                 value = value.get(part) if isinstance(value, Mapping) else None
             return value
         if first == "identity":
-            return self.identity.get(rest)
+            value = {"clientCert": told(self.request) or {}, **self.identity}
+            for part in rest.split("."):
+                value = value.get(part) if isinstance(value, Mapping) else None
+            return value
         return None
 
     def variable(self, name: str) -> str | None:

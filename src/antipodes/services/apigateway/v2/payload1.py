@@ -53,6 +53,7 @@ def event_of(request: HttpRequest, call: Call, resource: str) -> bytes:
             "identity": {
                 **proxy.NOBODY,
                 **(call.identity or {}),
+                **({} if call.certificate is None else {"clientCert": call.certificate}),
                 "sourceIp": request.client,
                 "userAgent": request.header("user-agent") or "",
             },

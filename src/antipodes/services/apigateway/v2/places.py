@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from antipodes.services.apigateway.mutual_tls import admits
 from antipodes.services.apigateway.v1.dataplane import AMAZON, EXECUTE_API
 from antipodes.services.apigateway.v1.routing import longest_mapping
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
@@ -38,6 +39,8 @@ class Places:
             path = "/" + path.split("://", 1)[1].partition("/")[2]
         domain = self._catalogue.shared.domains.get(host)
         if domain is not None:
+            if not admits(domain, request):
+                return None  # refused where nothing else is found, too
             base = longest_mapping(domain.mappings, path)
             if base is None:
                 return None

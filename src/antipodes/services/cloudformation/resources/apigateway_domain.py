@@ -27,12 +27,16 @@ async def create_domain(job: Job) -> Made:
     for name, member in (
         ("CertificateArn", "certificateArn"), ("RegionalCertificateArn", "regionalCertificateArn"),
         ("SecurityPolicy", "securityPolicy"),
+        ("OwnershipVerificationCertificateArn", "ownershipVerificationCertificateArn"),
     ):  # fmt: skip
         if name in given:
             params[member] = given[name]
     kinds = (given.get("EndpointConfiguration") or {}).get("Types")
     if kinds:
         params["endpointConfiguration"] = {"types": kinds}
+    mutual = given.get("MutualTlsAuthentication")
+    if mutual:
+        params["mutualTlsAuthentication"] = {name[:1].lower() + name[1:]: str(one) for name, one in mutual.items()}
     tags = tags_of(given, job.tags)
     if tags:
         params["tags"] = {one["Key"]: one["Value"] for one in tags}
@@ -54,9 +58,16 @@ async def update_domain(job: Job) -> Made:
             ("CertificateArn", "/certificateArn"),
             ("RegionalCertificateArn", "/regionalCertificateArn"),
             ("SecurityPolicy", "/securityPolicy"),
+            ("OwnershipVerificationCertificateArn", "/ownershipVerificationCertificateArn"),
         )
         if job.changed(name) and name in job.properties
     ]
+    if job.changed("MutualTlsAuthentication"):
+        mutual = job.properties.get("MutualTlsAuthentication") or {}
+        patches += [
+            {"op": "replace", "path": f"/mutualTlsAuthentication/{name}", "value": str(mutual.get(member, ""))}
+            for name, member in (("truststoreUri", "TruststoreUri"), ("truststoreVersion", "TruststoreVersion"))
+        ]
     params = {"domainName": job.physical_id, "patchOperations": patches}
     return made(await job.call("apigateway", "UpdateDomainName", params))
 
@@ -108,8 +119,8 @@ HANDLERS = (
         "AWS::ApiGateway::DomainName",
         frozenset(
             {
-                "CertificateArn", "DomainName", "EndpointConfiguration", "RegionalCertificateArn", "SecurityPolicy",
-                "Tags",
+                "CertificateArn", "DomainName", "EndpointConfiguration", "MutualTlsAuthentication",
+                "OwnershipVerificationCertificateArn", "RegionalCertificateArn", "SecurityPolicy", "Tags",
             }
         ),
         create_domain,
