@@ -2,7 +2,8 @@
 
 A path is matched against the model's templates ("/{Bucket}/{Key+}?uploads"). Several may fit: S3 tells UploadPart from
 PutObject by its query, CopyObject by a header. The one whose required parts are all there wins, then the one with more
-of them, then the one with more fixed text.
+of them, then the one with more fixed text, then the one that is not deprecated (GetBucketLifecycle has a successor with
+the same path).
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ class Route:
     required_query: tuple[str, ...]
     required_headers: tuple[str, ...]
     fixed_chars: int
+    current: bool  # not deprecated
 
-    def rank(self, query: Query, headers: frozenset[str]) -> tuple[bool, int, int, int] | None:
+    def rank(self, query: Query, headers: frozenset[str]) -> tuple[bool, int, int, int, bool] | None:
         """How well the request fits beyond method and path; None: not at all."""
         for name, value in self.literals:
             if name not in query or (value is not None and value not in query[name]):
@@ -46,7 +48,7 @@ class Route:
         missing = [name for name in self.required_query if name not in query]
         missing += [name for name in self.required_headers if name not in headers]
         required = len(self.required_query) + len(self.required_headers)
-        return not missing, len(self.literals), required, self.fixed_chars
+        return not missing, len(self.literals), required, self.fixed_chars, self.current
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def _route(operation: Any) -> Route:
         tuple(required_query),
         tuple(required_headers),
         fixed,
+        not operation.deprecated,
     )
 
 
@@ -127,7 +130,7 @@ def match(service: str, request: HttpRequest) -> Matched:
     path = path_of(service, request)
     query = query_of(request)
     headers = frozenset(name.lower() for name, _ in request.headers)
-    best: tuple[tuple[bool, int, int, int], Route, re.Match[str]] | None = None
+    best: tuple[tuple[bool, int, int, int, bool], Route, re.Match[str]] | None = None
     for route in routes_of(service):
         if route.method != request.method:
             continue

@@ -7,7 +7,8 @@ import hashlib
 
 import pytest
 
-from antipodes.services.s3.service import S3, byte_range, unchunked
+from antipodes.services.s3.conditions import byte_range
+from antipodes.services.s3.service import S3
 from antipodes.wire.errors import AwsError
 from tests.control.conftest import REGION, ask, refused, surroundings
 from tests.worlds import Worlds
@@ -100,10 +101,3 @@ def test_byte_ranges(text: str, expected: tuple[int, int] | None) -> None:
 def test_a_range_beyond_the_end_is_refused() -> None:
     with pytest.raises(AwsError, match="InvalidRange"):
         byte_range("bytes=10-", 10)
-
-
-def test_chunked_bodies_are_put_together() -> None:
-    body = b"4;chunk-signature=aa\r\nwith\r\n3\r\nout\r\n0;chunk-signature=bb\r\nx-amz-checksum:1\r\n\r\n"
-    assert unchunked(body) == b"without"
-    with pytest.raises(AwsError, match="IncompleteBody"):
-        unchunked(b"ff\r\nshort")
