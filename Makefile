@@ -13,7 +13,7 @@ demo: $(VENV)/.run
 	@$(BIN)/antipodes demo $(ARGS)
 
 test: $(VENV)/.test check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

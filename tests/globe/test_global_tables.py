@@ -160,7 +160,6 @@ def test_a_region_that_dies_while_another_ones_disk_is_made_good_holds_up_nobody
 
 @pytest.mark.planet
 @pytest.mark.timeout(240)
-@pytest.mark.xdist_group("storm")
 def test_a_global_tables_life_with_processes(tmp_path: Path) -> None:
     with running(tmp_path / "p") as planet:
 

@@ -82,7 +82,6 @@ def test_a_merge_where_the_last_to_arrive_wins_is_found(monkeypatch: pytest.Monk
 
 @pytest.mark.planet
 @pytest.mark.timeout(180)
-@pytest.mark.xdist_group("storm")
 def test_no_acknowledged_write_is_lost_when_processes_are_killed(tmp_path: Path) -> None:
     with running(tmp_path / "p") as planet:
 

@@ -115,7 +115,6 @@ def test_antipodes_prove_plays_it_too() -> None:
 
 
 @pytest.mark.planet
-@pytest.mark.xdist_group("strong")
 @pytest.mark.timeout(240)
 def test_every_history_is_linearizable_with_real_processes(tmp_path: Path) -> None:
     with running(tmp_path / "p", ",".join(REGIONS)) as planet:

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from antipodes.world import geography
 from tests.planet.planets import Running, wait_until
 
-pytestmark = [pytest.mark.planet, pytest.mark.xdist_group("planet"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.planet, pytest.mark.timeout(180)]
 
 REGION = "us-west-2"
 

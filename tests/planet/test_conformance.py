@@ -16,7 +16,6 @@ SUITE = Path(__file__).parents[2] / "conformance"
 
 @pytest.mark.planet
 @pytest.mark.timeout(400)
-@pytest.mark.xdist_group("planet")
 def test_a_planet_does_what_aws_documents_of_global_tables(planet: Running) -> None:
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", str(SUITE)]

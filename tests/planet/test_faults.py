@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.planet.planets import Running, running, wait_until
 
-pytestmark = [pytest.mark.planet, pytest.mark.timeout(120), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.planet, pytest.mark.timeout(120)]
 EAST, WEST = "us-east-1", "us-west-2"
 
 

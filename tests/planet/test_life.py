@@ -13,7 +13,7 @@ import pytest
 
 from tests.planet.planets import antipodes, free_ports, processes_of, running, up_arguments, wait_until
 
-pytestmark = [pytest.mark.planet, pytest.mark.xdist_group("life"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.planet, pytest.mark.timeout(120)]
 
 
 def test_an_unknown_region_is_named_with_what_was_meant(tmp_path: Path) -> None:

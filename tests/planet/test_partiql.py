@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.planet.planets import Running
 
-pytestmark = [pytest.mark.planet, pytest.mark.xdist_group("planet"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.planet, pytest.mark.timeout(180)]
 
 EAST = "us-east-1"
 NAME = "spoken"

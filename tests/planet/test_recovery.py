@@ -15,7 +15,7 @@ import pytest
 
 from tests.planet.planets import Running
 
-pytestmark = [pytest.mark.planet, pytest.mark.xdist_group("planet"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.planet, pytest.mark.timeout(180)]
 
 EAST = "us-east-1"
 NAME, RESTORED, RECOVERED = "kept", "kept-restored", "kept-recovered"

@@ -14,7 +14,6 @@ from antipodes.world.rules import Full, Partition, Skewed
 
 @pytest.mark.planet
 @pytest.mark.timeout(240)
-@pytest.mark.xdist_group("soak")
 def test_the_laws_hold_when_processes_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def drawn(seed: int, regions: tuple[str, ...], lasts_s: float, sync_s: float) -> tuple[Strike, ...]:
         one, two, three = regions

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from tests.planet.planets import Running, wait_until
 
-pytestmark = [pytest.mark.planet, pytest.mark.xdist_group("planet"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.planet, pytest.mark.timeout(180)]
 
 EAST = "us-east-1"
 NAME = "streamed"

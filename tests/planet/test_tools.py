@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from antipodes.world import geography
 from tests.planet.planets import SUITE_KEY, Running, wait_until
 
-pytestmark = [pytest.mark.planet, pytest.mark.xdist_group("planet"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.planet, pytest.mark.timeout(180)]
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 NAME = "api.globaldb.example"
