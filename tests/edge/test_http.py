@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from antipodes.edge.http import DEFAULT_LIMITS, Limits, encode_response, serve_http
+from antipodes.edge.answers import encode_response
+from antipodes.edge.http import DEFAULT_LIMITS, Limits, serve_http
 from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse
 from antipodes.world.world import ConnectionLost, Stream, World
 from tests.worlds import Worlds

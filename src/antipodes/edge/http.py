@@ -21,20 +21,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import re
 import ssl
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from types import CoroutineType, MappingProxyType
+from types import CoroutineType
 from typing import Any, cast
 
 import httptools
 
+from antipodes.edge.answers import CLOSE, KEEP, KEEP_OLD, STATUS_LINES, DateClock, encode_response
 from antipodes.edge.eager import Starter
 from antipodes.edge.outbox import Outbox
 from antipodes.wire.heads import read_request
@@ -54,14 +53,7 @@ QUEUE_LIMIT = 32  # requests waiting on one connection before reading pauses
 LINGER_S = 1.0  # how long input is thrown away after an error answer
 # Most requests come whole and plain: those are taken apart here, in half the parser's time.
 USUAL = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*) HTTP/1\.1\r\n")
-DATE_LOOK_S = 0.05  # so much too old may a Date header be
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-KEEP, KEEP_OLD, CLOSE = "", "Connection: keep-alive\r\n", "Connection: close\r\n"  # KEEP_OLD: to HTTP/1.0
-
-STATUS_LINES = MappingProxyType({s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus})
-# What the listener alone decides; from a handler (a Lambda function, a forwarded answer) it is dropped.
-OWN_HEADERS = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +90,6 @@ async def serve_http(
     return await world.serve(port, lambda: HttpConnection(listener), address=address, tls=tls)
 
 
-class _DateClock:
-    """The Date header's line, made once a second. The wall clock is asked for no more often than it matters."""
-
-    __slots__ = ("_line", "_look_at", "_second", "_world")
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._look_at = -math.inf
-        self._second = -1
-        self._line = ""
-
-    def line(self, at: float) -> str:
-        """at: the loop's time."""
-        if at >= self._look_at:
-            self._look_at = at + DATE_LOOK_S
-            second = int(self._world.now())
-            if second != self._second:
-                self._second = second
-                self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
-        return self._line
-
-
 class Listener:
     """What the connections of one listener share. Made where its event loop runs."""
 
@@ -139,7 +109,7 @@ class Listener:
         self.limits = limits
         self.local = local
         self.secure = secure
-        self.clock = _DateClock(world)
+        self.clock = DateClock(world)
         self.outbox = Outbox(asyncio.get_running_loop())
 
 
@@ -536,50 +506,3 @@ def _origin_form(target: str) -> str:
     _, _, rest = target.partition("://")
     slash = rest.find("/")
     return rest[slash:] if slash >= 0 else "/"
-
-
-@lru_cache(maxsize=512)
-def _kind_of(name: str) -> str:
-    """The header's name in lower case if it needs a look; "" for most."""
-    lowered = name.lower()
-    return lowered if lowered in OWN_HEADERS or lowered == "date" else ""
-
-
-def encode_response(
-    response: HttpResponse, *, date_line: str = "", head_only: bool = False, connection: str = ""
-) -> bytes:
-    """The bytes of an answer. Raises ValueError on a header with a line break in it, or a status below 200.
-
-    For a HEAD, a Content-Length that the handler gave stands: it says what a GET would bring.
-    """
-    status = response.status
-    body = response.body
-    if response.lines and not head_only:
-        above = STATUS_LINES[status] + date_line + f"Content-Length: {len(body)}\r\n" + connection
-        return b"%b%b\r\n%b" % (above.encode("ascii"), response.lines, body)
-    if not 200 <= status <= 999:
-        raise ValueError(f"status {status}")
-    parts = [STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"]
-    length: str | None = None
-    for name, value in response.headers:
-        kind = _kind_of(name)
-        if kind:
-            if kind == "date":
-                date_line = ""
-            else:
-                if head_only and kind == "content-length":
-                    length = value
-                continue
-        parts.append(f"{name}: {value}\r\n")
-    text = "".join(parts)
-    if text.count("\n") != len(parts) or text.count("\r") != len(parts) or "\0" in text:
-        raise ValueError("a line break in a header")
-    text += date_line
-    if status not in {204, 304}:
-        text += f"Content-Length: {length or len(body)}\r\n"
-    text += connection + "\r\n"
-    try:
-        head = text.encode("latin-1")
-    except UnicodeEncodeError:
-        head = text.encode("utf-8")
-    return head if head_only or not body or status in {204, 304} else head + body
