@@ -13,7 +13,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from antipodes.edge.client import encode_request
-from antipodes.edge.http import HttpConnection, Listener
+from antipodes.edge.http import HttpConnection
+from antipodes.edge.listener import Listener
 from antipodes.wire import sigv4
 from antipodes.wire.client import Credentials, build_request
 from antipodes.wire.http import HttpRequest, HttpResponse

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from antipodes.edge.http import HttpConnection, Listener
+from antipodes.edge.http import HttpConnection
+from antipodes.edge.listener import Listener
 from antipodes.region.region import Region
 from antipodes.services.contract import Settings
 from antipodes.services.dynamodb import raw_items

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from antipodes.edge.client import HttpClient, encode_request
-from antipodes.edge.http import Limits, serve_http
+from antipodes.edge.http import serve_http
+from antipodes.edge.listener import Limits
 from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse
 from antipodes.world.world import ConnectionLost, NetworkError, Refused, Stream, Unreachable, World
 from tests.worlds import Worlds

@@ -9,7 +9,8 @@ from typing import TypeVar
 import pytest
 
 from antipodes.edge.answers import encode_response
-from antipodes.edge.http import DEFAULT_LIMITS, Limits, serve_http
+from antipodes.edge.http import serve_http
+from antipodes.edge.listener import DEFAULT_LIMITS, Limits
 from antipodes.wire.http import HttpHandler, HttpRequest, HttpResponse
 from antipodes.world.world import ConnectionLost, Stream, World
 from tests.worlds import Worlds

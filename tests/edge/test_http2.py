@@ -11,8 +11,8 @@ import h2.events
 import h2.settings
 import pytest
 
-from antipodes.edge.http import Limits
 from antipodes.edge.http2 import RESETS, STREAMS, Http2Connection
+from antipodes.edge.listener import Limits, Listener
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.world.world import Stream, World
 from tests.worlds import Worlds
@@ -105,10 +105,8 @@ def play(worlds: Worlds, story: Story) -> None:
     async def whole() -> None:
         there = worlds.world(THERE)
 
-        def factory() -> Http2Connection:
-            return Http2Connection(there, handler, LIMITS, lambda at: "Date: now\r\n", there.address)
-
-        server = await there.serve(0, factory)
+        listener = Listener(there, handler, limits=LIMITS, local=there.address)
+        server = await there.serve(0, lambda: Http2Connection(listener))
         here = worlds.world(HERE)
         client = Client(await here.connect(there.address, server.port))
         try:

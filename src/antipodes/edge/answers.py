@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 
 from antipodes.wire.http import HttpResponse
-from antipodes.world.world import World
 
-DATE_LOOK_S = 0.05  # so much too old may a Date header be
 KEEP, KEEP_OLD, CLOSE = "", "Connection: keep-alive\r\n", "Connection: close\r\n"  # KEEP_OLD: to HTTP/1.0
 
 STATUS_LINES = MappingProxyType({s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus})
 # What the listener alone decides; from a handler (a Lambda function, a forwarded answer) it is dropped.
 OWN_HEADERS = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive"})
-
-
-class DateClock:
-    """The Date header's line, made once a second. The wall clock is asked for no more often than it matters."""
-
-    __slots__ = ("_line", "_look_at", "_second", "_world")
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._look_at = -math.inf
-        self._second = -1
-        self._line = ""
-
-    def line(self, at: float) -> str:
-        """at: the loop's time."""
-        if at >= self._look_at:
-            self._look_at = at + DATE_LOOK_S
-            second = int(self._world.now())
-            if second != self._second:
-                self._second = second
-                self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
-        return self._line
 
 
 @lru_cache(maxsize=512)

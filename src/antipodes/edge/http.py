@@ -25,7 +25,6 @@ import re
 import ssl
 from collections import deque
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from types import CoroutineType
@@ -33,9 +32,9 @@ from typing import Any, cast
 
 import httptools
 
-from antipodes.edge.answers import CLOSE, KEEP, KEEP_OLD, STATUS_LINES, DateClock, encode_response
+from antipodes.edge.answers import CLOSE, KEEP, KEEP_OLD, STATUS_LINES, encode_response
 from antipodes.edge.eager import Starter
-from antipodes.edge.outbox import Outbox
+from antipodes.edge.listener import DEFAULT_LIMITS, Limits, Listener
 from antipodes.wire.heads import read_request
 from antipodes.wire.http import (
     ClientCertificate,
@@ -56,20 +55,6 @@ USUAL = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[A-Za-z0-9._~%!$&'()*+,;=:@/
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one client may take of us."""
-
-    head_bytes: int = 64 * 1024
-    body_bytes: int = 16 * 1024 * 1024
-    head_s: float = 30.0  # from a request's first byte to the end of its headers
-    body_s: float = 30.0  # between two pieces of a body, and for a client that does not read its answer
-    idle_s: float = 75.0  # between requests
-
-
-DEFAULT_LIMITS = Limits()
-
-
 async def serve_http(
     world: World,
     port: int,
@@ -88,29 +73,6 @@ async def serve_http(
     """
     listener = Listener(world, handler, usual, limits, local=address or world.address, secure=tls is not None)
     return await world.serve(port, lambda: HttpConnection(listener), address=address, tls=tls)
-
-
-class Listener:
-    """What the connections of one listener share. Made where its event loop runs."""
-
-    def __init__(
-        self,
-        world: World,
-        handler: HttpHandler,
-        usual: UsualHandler | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-        *,
-        local: str = "",
-        secure: bool = False,
-    ) -> None:
-        self.world = world
-        self.handler = handler
-        self.usual = usual
-        self.limits = limits
-        self.local = local
-        self.secure = secure
-        self.clock = DateClock(world)
-        self.outbox = Outbox(asyncio.get_running_loop())
 
 
 class HttpConnection(asyncio.Protocol):
@@ -161,15 +123,7 @@ class HttpConnection(asyncio.Protocol):
         if self._secure and _wants_http2(transport):
             from antipodes.edge.http2 import Http2Connection  # noqa: PLC0415 - with the first client that asks for it
 
-            listener = self._listener
-            protocol = Http2Connection(
-                listener.world,
-                listener.handler,
-                listener.limits,
-                listener.clock.line,
-                listener.local,
-                certificate_of(transport),
-            )
+            protocol = Http2Connection(self._listener, certificate_of(transport))
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             return

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any, cast
 
 import h2.config
@@ -23,8 +22,8 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from antipodes.wire.http import ClientCertificate, Headers, HttpHandler, HttpRequest, HttpResponse, IndexedHeaders
-from antipodes.world.world import World
+from antipodes.edge.listener import Listener
+from antipodes.wire.http import ClientCertificate, Headers, HttpRequest, HttpResponse, IndexedHeaders
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +55,15 @@ class _Stream:
 
 
 class Http2Connection(asyncio.Protocol):
-    """One accepted connection. date_line: as http.py makes it, "Date: ...\\r\\n" of a loop's time."""
+    """One accepted connection."""
 
-    def __init__(
-        self,
-        world: World,
-        handler: HttpHandler,
-        limits: Any,
-        date_line: Callable[[float], str],
-        local: str,
-        certificate: ClientCertificate | None = None,
-    ) -> None:
-        self._world = world
-        self._handler = handler
-        self._limits = limits  # http.Limits
-        self._date_line = date_line
-        self._local = local
+    def __init__(self, listener: Listener, certificate: ClientCertificate | None = None) -> None:
+        """certificate: the client's, if it showed one that may be trusted."""
+        self._world = listener.world
+        self._handler = listener.handler
+        self._limits = listener.limits
+        self._clock = listener.clock
+        self._local = listener.local
         self._certificate = certificate
         self._client = ""
         self._frames = h2.connection.H2Connection(
@@ -257,7 +249,7 @@ class Http2Connection(asyncio.Protocol):
         if self._transport is None or self._ending:
             return
         try:
-            head = [(":status", str(response.status)), *_lines(response, self._date_line(self._loop.time()))]
+            head = [(":status", str(response.status)), *_lines(response, self._clock.line(self._loop.time()))]
             bodiless = stream.head_only or response.status in {204, 304} or not response.body
             if response.status not in {204, 304}:
                 head.append(("content-length", str(len(response.body))))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from antipodes.edge.http import Limits, serve_http
+from antipodes.edge.http import serve_http
+from antipodes.edge.listener import Limits
 from antipodes.region.admin import FunctionReport, PeerReport, RegionAdmin, RegionReport
 from antipodes.region.calls import Calls
 from antipodes.region.doors import Doors

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from antipodes.edge.http import Limits, serve_http
+from antipodes.edge.http import serve_http
+from antipodes.edge.listener import Limits
 from antipodes.services.lambda_ import outcome as outcomes
 from antipodes.services.lambda_.logs import LineSplitter, LogBook
 from antipodes.services.lambda_.memory import MemoryWatch
