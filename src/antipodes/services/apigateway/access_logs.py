@@ -23,7 +23,7 @@ import orjson
 
 from antipodes.services.contract import Surroundings
 from antipodes.services.contract.reports import LineReports
-from antipodes.wire.errors import NotSupported
+from antipodes.wire.errors import AwsError, NotSupported
 
 FORMAT_LIMIT = 3 * 1024  # characters; Developer Guide: "the maximum log event size is 1 MB", a format's own is a guess
 VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_-]+)*)")
@@ -97,6 +97,14 @@ class AccessLogs:
     def write(self, group: str, stream: str, line: str) -> None:
         """One line, of now. A group that was deleted loses its lines, as on AWS."""
         self._reports.write(group, stream, self._world.now(), line)
+
+    async def make_group(self, name: str) -> None:
+        """Of execution logs; API Gateway makes it itself."""
+        try:
+            await self._call("logs", "CreateLogGroup", {"logGroupName": name})
+        except AwsError as error:
+            if error.code != "ResourceAlreadyExistsException":
+                raise
 
     async def _there(self, group: str) -> bool:
         """`Record` would make the group; API Gateway does not."""

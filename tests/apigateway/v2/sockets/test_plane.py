@@ -271,9 +271,10 @@ def test_what_websocket_apis_are_not_is_refused(play_once: Play) -> None:
         shown = await room.ask2("GetApi", ApiId=api)
         assert shown["ApiEndpoint"] == f"wss://{api}.execute-api.{REGION}.amazonaws.com"
         assert (shown["ProtocolType"], shown["RouteSelectionExpression"]) == ("WEBSOCKET", "$request.body.action")
-        for kind in ("HTTP", "MOCK", "AWS", "HTTP_PROXY"):
-            with pytest.raises(NotSupported, match=kind):
-                await room.ask2("CreateIntegration", ApiId=api, IntegrationType=kind, IntegrationUri="http://x/")
+        for more in ({"ConnectionType": "VPC_LINK"}, {"TlsConfig": {"ServerNameToVerify": "x"}}):
+            with pytest.raises(NotSupported, match=next(iter(more))):
+                given = {"IntegrationType": "HTTP", "IntegrationUri": "http://x/", "IntegrationMethod": "POST"}
+                await room.ask2("CreateIntegration", ApiId=api, **given, **more)
         with pytest.raises(ClientFault, match="Stage name"):
             await room.ask2("CreateStage", ApiId=api, StageName="$default")
         with pytest.raises(NotSupported, match="selection expression"):

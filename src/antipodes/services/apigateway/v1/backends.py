@@ -107,7 +107,7 @@ class Backends:
         params: dict[str, Any] = {"FunctionName": route.function, "Payload": payload, "TraceId": call.trace_id}
         if not route.integration.credentials:  # with a role's credentials the role decides, not the function's policy
             base = f"arn:aws:execute-api:{self._region}:{self._account}:{call.api_id}/{call.stage}"
-            params["SourceArn"] = f"{base}/{call.request.method}{route.resource_path}"
+            params["SourceArn"] = f"{base}/{call.source or call.request.method + route.resource_path}"
             params["SourceService"] = LAMBDA_PRINCIPAL
         if kind:
             params["InvocationType"] = kind

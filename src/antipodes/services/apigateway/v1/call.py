@@ -7,7 +7,7 @@ calls, what went wrong), integrations and logs read it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -46,6 +46,10 @@ class Call(msgspec.Struct, kw_only=True):
     steps: list[str] | None = None  # what is told of the way to the backend and back; None: nobody wants to know
     reason: str = ""  # why it failed, for those who may know
     is_test: bool = False  # by TestInvokeMethod
+    # of WebSocket APIs' messages
+    context: Mapping[str, Any] | None = None  # $context as a whole
+    template_key: str = ""  # names the request template, in the place of a Content-Type
+    source: str = ""  # the end of the SourceArn that functions' policies see, in the place of method and path
 
     def tell(self, line: str) -> None:
         if self.steps is not None:
@@ -69,6 +73,8 @@ class Call(msgspec.Struct, kw_only=True):
 
 def context_of(call: Call) -> dict[str, Any]:
     """`$context`: a new dict every time, which templates may change."""
+    if call.context is not None:
+        return {**call.context, "error": dict(call.error or {})}
     host = call.request.host
     context: dict[str, Any] = {
         "accountId": call.account,

@@ -70,7 +70,7 @@ def integration_of(params: Mapping[str, Any], where: str) -> Integration:
         cache_namespace=str(params.get("cacheNamespace") or ""),
         templates=templates_of(params.get("requestTemplates"), where),
         parameters=_request_parameters(params.get("requestParameters"), where),
-        content_handling=_handling(params.get("contentHandling")),
+        content_handling=handling_of(params.get("contentHandling")),
         credentials=str(params.get("credentials") or ""),
         responses={
             str(response.get("statusCode") or key): integration_response_of(
@@ -103,7 +103,7 @@ def integration_response_of(params: Mapping[str, Any], where: str) -> Integratio
         selection_pattern=pattern,
         parameters=parameters,
         templates=templates_of(params.get("responseTemplates"), where),
-        content_handling=_handling(params.get("contentHandling")),
+        content_handling=handling_of(params.get("contentHandling")),
     )
 
 
@@ -174,7 +174,7 @@ def _request_parameters(given: Any, where: str) -> dict[str, str]:
     return parameters
 
 
-def _handling(given: Any) -> str:
+def handling_of(given: Any) -> str:
     if given in (None, ""):
         return ""
     if given not in (TO_TEXT, TO_BINARY):

@@ -51,7 +51,7 @@ class Outgoing:
 class Outcome:
     """An integration response, prepared."""
 
-    status: int
+    status: int  # 0: the integration's
     pattern: re.Pattern[str] | None  # None: the default
     headers: tuple[tuple[str, Source], ...]
     templates: Mapping[str, Template | None]  # None: an empty one, the body passes through
@@ -100,7 +100,7 @@ class Plan:
             if isinstance(body, bytes):
                 body = body.decode("utf-8", "replace")
             body = _rendered(template, call, body)
-        status = outcome.status
+        status = outcome.status or answer.status
         override = (call.overrides or {}).get("responseOverride") or {}
         given = override.get("status")
         if isinstance(given, str) and given.isdigit():
@@ -115,7 +115,7 @@ class Plan:
 
     def _body(self, call: Call) -> bytes:
         request = call.request
-        kind = (request.header("content-type") or JSON).partition(";")[0].strip().lower() or JSON
+        kind = call.template_key or (request.header("content-type") or JSON).partition(";")[0].strip().lower() or JSON
         binary = is_binary(kind, call.binary_types)
         template = self.templates.get(kind)
         if template is None:

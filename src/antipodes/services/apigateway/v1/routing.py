@@ -93,7 +93,7 @@ class Table:
         self._root = _Node()
         for resource in resources:
             routes = {
-                verb: _route(resource, method, method.integration, variables, extras(resource, method))
+                verb: route_of(resource, method, method.integration, variables, extras(resource, method))
                 for verb, method in resource.methods.items()
                 if method.integration is not None
             }
@@ -164,8 +164,12 @@ def filled(text: str, variables: Mapping[str, str]) -> str:
     return STAGE_VARIABLE.sub(lambda found: variables.get(found[1], ""), text)
 
 
-def _route(
-    resource: Resource, method: Method, integration: Integration, variables: Mapping[str, str], extras: Extras
+def route_of(
+    resource: Resource,
+    method: Method,
+    integration: Integration,
+    variables: Mapping[str, str],
+    extras: Extras = Extras(),  # noqa: B008 (it is frozen)
 ) -> Route:
     uri = filled(integration.uri, variables)
     return Route(

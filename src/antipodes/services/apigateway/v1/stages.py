@@ -14,7 +14,7 @@ from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.execution_logs import execution_group
 from antipodes.services.apigateway.v1.patching import Entries, One, Table, decimal, flag, patched, unescaped, whole
 from antipodes.services.apigateway.v1.records import Api, Deployment, MethodSetting, Stage, bad_request, conflict
-from antipodes.wire.errors import AwsError, NotSupported
+from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 METHOD_PATH = re.compile(
@@ -137,14 +137,8 @@ async def update_stage(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def _make_log_group(catalogue: Catalogue, stage: Stage) -> None:
-    """Of execution logs; API Gateway makes it itself."""
     if any(one.logging_level not in {"", "OFF"} for one in stage.method_settings.values()):
-        try:
-            name = execution_group(stage.api_id, stage.name)
-            await catalogue.surroundings.call("logs", "CreateLogGroup", {"logGroupName": name})
-        except AwsError as error:
-            if error.code != "ResourceAlreadyExistsException":
-                raise
+        await catalogue.access_logs.make_group(execution_group(stage.api_id, stage.name))
 
 
 async def get_stage(catalogue: Catalogue, request: Request) -> Result:

@@ -6,12 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from antipodes.services.apigateway.v1.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
-from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import WEBSOCKET, Authorizer, HttpApi, missing
+from antipodes.services.apigateway.v2.parts import Part
+from antipodes.services.apigateway.v2.records import WEBSOCKET, Authorizer, HttpApi
 from antipodes.services.apigateway.v2.routing import lambda_of
 from antipodes.services.apigateway.v2.sockets import settings
 from antipodes.wire.errors import NotSupported
@@ -28,38 +26,14 @@ ISSUER = re.compile(r"https?://[^\s?#]+")
 async def create_authorizer(catalogue: HttpCatalogue, request: Request) -> Result:
     api = catalogue.api(request.params["ApiId"])
     authorizer = _of(api, request.params, catalogue.shared.new_id(6))
-    await _save(catalogue, api, authorizer)
-    return shown(authorizer)
+    return await _save(catalogue, api, authorizer)
 
 
 async def update_authorizer(catalogue: HttpCatalogue, request: Request) -> Result:
-    api, before = _found(catalogue, request.params)
+    api, before = PART.found(catalogue, request.params)
     changed = {key: value for key, value in request.params.items() if value is not None}
-    authorizer = _of(api, {**shown(before), **changed}, before.id)
-    await _save(catalogue, api, authorizer)
-    return shown(authorizer)
-
-
-async def get_authorizer(catalogue: HttpCatalogue, request: Request) -> Result:
-    _, authorizer = _found(catalogue, request.params)
-    await catalogue.shared.settled()
-    return shown(authorizer)
-
-
-async def get_authorizers(catalogue: HttpCatalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["ApiId"])
-    await catalogue.shared.settled()
-    return page([shown(api.authorizers[key]) for key in sorted(api.authorizers)], request.params)
-
-
-async def delete_authorizer(catalogue: HttpCatalogue, request: Request) -> Result:
-    api, authorizer = _found(catalogue, request.params)
-    used = [route.key for route in api.routes.values() if route.authorizer_id == authorizer.id]
-    if used:  # the words are a guess
-        raise conflict(f"Cannot delete authorizer '{authorizer.name}', is referenced in route: {used[0]}")
-    kept = {key: one for key, one in api.authorizers.items() if key != authorizer.id}
-    await catalogue.save_api(msgspec.structs.replace(api, authorizers=kept))
-    return {}
+    authorizer = _of(api, {**shown(api, before), **changed}, before.id)
+    return await _save(catalogue, api, authorizer)
 
 
 def authorizer_of(params: Mapping[str, Any], authorizer_id: str) -> Authorizer:
@@ -115,7 +89,7 @@ def _token_authorizer(params: Mapping[str, Any], authorizer_id: str, name: str) 
     return Authorizer(id=authorizer_id, name=name, sources=sources, issuer=issuer, audience=tuple(audience))
 
 
-def shown(authorizer: Authorizer) -> dict[str, Any]:
+def shown(_: HttpApi, authorizer: Authorizer) -> dict[str, Any]:
     if authorizer.issuer:
         return {
             "AuthorizerId": authorizer.id,
@@ -141,16 +115,16 @@ def _of(api: HttpApi, params: Mapping[str, Any], authorizer_id: str) -> Authoriz
     return of(params, authorizer_id)
 
 
-async def _save(catalogue: HttpCatalogue, api: HttpApi, authorizer: Authorizer) -> None:
+async def _save(catalogue: HttpCatalogue, api: HttpApi, authorizer: Authorizer) -> dict[str, Any]:
     if any(one.name == authorizer.name and one.id != authorizer.id for one in api.authorizers.values()):
         raise conflict(f"Authorizer name must be unique. Authorizer {authorizer.name} already exists in this API.")
-    changed = {**api.authorizers, authorizer.id: authorizer}
-    await catalogue.save_api(msgspec.structs.replace(api, authorizers=changed))
+    return await PART.save(catalogue, api, authorizer.id, authorizer)
 
 
-def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Authorizer]:
-    api = catalogue.api(params["ApiId"])
-    authorizer = api.authorizers.get(params["AuthorizerId"])
-    if authorizer is None:
-        raise missing("Authorizer", params["AuthorizerId"])
-    return api, authorizer
+def _check_unused(api: HttpApi, authorizer: Authorizer) -> None:
+    used = [route.key for route in api.routes.values() if route.authorizer_id == authorizer.id]
+    if used:  # the words are a guess
+        raise conflict(f"Cannot delete authorizer '{authorizer.name}', is referenced in route: {used[0]}")
+
+
+PART: Part[Authorizer] = Part("Authorizer", "authorizers", shown, _check_unused)

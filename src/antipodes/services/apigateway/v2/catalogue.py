@@ -33,6 +33,11 @@ class Prepared(msgspec.Struct, frozen=True):
     log_group: str = ""
     log_stream: str = ""
 
+    def tallies(self, key: str) -> tuple[Tally, ...]:
+        """Where what happens on a route is counted."""
+        detailed = self.route_tallies.get(key)
+        return (self.tally,) if detailed is None else (self.tally, detailed)
+
 
 class HttpCatalogue:
     """What the operations of HTTP APIs work on, and their data plane reads. `shared`: REST APIs, and the domains."""
@@ -108,7 +113,7 @@ class HttpCatalogue:
         return Prepared(
             stage,
             deployment,
-            Table(deployment, stage.variables),
+            Table(deployment, stage.variables, sockets=self.apis[api].protocol == records.WEBSOCKET),
             meter.tally(metrics.HTTP, {"ApiId": api}, {"ApiId": api, "Stage": name}),
             tallies,
             buckets,
@@ -192,6 +197,7 @@ class HttpCatalogue:
             routes=tuple(api.routes.values()),
             integrations=api.integrations,
             authorizers=api.authorizers,
+            models=api.models,
         )
 
     def _deploy(self, api: HttpApi, stage: HttpStage) -> Rows:

@@ -14,8 +14,8 @@ from antipodes.services.apigateway.v1.records import bad_request, conflict
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.http_proxy import check_uri
-from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import TIMEOUT_MS, WEBSOCKET, HttpApi, Integration, missing
+from antipodes.services.apigateway.v2.parts import Part
+from antipodes.services.apigateway.v2.records import TIMEOUT_MS, WEBSOCKET, HttpApi, Integration
 from antipodes.services.apigateway.v2.routing import lambda_of
 from antipodes.services.apigateway.v2.sockets import settings
 from antipodes.wire.errors import NotSupported
@@ -33,40 +33,17 @@ METHODS = frozenset({"ANY", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 async def create_integration(catalogue: HttpCatalogue, request: Request) -> Result:
     api = catalogue.api(request.params["ApiId"])
     integration = _of(api, request.params, catalogue.shared.new_id(7))
-    await _save(catalogue, api, integration)
-    return shown(integration)
+    return await PART.save(catalogue, api, integration.id, integration)
 
 
 async def update_integration(catalogue: HttpCatalogue, request: Request) -> Result:
     params = request.params
-    api, before = _found(catalogue, params)
-    given = {key: value for key, value in shown(before).items() if key not in {"IntegrationId", "ConnectionType"}}
+    api, before = PART.found(catalogue, params)
+    given = {key: value for key, value in shown(api, before).items() if key not in {"IntegrationId", "ConnectionType"}}
     changed = {key: value for key, value in params.items() if value is not None}
     integration = _of(api, {**given, **changed}, before.id)
-    await _save(catalogue, api, msgspec.structs.replace(integration, managed=before.managed))
-    return shown(integration)
-
-
-async def get_integration(catalogue: HttpCatalogue, request: Request) -> Result:
-    _, integration = _found(catalogue, request.params)
-    await catalogue.shared.settled()
-    return shown(integration)
-
-
-async def get_integrations(catalogue: HttpCatalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["ApiId"])
-    await catalogue.shared.settled()
-    return page([shown(api.integrations[key]) for key in sorted(api.integrations)], request.params)
-
-
-async def delete_integration(catalogue: HttpCatalogue, request: Request) -> Result:
-    api, integration = _found(catalogue, request.params)
-    used = [route.key for route in api.routes.values() if route.integration_id == integration.id]
-    if used:
-        raise conflict(f"Cannot delete Integration '{integration.id}' due to being referenced by route '{used[0]}'.")
-    kept = {key: one for key, one in api.integrations.items() if key != integration.id}
-    await catalogue.save_api(msgspec.structs.replace(api, integrations=kept))
-    return {}
+    integration = msgspec.structs.replace(integration, managed=before.managed, responses=before.responses)
+    return await PART.save(catalogue, api, integration.id, integration)
 
 
 def integration_of(params: Mapping[str, Any], integration_id: str) -> Integration:
@@ -119,13 +96,13 @@ def integration_of(params: Mapping[str, Any], integration_id: str) -> Integratio
     )
 
 
-def shown(integration: Integration) -> dict[str, Any]:
+def shown(api: HttpApi, integration: Integration) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "ConnectionType": "INTERNET",
         "IntegrationId": integration.id,
-        "IntegrationMethod": integration.method,
         "IntegrationType": integration.kind,
-        "IntegrationUri": integration.uri,
+        **({"IntegrationMethod": integration.method} if integration.method else {}),
+        **({"IntegrationUri": integration.uri} if integration.uri else {}),
         "PayloadFormatVersion": integration.payload,
         "TimeoutInMillis": integration.timeout_ms,
     }
@@ -133,6 +110,20 @@ def shown(integration: Integration) -> dict[str, Any]:
         answer["RequestParameters"] = dict(integration.request_parameters)
     if integration.response_parameters:
         answer["ResponseParameters"] = {key: dict(one) for key, one in integration.response_parameters.items()}
+    for name, value in (
+        ("RequestTemplates", dict(integration.templates)),
+        ("TemplateSelectionExpression", integration.template_selection),
+        ("ContentHandlingStrategy", integration.content_handling),
+        ("CredentialsArn", integration.credentials),
+    ):
+        if value:
+            answer[name] = value
+    if api.protocol == WEBSOCKET:
+        lambdas = lambda_of(integration.uri) is not None
+        answer["PassthroughBehavior"] = integration.passthrough
+        answer["IntegrationResponseSelectionExpression"] = (
+            "${integration.response.body.errorMessage}" if lambdas else "${integration.response.statuscode}"
+        )
     if integration.description:
         answer["Description"] = integration.description
     if integration.managed:
@@ -145,14 +136,10 @@ def _of(api: HttpApi, params: Mapping[str, Any], integration_id: str) -> Integra
     return of(params, integration_id)
 
 
-async def _save(catalogue: HttpCatalogue, api: HttpApi, integration: Integration) -> None:
-    changed = {**api.integrations, integration.id: integration}
-    await catalogue.save_api(msgspec.structs.replace(api, integrations=changed))
+def _check_unused(api: HttpApi, integration: Integration) -> None:
+    used = [route.key for route in api.routes.values() if route.integration_id == integration.id]
+    if used:
+        raise conflict(f"Cannot delete Integration '{integration.id}' due to being referenced by route '{used[0]}'.")
 
 
-def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Integration]:
-    api = catalogue.api(params["ApiId"])
-    integration = api.integrations.get(params["IntegrationId"])
-    if integration is None:
-        raise missing("Integration", params["IntegrationId"])
-    return api, integration
+PART: Part[Integration] = Part("Integration", "integrations", shown, _check_unused)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from antipodes.services.apigateway.v1.records import Model
 from antipodes.wire.cors import Cors
 from antipodes.wire.errors import ClientFault
 
@@ -22,12 +23,22 @@ DEFAULT = "$default"  # a stage without a place in the path; the route that take
 TIMEOUT_MS = 30_000  # facts 3.1: hard
 
 
+class IntegrationResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What becomes of an integration's answer, in WebSocket APIs."""
+
+    id: str
+    key: str  # "$default", or "/a pattern/" of its status or its error
+    templates: dict[str, str] = {}
+    template_selection: str = ""
+    content_handling: str = ""
+
+
 class Integration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What routes lead to."""
 
     id: str
-    kind: str  # "AWS_PROXY" (a Lambda function), "HTTP_PROXY"
-    uri: str
+    kind: str  # "AWS_PROXY" (a Lambda function), "HTTP_PROXY"; of WebSocket APIs "AWS", "HTTP", "MOCK" too
+    uri: str = ""
     method: str = ""
     payload: str = "1.0"
     timeout_ms: int = TIMEOUT_MS
@@ -35,6 +46,13 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     managed: bool = False  # by quick create
     request_parameters: dict[str, str] = {}  # "append:header.x" -> "$request.path" (mapping.py)
     response_parameters: dict[str, dict[str, str]] = {}  # the same by the integration's status, "200"
+    # of WebSocket APIs
+    templates: dict[str, str] = {}
+    template_selection: str = ""
+    passthrough: str = "WHEN_NO_MATCH"
+    content_handling: str = ""
+    credentials: str = ""
+    responses: dict[str, IntegrationResponse] = {}  # by id
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +69,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # of WebSocket APIs: its function's answer goes back to the client if it has both
     response_id: str = ""
     response_selection: str = ""
+    model_selection: str = ""
+    request_models: dict[str, str] = {}  # what the selection may find, to a model's name
 
 
 class Authorizer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,6 +105,7 @@ class HttpApi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     routes: dict[str, Route] = {}
     integrations: dict[str, Integration] = {}
     authorizers: dict[str, Authorizer] = {}
+    models: dict[str, Model] = {}  # of WebSocket APIs, by id
 
 
 class HttpDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,6 +121,7 @@ class HttpDeployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     routes: tuple[Route, ...] = ()
     integrations: dict[str, Integration] = {}
     authorizers: dict[str, Authorizer] = {}
+    models: dict[str, Model] = {}
 
 
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,6 +130,8 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     detailed: bool = False  # metrics of the route too
     burst: int | None = None  # requests
     rate: float | None = None  # requests a second
+    logging_level: str = ""  # of WebSocket APIs' execution logs: "", "OFF", "ERROR", "INFO"
+    data_trace: bool = False
 
 
 class HttpStage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

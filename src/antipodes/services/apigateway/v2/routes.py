@@ -9,47 +9,28 @@ import msgspec
 
 from antipodes.services.apigateway.v1.records import bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
-from antipodes.services.apigateway.v2.listing import page
-from antipodes.services.apigateway.v2.records import DEFAULT, WEBSOCKET, HttpApi, Route, missing
+from antipodes.services.apigateway.v2.parts import Part
+from antipodes.services.apigateway.v2.records import DEFAULT, WEBSOCKET, HttpApi, Route
 from antipodes.services.apigateway.v2.routing import is_route_key
 from antipodes.services.apigateway.v2.sockets import settings
+from antipodes.services.apigateway.v2.sockets.behind import check_selection
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
-REFUSED = ("ApiKeyRequired", "ModelSelectionExpression", "RequestModels", "RequestParameters")
+REFUSED = ("ApiKeyRequired", "RequestParameters")
+SOCKETS_ONLY = ("ModelSelectionExpression", "RequestModels")
 
 
 async def create_route(catalogue: HttpCatalogue, request: Request) -> Result:
     api = catalogue.api(request.params["ApiId"])
     route = _changed(api, Route(id=catalogue.shared.new_id(7), key=""), request.params)
-    await catalogue.save_api(with_route(api, route))
-    return shown(api, route)
+    return await PART.save(catalogue, api, route.id, route)
 
 
 async def update_route(catalogue: HttpCatalogue, request: Request) -> Result:
-    api, before = _found(catalogue, request.params)
+    api, before = PART.found(catalogue, request.params)
     route = _changed(api, before, request.params)
-    await catalogue.save_api(with_route(api, route))
-    return shown(api, route)
-
-
-async def get_route(catalogue: HttpCatalogue, request: Request) -> Result:
-    api, route = _found(catalogue, request.params)
-    await catalogue.shared.settled()
-    return shown(api, route)
-
-
-async def get_routes(catalogue: HttpCatalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["ApiId"])
-    await catalogue.shared.settled()
-    return page([shown(api, api.routes[key]) for key in sorted(api.routes)], request.params)
-
-
-async def delete_route(catalogue: HttpCatalogue, request: Request) -> Result:
-    api, route = _found(catalogue, request.params)
-    kept = {key: one for key, one in api.routes.items() if key != route.id}
-    await catalogue.save_api(msgspec.structs.replace(api, routes=kept))
-    return {}
+    return await PART.save(catalogue, api, route.id, route)
 
 
 def with_route(api: HttpApi, route: Route) -> HttpApi:
@@ -86,6 +67,10 @@ def shown(api: HttpApi, route: Route) -> dict[str, Any]:
         answer["AuthorizerId"] = route.authorizer_id
     if route.response_selection:
         answer["RouteResponseSelectionExpression"] = route.response_selection
+    if route.model_selection:
+        answer["ModelSelectionExpression"] = route.model_selection
+    if route.request_models:
+        answer["RequestModels"] = dict(route.request_models)
     if route.scopes:
         answer["AuthorizationScopes"] = list(route.scopes)
     if route.operation_name:
@@ -99,6 +84,10 @@ def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
     for name in REFUSED:
         if params.get(name):
             raise NotSupported(f"{name} of routes of {api.protocol} APIs")
+    for name in SOCKETS_ONLY:
+        if params.get(name) and api.protocol != WEBSOCKET:  # the words are a guess
+            raise bad_request(f"{name} is not supported on protocolType HTTP")
+    route = _modelled(api, route, params)
     answers = params.get("RouteResponseSelectionExpression")
     if answers:
         if api.protocol != WEBSOCKET or answers != DEFAULT:
@@ -122,6 +111,21 @@ def _changed(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
         route = msgspec.structs.replace(route, integration_id=integration_id)
     if params.get("OperationName") is not None:
         route = msgspec.structs.replace(route, operation_name=params["OperationName"])
+    return route
+
+
+def _modelled(api: HttpApi, route: Route, params: Mapping[str, Any]) -> Route:
+    """The route with the models by which messages are checked."""
+    selection, models = params.get("ModelSelectionExpression"), params.get("RequestModels")
+    if selection is not None:
+        check_selection(selection, "ModelSelectionExpression")
+        route = msgspec.structs.replace(route, model_selection=selection)
+    if models is not None:
+        known = {model.name for model in api.models.values()}
+        for name in models.values():
+            if name not in known:  # the words are a guess
+                raise bad_request(f"Invalid model name specified: {name}")
+        route = msgspec.structs.replace(route, request_models=dict(models))
     return route
 
 
@@ -158,9 +162,4 @@ def authorized(api: HttpApi, route: Route, kind: str, authorizer_id: str) -> Rou
     return msgspec.structs.replace(route, authorizer_id=authorizer_id, iam=False)
 
 
-def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Route]:
-    api = catalogue.api(params["ApiId"])
-    route = api.routes.get(params["RouteId"])
-    if route is None:
-        raise missing("Route", params["RouteId"])
-    return api, route
+PART: Part[Route] = Part("Route", "routes", shown)

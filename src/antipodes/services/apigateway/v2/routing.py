@@ -16,6 +16,7 @@ from antipodes.services.apigateway.v1.records import ANY
 from antipodes.services.apigateway.v1.routing import STAGE_VARIABLE, function_of
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.records import DEFAULT, HttpDeployment, Integration, Route
+from antipodes.services.apigateway.v2.sockets.behind import Behind, Checks, behind_of, checks_of
 
 FUNCTION_ARN = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:.+")
 KEY = re.compile(r"(ANY|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/\S*)")
@@ -36,6 +37,8 @@ class Target:
     changes: tuple[mapping.Change, ...] = ()  # of the request
     answers: bool = False  # of WebSocket APIs: what the function says goes back
     answer_changes: Mapping[int, tuple[mapping.Change, ...]] = field(default_factory=dict)  # by the answer's status
+    behind: Behind | None = None  # of WebSocket APIs, but for functions by proxy
+    checks: Checks | None = None  # of their messages
 
 
 @dataclass(slots=True)
@@ -49,8 +52,10 @@ class _Node:
 class Table:
     """The routes of one stage, prepared."""
 
-    def __init__(self, deployment: HttpDeployment, variables: Mapping[str, str]) -> None:
+    def __init__(self, deployment: HttpDeployment, variables: Mapping[str, str], *, sockets: bool = False) -> None:
         self._root = _Node()
+        self._models = tuple(deployment.models.values())
+        self._sockets = sockets
         self._default: Target | None = None
         self.by_key: dict[str, Target] = {}
         for route in deployment.routes:
@@ -78,7 +83,9 @@ class Table:
             iam=route.iam,
             scopes=route.scopes,
             answers=bool(route.response_id and route.response_selection),
-            changes=mapping.changes_of(integration.request_parameters),
+            changes=() if self._sockets else mapping.changes_of(integration.request_parameters),
+            behind=behind_of(route, integration, variables) if self._sockets else None,
+            checks=checks_of(route, self._models) if self._sockets else None,
             answer_changes={
                 int(status): mapping.changes_of(given, response=True)
                 for status, given in integration.response_parameters.items()

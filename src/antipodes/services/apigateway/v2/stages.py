@@ -20,13 +20,15 @@ from antipodes.services.apigateway.v2.records import (
     RouteSettings,
     missing,
 )
+from antipodes.services.apigateway.v2.sockets.behind import execution_group
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 REFUSED = ("ClientCertificateId",)
 SETTINGS = {"DetailedMetricsEnabled": "detailed", "ThrottlingBurstLimit": "burst", "ThrottlingRateLimit": "rate"}
-WEBSOCKETS_ONLY = ("DataTraceEnabled", "LoggingLevel")
+WEBSOCKETS_ONLY: Mapping[str, str] = {"DataTraceEnabled": "data_trace", "LoggingLevel": "logging_level"}
+LEVELS = frozenset({"OFF", "ERROR", "INFO"})
 AUTOMATIC = "Deployment ID and auto-deploy cannot both be set"  # the words are a guess
 
 
@@ -43,15 +45,24 @@ async def create_stage(catalogue: HttpCatalogue, request: Request) -> Result:
     now = catalogue.surroundings.world.now()
     tags = dict(params.get("Tags") or {})
     stage = _changed(catalogue, HttpStage(api_id=api.id, name=name, created=now, updated=now, tags=tags), params)
+    await _make_log_group(catalogue, stage)
+    if (api.id, name) in catalogue.stages:  # the log group took its time
+        raise conflict("Stage already exists")
     await catalogue.save_stage(stage)
     return shown(catalogue.stages[api.id, name])
 
 
 async def update_stage(catalogue: HttpCatalogue, request: Request) -> Result:
     params = request.params
+    await _make_log_group(catalogue, _changed(catalogue, catalogue.stage(params["ApiId"], params["StageName"]), params))
     stage = _changed(catalogue, catalogue.stage(params["ApiId"], params["StageName"]), params)
     await catalogue.save_stage(msgspec.structs.replace(stage, updated=catalogue.surroundings.world.now()))
     return shown(catalogue.stages[stage.api_id, stage.name])
+
+
+async def _make_log_group(catalogue: HttpCatalogue, stage: HttpStage) -> None:
+    if any(one.logging_level in {"ERROR", "INFO"} for one in (stage.settings, *stage.route_settings.values())):
+        await catalogue.shared.access_logs.make_group(execution_group(stage.api_id, stage.name))
 
 
 async def get_stage(catalogue: HttpCatalogue, request: Request) -> Result:
@@ -174,18 +185,22 @@ def _shown_deployment(deployment: HttpDeployment) -> dict[str, Any]:
 
 
 def _shown_settings(settings: RouteSettings) -> dict[str, Any]:
-    every = {name: getattr(settings, field) for name, field in SETTINGS.items()}
-    return {name: value for name, value in every.items() if value is not None}
+    every = {name: getattr(settings, field) for name, field in {**SETTINGS, **WEBSOCKETS_ONLY}.items()}
+    logged = settings.data_trace or settings.logging_level
+    return {
+        name: value for name, value in every.items() if value is not None and (logged or name not in WEBSOCKETS_ONLY)
+    }
 
 
 def _settings(before: RouteSettings, given: Mapping[str, Any], protocol: str) -> RouteSettings:
     """What is not given stays. Raises BadRequestException, UnsupportedOperation."""
     for name in WEBSOCKETS_ONLY:
-        if given.get(name) not in (None, False, "OFF"):  # the words are a guess
-            if protocol == WEBSOCKET:
-                raise NotSupported(f"execution logs of WebSocket APIs ({name} {given[name]})")
+        if protocol != WEBSOCKET and given.get(name) not in (None, False, "OFF"):  # the words are a guess
             raise bad_request(f"Execution logs are not supported on protocolType HTTP: {name}")
-    found = {field: given[name] for name, field in SETTINGS.items() if given.get(name) is not None}
+    if given.get("LoggingLevel") not in (None, *LEVELS):
+        raise bad_request(f"Invalid logging level '{given['LoggingLevel']}'; one of OFF, ERROR, INFO.")
+    members = {**SETTINGS, **WEBSOCKETS_ONLY} if protocol == WEBSOCKET else SETTINGS
+    found = {field: given[name] for name, field in members.items() if given.get(name) is not None}
     if found.get("burst", 0) < 0 or found.get("rate", 0.0) < 0:
         raise bad_request("Throttling limits must not be negative")  # the words are a guess
     return msgspec.structs.replace(before, **found)

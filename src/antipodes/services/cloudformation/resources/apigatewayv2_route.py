@@ -1,8 +1,11 @@
-"""AWS::ApiGatewayV2::Integration, Route, RouteResponse and Authorizer."""
+"""AWS::ApiGatewayV2::Integration, IntegrationResponse, Route, RouteResponse, Model and Authorizer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from antipodes.services.cloudformation.handler import Handler, Job, Made, chosen, gone
 from antipodes.services.cloudformation.shapes import shaped
@@ -20,6 +23,11 @@ ROUTE = (
 )  # fmt: skip
 
 
+MODEL = ("ApiId", "ContentType", "Description", "Name", "Schema")
+INTEGRATION_RESPONSE = (
+    "ApiId", "ContentHandlingStrategy", "IntegrationId", "IntegrationResponseKey", "ResponseParameters",
+    "ResponseTemplates", "TemplateSelectionExpression",
+)  # fmt: skip
 AUTHORIZER = (
     "ApiId", "AuthorizerCredentialsArn", "AuthorizerPayloadFormatVersion", "AuthorizerResultTtlInSeconds",
     "AuthorizerType", "AuthorizerUri", "EnableSimpleResponses", "IdentitySource", "IdentityValidationExpression",
@@ -77,6 +85,31 @@ async def delete_response(job: Job) -> None:
     )
 
 
+async def create_integration_response(job: Job) -> Made:
+    return await create(job, "IntegrationResponse", INTEGRATION_RESPONSE)
+
+
+async def update_integration_response(job: Job) -> Made:
+    return await update(job, "IntegrationResponse", INTEGRATION_RESPONSE)
+
+
+async def delete_integration_response(job: Job) -> None:
+    place = {**chosen(job.properties, "ApiId", "IntegrationId"), "IntegrationResponseId": job.physical_id}
+    await gone(job.call(SERVICE, "DeleteIntegrationResponse", place))
+
+
+async def create_model(job: Job) -> Made:
+    return await create(job, "Model", MODEL)
+
+
+async def update_model(job: Job) -> Made:
+    return await update(job, "Model", MODEL)
+
+
+async def delete_model(job: Job) -> None:
+    await delete(job, "Model")
+
+
 async def create_authorizer(job: Job) -> Made:
     return await create(job, "Authorizer", AUTHORIZER)
 
@@ -93,16 +126,24 @@ async def create(job: Job, kind: str, names: tuple[str, ...]) -> Made:
     made_id = job.physical_id
     if not made_id:
         operation = f"Create{kind}"
-        found = await job.call(SERVICE, operation, shaped(SERVICE, operation, chosen(job.properties, *names)))
+        found = await job.call(SERVICE, operation, shaped(SERVICE, operation, given_of(job, names)))
         made_id = str(found[f"{kind}Id"])
         await job.claim(made_id)
     return Made(made_id, {f"{kind}Id": made_id})
 
 
+def given_of(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
+    """The properties of these names; a schema, which a template may have as an object, as text."""
+    given = dict(chosen(job.properties, *names))
+    if isinstance(given.get("Schema"), Mapping):
+        given["Schema"] = orjson.dumps(given["Schema"]).decode()
+    return given
+
+
 async def update(job: Job, kind: str, names: tuple[str, ...]) -> Made:
     operation = f"Update{kind}"
     params: dict[str, Any] = dict(UNSAID.get(kind, {}))
-    params |= {**chosen(job.properties, *names), f"{kind}Id": job.physical_id}
+    params |= {**given_of(job, names), f"{kind}Id": job.physical_id}
     await job.call(SERVICE, operation, shaped(SERVICE, operation, params))
     return Made(job.physical_id, job.attributes)
 
@@ -138,6 +179,24 @@ HANDLERS = (
         delete_response,
         replaced_by=frozenset(RESPONSE),
         required=("ApiId", "RouteId", "RouteResponseKey"),
+    ),
+    Handler(
+        "AWS::ApiGatewayV2::IntegrationResponse",
+        frozenset(INTEGRATION_RESPONSE),
+        create_integration_response,
+        delete_integration_response,
+        update_integration_response,
+        replaced_by=frozenset({"ApiId", "IntegrationId"}),
+        required=("ApiId", "IntegrationId", "IntegrationResponseKey"),
+    ),
+    Handler(
+        "AWS::ApiGatewayV2::Model",
+        frozenset(MODEL),
+        create_model,
+        delete_model,
+        update_model,
+        replaced_by=frozenset({"ApiId"}),
+        required=("ApiId", "Name", "Schema"),
     ),
     Handler(
         "AWS::ApiGatewayV2::Authorizer",

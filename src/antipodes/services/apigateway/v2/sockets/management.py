@@ -11,7 +11,7 @@ not have) the operations find the connection by its id alone, in the Region that
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +19,7 @@ import orjson
 
 from antipodes.services.apigateway import iam
 from antipodes.services.apigateway.v2.sockets.connections import Socket, Sockets
+from antipodes.services.apigateway.v2.sockets.events import Facts
 from antipodes.services.contract import Carried
 from antipodes.wire.errors import AccessDenied, AwsError, ClientFault
 from antipodes.wire.http import HttpRequest, HttpResponse
@@ -37,7 +38,9 @@ class Management:
     name = "apigatewaymanagementapi"
     carried: Carried | None = None
 
-    def __init__(self, sockets: Sockets, region: str) -> None:
+    def __init__(self, sockets: Sockets, region: str, sent: Callable[[Facts], None]) -> None:
+        """sent: to be told of each message that went to a client."""
+        self._sent = sent
         self._sockets = sockets
         self._region = region
         self.operations: dict[str, Operation] = {
@@ -61,8 +64,10 @@ class Management:
             text = True
         except UnicodeDecodeError:
             text = False  # as a binary message, a guess
-        if not self._found(request).send(data, text=text):
+        socket = self._found(request)
+        if not socket.send(data, text=text):
             raise _gone()
+        self._sent(socket.facts)
         return {}
 
     async def get_connection(self, request: Request) -> Result:

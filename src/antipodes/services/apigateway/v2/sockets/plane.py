@@ -11,16 +11,13 @@ A refusal of the upgrade is an HTTP answer; a message that cannot be answered ge
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from antipodes.services.apigateway import iam
-from antipodes.services.apigateway.v1.backends import LAMBDA_PRINCIPAL
 from antipodes.services.apigateway.v1.proxy import Reply
 from antipodes.services.apigateway.v2.authorizing import verdict_of
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
@@ -28,11 +25,13 @@ from antipodes.services.apigateway.v2.gatekeeper import Gatekeeper, Stopped
 from antipodes.services.apigateway.v2.places import Led, Places
 from antipodes.services.apigateway.v2.routing import Target
 from antipodes.services.apigateway.v2.sockets import events
+from antipodes.services.apigateway.v2.sockets.backends import FAILED, LATE, Failed, SocketBackends
 from antipodes.services.apigateway.v2.sockets.connections import Socket, Sockets
 from antipodes.services.apigateway.v2.sockets.events import Facts
 from antipodes.services.apigateway.v2.sockets.management import MARK, MESSAGE_BYTES, Management
+from antipodes.services.apigateway.v2.sockets.observing import WORDS, Happening, Observer
 from antipodes.services.apigateway.v2.sockets.settings import CONNECT, DEFAULT, DISCONNECT, selection_of
-from antipodes.wire.errors import AccessDenied, AwsError
+from antipodes.wire.errors import AccessDenied
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.payload2 import Malformed
 
@@ -41,13 +40,6 @@ log = logging.getLogger("antipodes.apigateway")
 FRAME_BYTES = 32 * 1024
 IDLE_S = 600.0  # both from the quotas of WebSocket APIs; options "apigateway.socket_idle_s" and "..._life_s"
 LIFE_S = 7200.0
-WORDS = {401: "Unauthorized", 403: "Forbidden", 429: "Too Many Requests", 500: "Internal server error"}
-FAILED = "Internal server error"
-LATE = "Endpoint request timed out"
-
-
-class Failed(Exception):
-    """The integration has no answer. The message is for the client."""
 
 
 class WebSocketPlane:
@@ -61,10 +53,11 @@ class WebSocketPlane:
         self._world = around.world
         self._region = around.region
         self._account = around.settings.account
-        self._call = around.call
+        self._backends = SocketBackends(around)
         self._sockets = Sockets(around.world)
         self._sockets.tell(self._message, self._end)
-        self.management = Management(self._sockets, around.region)
+        self._observer = Observer(catalogue)
+        self.management = Management(self._sockets, around.region, self._observer.sent)
         self._idle_s = float(around.settings.options.get("apigateway.socket_idle_s", IDLE_S))
         self._life_s = float(around.settings.options.get("apigateway.socket_life_s", LIFE_S))
 
@@ -83,12 +76,13 @@ class WebSocketPlane:
         if headers is None:
             return _refused(403 if request.header("upgrade") is None else 400)
         facts = self._facts(request, prepared)
-        request_id = self._sockets.new_id()
-        begun = self._world.monotonic()
-        status, facts, reply = await self._connect(request, prepared, facts, request_id, verify)
-        self._account_for(prepared, CONNECT, "ConnectCount", status, begun, facts, request_id, "CONNECT")
-        if not 200 <= status < 300:
-            return _refused(status) if reply is None else HttpResponse(status, reply.headers, reply.body)
+        event = self._observer.begin(prepared, "CONNECT", CONNECT, self._sockets.new_id())
+        event.status, facts, reply = await self._connect(request, prepared, facts, event, verify)
+        self._observer.note(prepared, facts, event)
+        if not 200 <= event.status < 300:
+            if reply is None:
+                return _refused(event.status)
+            return HttpResponse(event.status, reply.headers, reply.body)
         chosen = () if reply is None else tuple(
             (name, value) for name, value in reply.headers if name.lower() == "sec-websocket-protocol"
         )  # fmt: skip
@@ -111,10 +105,10 @@ class WebSocketPlane:
         )
 
     async def _connect(
-        self, request: HttpRequest, prepared: Prepared, facts: Facts, request_id: str, verify: iam.Verify
+        self, request: HttpRequest, prepared: Prepared, facts: Facts, event: Happening, verify: iam.Verify
     ) -> tuple[int, Facts, Reply | None]:
         """The status of the upgrade (2xx: it is done), the facts with what was told of the caller, the answer."""
-        target = prepared.table.by_key.get(CONNECT)
+        target, request_id = prepared.table.by_key.get(CONNECT), event.request_id
         if target is None:
             return 200, facts, None
         bucket = prepared.buckets.get(CONNECT)
@@ -127,10 +121,11 @@ class WebSocketPlane:
         except Stopped as stopped:
             return stopped.status, facts, None
         context = events.context_of(facts, CONNECT, "CONNECT", request_id, now)
-        event = events.connect_event(request, facts, context, trace_id)
+        told = events.connect_event(request, facts, context, trace_id)
         try:
-            reply = await self._ask(prepared, target, event)
+            reply = await self._backends.ask(prepared, target, told, facts, request, event.steps)
         except Failed as failed:
+            event.failed, event.reason = True, failed.reason
             return 504 if str(failed) == LATE else 502, facts, None
         return reply.status, facts, reply
 
@@ -169,7 +164,7 @@ class WebSocketPlane:
     # -- messages and the end ----------------------------------------------------------------------------------
 
     async def _message(self, socket: Socket, message: str) -> None:
-        facts, request_id, begun = socket.facts, self._sockets.new_id(), self._world.monotonic()
+        facts, request_id = socket.facts, self._sockets.new_id()
         prepared = self._catalogue.prepared(facts.api_id, facts.stage)
         api = self._catalogue.apis.get(facts.api_id)
         if prepared is None or api is None:
@@ -179,102 +174,66 @@ class WebSocketPlane:
         if key in {CONNECT, DISCONNECT}:
             key = DEFAULT
         target = prepared.table.by_key.get(key) or prepared.table.by_key.get(DEFAULT)
-        status = 200
-        if target is None:
-            status = 403
-            socket.send(events.failure("Forbidden", facts, request_id))
-        elif (bucket := prepared.buckets.get(target.key)) is not None and not bucket.take(begun):
-            status = 429
-            socket.send(events.failure("Too Many Requests", facts, request_id))
+        event = self._observer.begin(prepared, "MESSAGE", target.key if target is not None else "", request_id)
+        body = message.encode("utf-8", "surrogatepass")
+        refusal = self._refusal(prepared, target, body, event)
+        if target is None or refusal:
+            socket.send(events.failure(refusal, facts, request_id))
         else:
-            context = events.context_of(
-                facts, target.key, "MESSAGE", request_id, self._world.now(), messageId=self._sockets.new_id()
-            )
-            try:
-                reply = await self._ask(prepared, target, events.message_event(facts, context, message))
-            except Failed as failed:
-                status = 500
-                socket.send(events.failure(str(failed), facts, request_id))
-            else:
-                if target.answers and reply.body:
-                    socket.send(reply.body)
-        named = target.key if target is not None else ""
-        self._account_for(prepared, named, "MessageCount", status, begun, facts, request_id, "MESSAGE")
+            await self._answered(socket, prepared, target, message, body, event)
+        self._observer.note(prepared, facts, event)
+
+    def _refusal(self, prepared: Prepared, target: Target | None, body: bytes, event: Happening) -> str:
+        """Why a message goes no further, as the client is told; "": it does."""
+        if target is None:
+            event.status = 403
+            return "Forbidden"
+        bucket = prepared.buckets.get(target.key)
+        if bucket is not None and not bucket.take(event.begun):
+            event.status = 429
+            return "Too Many Requests"
+        fault = target.checks.fault(body) if target.checks is not None else ""
+        if fault:
+            event.status, event.reason = 400, f"an invalid request body: {fault}"
+            return "Invalid request body"  # REST APIs' words; those of WebSocket APIs are a guess
+        return ""
+
+    async def _answered(
+        self, socket: Socket, prepared: Prepared, target: Target, message: str, body: bytes, event: Happening
+    ) -> None:
+        facts = socket.facts
+        context = events.context_of(
+            facts, target.key, "MESSAGE", event.request_id, self._world.now(), messageId=self._sockets.new_id()
+        )
+        told = events.message_event(facts, context, message)
+        request = HttpRequest("POST", "/", (("Host", facts.domain),), body, client=facts.source_ip, secure=True)
+        try:
+            reply = await self._backends.ask(prepared, target, told, facts, request, event.steps)
+        except Failed as failed:
+            event.status, event.failed, event.reason = 500, True, failed.reason
+            socket.send(events.failure(str(failed), facts, event.request_id))
+            return
+        if target.behind is not None:  # what a function by proxy says is no error of the integration
+            event.status = reply.status
+        if target.answers and reply.body and socket.send(reply.body):
+            self._observer.sent(facts, target.key)
 
     async def _end(self, socket: Socket, code: int, reason: str) -> None:
-        facts, request_id, begun = socket.facts, self._sockets.new_id(), self._world.monotonic()
+        facts, request_id = socket.facts, self._sockets.new_id()
         prepared = self._catalogue.prepared(facts.api_id, facts.stage)
         target = prepared.table.by_key.get(DISCONNECT) if prepared is not None else None
         if prepared is None or target is None:
             return
         told: dict[str, Any] = {"disconnectStatusCode": code, "disconnectReason": reason}
         context = events.context_of(facts, DISCONNECT, "DISCONNECT", request_id, self._world.now(), **told)
-        status = 200
+        event = self._observer.begin(prepared, "DISCONNECT", DISCONNECT, request_id)
+        request = HttpRequest("POST", "/", (("Host", facts.domain),), b"", client=facts.source_ip, secure=True)
+        ended = events.disconnect_event(facts, context)
         try:
-            await self._ask(prepared, target, events.disconnect_event(facts, context))
-        except Failed:
-            status = 500
-        self._account_for(prepared, DISCONNECT, "", status, begun, facts, request_id, "DISCONNECT")
-
-    async def _ask(self, prepared: Prepared, target: Target, event: Mapping[str, Any]) -> Reply:
-        """What the route's function answers. Raises Failed."""
-        stage = prepared.stage
-        source = f"arn:aws:execute-api:{self._region}:{self._account}:{stage.api_id}/{stage.name}/{target.key}"
-        begun = self._world.monotonic()
-        try:
-            # On timeout only our waiting ends; the function runs on to its own timeout, as on AWS.
-            async with asyncio.timeout(target.integration.timeout_ms / 1000):
-                result = await self._call(
-                    "lambda",
-                    "Invoke",
-                    {
-                        "FunctionName": target.function,
-                        "Payload": orjson.dumps(event),
-                        "SourceArn": source,
-                        "SourceService": LAMBDA_PRINCIPAL,
-                    },
-                )
-            if result.get("FunctionError"):
-                raise Failed(FAILED)
-            return events.answer_of(result["Payload"])
-        except TimeoutError:
-            raise Failed(LATE) from None
-        except (AwsError, Malformed) as error:
-            log.warning("%s: %s %s: %s", self._region, stage.api_id, target.key, error)
-            raise Failed(FAILED) from error
-        finally:
-            for tally in _tallies(prepared, target.key):
-                tally.event("IntegrationLatency", round((self._world.monotonic() - begun) * 1000.0, 1), "Milliseconds")
-
-    def _account_for(
-        self, prepared: Prepared, key: str, metric: str, status: int, begun: float, facts: Facts, request_id: str,
-        kind: str,
-    ) -> None:  # fmt: skip
-        for tally in _tallies(prepared, key):
-            if metric:
-                tally.event(metric)
-            tally.event("ClientError", 1.0 if 400 <= status < 500 else 0.0)
-            tally.event("IntegrationError", 1.0 if status >= 500 else 0.0)
-            tally.event("ExecutionError", 0.0)
-        if prepared.log_format is not None:
-            now = self._world.now()
-            context = events.context_of(facts, key, kind, request_id, now)
-            values: dict[str, Any] = {
-                **{name: value for name, value in context.items() if not isinstance(value, Mapping)},
-                **{f"identity.{name}": value for name, value in context["identity"].items()},
-                **{f"authorizer.{name}": value for name, value in (facts.authorizer or {}).items()},
-                "accountId": self._account,
-                "status": status,
-                "responseLatency": round((self._world.monotonic() - begun) * 1000),
-                "error.message": WORDS.get(status, ""),
-            }
-            line = prepared.log_format.line(values.get)
-            self._catalogue.shared.access_logs.write(prepared.log_group, prepared.log_stream, line)
-
-
-def _tallies(prepared: Prepared, key: str) -> list[Any]:
-    detailed = prepared.route_tallies.get(key)
-    return [prepared.tally] if detailed is None else [prepared.tally, detailed]
+            await self._backends.ask(prepared, target, ended, facts, request, event.steps)
+        except Failed as failed:
+            event.status, event.failed, event.reason = 500, True, failed.reason
+        self._observer.note(prepared, facts, event)
 
 
 def _with(facts: Facts, **changes: Any) -> Facts:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from antipodes.services.apigateway.v1.records import bad_request, conflict
+from antipodes.services.apigateway.v2 import routes
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.listing import page
 from antipodes.services.apigateway.v2.records import HttpApi, Route, missing
@@ -21,7 +22,7 @@ REFUSED = ("ModelSelectionExpression", "ResponseModels", "ResponseParameters")
 
 async def create_route_response(catalogue: HttpCatalogue, request: Request) -> Result:
     params = request.params
-    api, route = _route(catalogue, params)
+    api, route = routes.PART.found(catalogue, params)
     if api.protocol != "WEBSOCKET":
         raise bad_request("Route responses are not supported on protocolType HTTP")  # the words are a guess
     _check(params)
@@ -47,7 +48,7 @@ async def get_route_response(catalogue: HttpCatalogue, request: Request) -> Resu
 
 
 async def get_route_responses(catalogue: HttpCatalogue, request: Request) -> Result:
-    _, route = _route(catalogue, request.params)
+    _, route = routes.PART.found(catalogue, request.params)
     await catalogue.shared.settled()
     return page([_shown(route)] if route.response_id else [], request.params)
 
@@ -68,16 +69,8 @@ def _shown(route: Route) -> dict[str, Any]:
     return {"RouteResponseId": route.response_id, "RouteResponseKey": KEY}
 
 
-def _route(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Route]:
-    api = catalogue.api(params["ApiId"])
-    route = api.routes.get(params["RouteId"])
-    if route is None:
-        raise missing("Route", params["RouteId"])
-    return api, route
-
-
 def _found(catalogue: HttpCatalogue, params: Mapping[str, Any]) -> tuple[HttpApi, Route]:
-    api, route = _route(catalogue, params)
+    api, route = routes.PART.found(catalogue, params)
     if not route.response_id or route.response_id != params["RouteResponseId"]:
         raise missing("RouteResponse", params["RouteResponseId"])
     return api, route

@@ -1,7 +1,7 @@
 """What can be said of a WebSocket API: its route selection expression, route keys, integrations, authorizers. Pure.
 
-Integrations are Lambda functions by proxy; the other kinds (AWS, HTTP, HTTP_PROXY, MOCK) are refused by name, and so
-are integration responses, models and API keys.
+Integrations are those of REST APIs: functions by proxy and by mapping, JSON services, HTTP servers, MOCK. API keys are
+refused by name.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from antipodes.services.apigateway.v1 import integrations as rest
 from antipodes.services.apigateway.v1.records import bad_request
 from antipodes.services.apigateway.v2.records import Authorizer, Integration
 from antipodes.services.apigateway.v2.routing import lambda_of
+from antipodes.services.apigateway.v2.sockets.behind import SELECTION, as_first, check_selection
 from antipodes.wire.errors import NotSupported
 
 CONNECT, DISCONNECT, DEFAULT = "$connect", "$disconnect", "$default"
 TIMEOUT_MS = 29_000  # "50 milliseconds to 29 seconds" (the quotas of WebSocket APIs)
-SELECTION = re.compile(r"\$request\.body\.([A-Za-z0-9_\-.]+)|\$\{request\.body\.([A-Za-z0-9_\-.]+)\}")
 SOURCE = re.compile(r"(route\.request\.(header|querystring)|stageVariables|context)\.[^\s]+")
-REFUSED_OF_INTEGRATIONS = (
-    "ConnectionId", "ContentHandlingStrategy", "CredentialsArn", "IntegrationSubtype", "RequestParameters",
-    "RequestTemplates", "ResponseParameters", "TemplateSelectionExpression", "TlsConfig",
-)  # fmt: skip
+REFUSED_OF_INTEGRATIONS = ("ConnectionId", "IntegrationSubtype", "ResponseParameters", "TlsConfig")
 
 
 def selection_of(expression: str) -> str:
@@ -49,22 +47,53 @@ def integration_of(params: Mapping[str, Any], integration_id: str) -> Integratio
             raise NotSupported(f"{name} of integrations of WebSocket APIs")
     if params.get("ConnectionType") not in (None, "", "INTERNET"):
         raise NotSupported(f"ConnectionType {params['ConnectionType']} (private integrations) of WebSocket APIs")
-    if kind != "AWS_PROXY":
-        raise NotSupported(f"IntegrationType {kind} of WebSocket APIs; only AWS_PROXY to Lambda functions")
-    if lambda_of(uri) is None:
-        raise NotSupported(f"AWS_PROXY to {uri or 'nothing'} in WebSocket APIs; only Lambda functions")
     if params.get("PayloadFormatVersion") not in (None, "", "1.0"):
         raise bad_request("PayloadFormatVersion of a WebSocket API's integration can only be 1.0")
     timeout_ms = int(params.get("TimeoutInMillis") or TIMEOUT_MS)
     if not 50 <= timeout_ms <= TIMEOUT_MS:
         raise bad_request("Timeout should be between 50 ms and 29000 ms")
-    return Integration(
+    description = str(params.get("Description") or "")
+    if kind == "AWS_PROXY":
+        if lambda_of(uri) is None:
+            raise NotSupported(f"AWS_PROXY to {uri or 'nothing'} in WebSocket APIs; only Lambda functions")
+        return Integration(
+            id=integration_id, kind=kind, uri=uri, method="POST", timeout_ms=timeout_ms, description=description
+        )
+    selection = str(params.get("TemplateSelectionExpression") or "")
+    check_selection(selection, "TemplateSelectionExpression")
+    integration = Integration(
         id=integration_id,
         kind=kind,
         uri=uri,
-        method="POST",
+        method=str(params.get("IntegrationMethod") or ""),
         timeout_ms=timeout_ms,
-        description=str(params.get("Description") or ""),
+        description=description,
+        request_parameters=dict(params.get("RequestParameters") or {}),
+        templates=dict(params.get("RequestTemplates") or {}),
+        template_selection=selection,
+        passthrough=str(params.get("PassthroughBehavior") or "WHEN_NO_MATCH"),
+        content_handling=str(params.get("ContentHandlingStrategy") or ""),
+        credentials=str(params.get("CredentialsArn") or ""),
+    )
+    _check_as_rest(integration)
+    return integration
+
+
+def _check_as_rest(integration: Integration) -> None:
+    """Checks what is the same for REST APIs. Raises BadRequestException, UnsupportedOperation."""
+    first = as_first(integration)
+    rest.integration_of(
+        {
+            "type": first.kind,
+            "uri": first.uri,
+            "integrationHttpMethod": first.http_method,
+            "timeoutInMillis": first.timeout_ms,
+            "passthroughBehavior": first.passthrough,
+            "requestTemplates": first.templates,
+            "requestParameters": first.parameters,
+            "contentHandling": first.content_handling,
+        },
+        "a WebSocket API's integration",
     )
 
 
