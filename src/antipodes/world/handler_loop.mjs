@@ -41,7 +41,18 @@ function ask(method, what, body, headers = {}) {
   });
 }
 
+// The function's LoggingConfig: in JSON an object a line, and nothing below its level (Text knows no levels).
+const JSON_LOGS = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
+const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+const LEAST = JSON_LOGS ? LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL || "INFO") : 0;
+
 function say(level, ...parts) {
+  if (LEVELS.indexOf(level) < LEAST) return;
+  if (JSON_LOGS) {
+    const message = parts.length === 1 && typeof parts[0] === "object" && !(parts[0] instanceof Error) ? parts[0] : format(...parts);
+    process.stdout.write(`${JSON.stringify({ timestamp: new Date().toISOString(), level, requestId: requestId || undefined, message })}\n`);
+    return;
+  }
   const text = format(...parts).replace(/\n/g, "\r");
   process.stdout.write(`${new Date().toISOString()}\t${requestId || "undefined"}\t${level}\t${text}\n`);
 }

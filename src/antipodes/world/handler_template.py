@@ -2,10 +2,11 @@
 
     python handler_template.py        stdin is a Unix socket (SOCK_SEQPACKET)
 
-Standard library only, and nothing of antipodes: it is started by its path. What takes a cold start its time, the import
-of the runtime client and of boto3, is done here once; a fork is a few milliseconds.
+Standard library and real_opt only, and nothing else of antipodes: it is started by its path. What takes a cold start
+its time, the import of the runtime client and of boto3, is done here once; a fork is a few milliseconds.
 
-    asked    {"id", "argv", "environment", "folder", "parent"} and one file descriptor, the child's stdout and stderr
+    asked    {"id", "argv", "environment", "folder"}, perhaps "opt" (the folder for real_opt); and one file descriptor,
+             the child's stdout and stderr
     answers  {"id", "pid"} and one file descriptor, the child's pidfd; or {"id", "error"}
              {"id", "exit"} when the child has ended: its code as subprocess has it, -9 for SIGKILL
 
@@ -32,6 +33,10 @@ import socket
 import sys
 import time
 from typing import Any
+
+real_opt = importlib.import_module(
+    "real_opt" if __name__ == "__main__" else "antipodes.world.real_opt"
+)  # lies beside this
 
 PRELOADED = (
     "awslambdaric", "snapshot_restore_py", "simplejson", "boto3", "botocore", "s3transfer", "urllib3", "jmespath",
@@ -158,6 +163,8 @@ def become(asked: dict[str, Any], output: int, template: int) -> None:
     """In the child: takes on the environment and runs the runtime client; ends the process."""
     code = 1
     try:
+        if "opt" in asked:
+            real_opt.take(asked["opt"])
         prctl = ctypes.CDLL(None).prctl
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

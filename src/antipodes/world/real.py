@@ -36,6 +36,7 @@ from antipodes.world.world import (
     Certificates,
     ConnectionLost,
     DatagramHandler,
+    Host,
     NetworkError,
     PortInUse,
     ProtocolFactory,
@@ -333,11 +334,11 @@ class RealWorld:
     def folder_stamp(self, folder: Path) -> int:
         return stamp_of(folder)
 
-    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
+    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None) -> Worker:
         from antipodes.world import real_workers  # noqa: PLC0415 - only Regions with functions need it
 
         self.warm_workers(spec.runtime)
-        return await real_workers.start(self, self._machine.template, spec, output)
+        return await real_workers.start(self, self._machine.template, spec, output, host)
 
     def warm_workers(self, runtime: str) -> None:
         from antipodes.world import real_runtimes, real_template  # noqa: PLC0415

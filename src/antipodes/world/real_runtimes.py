@@ -120,6 +120,14 @@ def with_layers(environment: dict[str, str], runtime: str, layers: Path) -> dict
     return found
 
 
+def wrapped(argv: tuple[str, ...], environment: Mapping[str, str], layers: Path) -> tuple[str, ...]:
+    """The command as the function's wrapper script (AWS_LAMBDA_EXEC_WRAPPER) is to run it; /opt/... is a layer's."""
+    wrapper = environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+    if not wrapper or len(argv) == 1:  # not for runtimes of the function's own, as on AWS
+        return argv
+    return (str(layers / wrapper.removeprefix("/opt/")) if wrapper.startswith("/opt/") else wrapper, *argv)
+
+
 @cache
 def _answers(*command: str) -> bool:
     """Whether a program runs and ends with 0; asked once."""

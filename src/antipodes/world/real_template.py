@@ -75,6 +75,13 @@ class ForkedWorker:
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)
 
+    def terminate(self) -> None:
+        if self._pidfd >= 0 and not self._ended.done():
+            try:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
     def kill(self) -> None:
         if self._pidfd >= 0 and not self._ended.done():
             assert self.pid is not None
@@ -158,14 +165,23 @@ class Template:
         folder: Path,
         output: Callable[[bytes], None],
         ended: Callable[[], None],
+        opt: Path | None = None,
     ) -> ForkedWorker:
-        """`ended` is called once, when nothing of the environment is left. Raises WorkerFailed, OSError."""
+        """`ended` is called once, when nothing of the environment is left. opt: the folder that is to be
+        its /opt. Raises WorkerFailed, OSError."""
         self.warm()
         link = self._link
         assert link is not None
         self._number += 1
         identity = str(self._number)
-        asked = {"id": identity, "argv": argv, "environment": dict(environment), "folder": str(folder)}
+        asked: dict[str, object] = {
+            "id": identity,
+            "argv": argv,
+            "environment": dict(environment),
+            "folder": str(folder),
+        }
+        if opt is not None:
+            asked["opt"] = str(opt)
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         worker = ForkedWorker(output, reader, ended)

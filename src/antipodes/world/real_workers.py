@@ -1,9 +1,10 @@
 """Lambda workers on a real machine: a process for each execution environment.
 
 The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside a private TMPDIR
-and a folder for the layers; all go when the process ends. On AWS layers lie in /opt, which belongs to this machine
-here: LAMBDA_LAYERS_ROOT names the folder instead (ours, not AWS's), and the search paths for modules, programs and
-shared objects lead into it, as AWS's lead into /opt. A handler that opens /opt/... by that name does not find it.
+and a folder for the layers; all go when the last process of the environment has ended. On AWS layers lie in /opt: here
+too, in a mount namespace of each process (real_opt). Where the kernel refuses that, LAMBDA_LAYERS_ROOT alone names the
+folder (ours, not AWS's); the search paths for modules, programs and shared objects lead into it in either case, and a
+program that opens /opt/... by that name does not find it. External extensions (real_extensions) start first.
 Which program runs the handler is real_runtimes' choice; AWS's own Python client is forked from the Region's template
 process (real_template) if the function allows it. The process stays in the Region's process group and, on Linux, is
 told to die with the Region: SIGKILL to the group or to the Region alone leaves nothing behind. `kill` takes its
@@ -22,47 +23,88 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
-from antipodes.world import real_processes, real_runtimes
+from antipodes.world import real_extensions, real_opt, real_processes, real_runtimes
 from antipodes.world.archive import BadArchive, entries_of
 from antipodes.world.disk import FileDisk
+from antipodes.world.real_extensions import RealExtensions
 from antipodes.world.real_template import Template, serves
-from antipodes.world.world import Worker, WorkerFailed, WorkerSpec, World
+from antipodes.world.world import Host, Worker, WorkerFailed, WorkerSpec, World
 
 LAYERS = "opt"
 
 
-async def start(world: World, template: Template | None, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
-    """Starts the worker. Raises WorkerFailed: a runtime that is not there, a bad archive, no such folder."""
-    home = _fresh_home(world)
+class _Home:
+    """The private folder of an environment: it goes when all processes that use it have ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._users = 1
+
+    def enter(self) -> None:
+        self._users += 1
+
+    def leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+async def start(
+    world: World, template: Template | None, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None
+) -> Worker:
+    """Starts the worker, after its extensions. Raises WorkerFailed: a runtime that is not there, a bad archive, no such
+    folder, an extension that does not start; and what host.started raises."""
+    lodging = _Home(_fresh_home(world))
+    home, layers = lodging.path, lodging.path / LAYERS
+    extensions: RealExtensions | None = None
     try:
         folder = await asyncio.to_thread(_place_code, spec, home)
         (home / "tmp").mkdir()
         command = await asyncio.to_thread(real_runtimes.command_of, spec.runtime, spec.handler, folder)
         if command.note:
             output(f"{command.note}\n".encode())
-        environment = real_runtimes.with_layers(_environment(spec, folder, home), spec.runtime, home / LAYERS)
+        environment = real_runtimes.with_layers(_environment(spec, folder, home), spec.runtime, layers)
+        opt = layers if spec.layers and real_opt.can_take() else None
+        before = partial(_prepare_child, opt, os.getpid()) if sys.platform == "linux" else None
+        files = real_extensions.files_of(layers) if host is not None else []
+        if host is not None and files:
+            lodging.enter()
+            extensions = RealExtensions(files, host, lodging.leave)
+            await extensions.start(environment, before)
+            await host.started(extensions)
+        argv = real_runtimes.wrapped(command.argv, spec.environment, layers)
         if template is not None and command.official and serves(folder, spec.environment):
-            return await template.start(list(command.argv[2:]), environment, folder, output, lambda: _remove(home))
+            return await template.start(list(argv[2:]), environment, folder, output, lodging.leave, opt)
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(
-            lambda: _WorkerProtocol(output, home),
-            *command.argv,
+            lambda: _WorkerProtocol(output, lodging.leave),
+            *argv,
             cwd=folder,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=real_processes.dies_with(os.getpid()) if sys.platform == "linux" else None,
+            preexec_fn=before,
         )
     except BaseException as error:
-        _remove(home)
+        if extensions is not None:
+            extensions.kill()
+        lodging.leave()
         if isinstance(error, OSError | BadArchive):
             raise WorkerFailed(f"{spec.name}: {error}") from error
         raise
     return RealWorker(protocol)
+
+
+def _prepare_child(opt: Path | None, parent: int) -> None:
+    """In the child, between fork and exec."""
+    if opt is not None:
+        real_opt.take(str(opt))
+    real_processes.dies_with(parent)()
 
 
 class RealWorker:
@@ -77,6 +119,13 @@ class RealWorker:
 
     async def wait(self) -> int:
         return await asyncio.shield(self._protocol.ended)
+
+    def terminate(self) -> None:
+        if self.pid is not None and not self._protocol.ended.done():
+            try:
+                os.kill(self.pid, signal.SIGTERM)
+            except (ProcessLookupError, PermissionError):
+                pass
 
     def kill(self) -> None:
         pid = self.pid
@@ -96,11 +145,11 @@ class RealWorker:
 
 
 class _WorkerProtocol(asyncio.SubprocessProtocol):
-    """Hands on the output; when process and pipe have ended, removes the folder."""
+    """Hands on the output; `left` is called when the process has ended."""
 
-    def __init__(self, output: Callable[[bytes], None], home: Path) -> None:
+    def __init__(self, output: Callable[[bytes], None], left: Callable[[], None]) -> None:
         self._output = output
-        self._home = home
+        self._left = left
         self.transport: asyncio.SubprocessTransport
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -112,15 +161,11 @@ class _WorkerProtocol(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         code = self.transport.get_returncode()
-        _remove(self._home)
+        self._left()
         # A grandchild may hold the pipe open for ever; what the process itself wrote is read in this turn of the loop.
         asyncio.get_running_loop().call_soon(self.transport.close)
         if not self.ended.done():
             self.ended.set_result(0 if code is None else code)
-
-
-def _remove(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def _environment(spec: WorkerSpec, folder: Path, home: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import greenlet
 
-from antipodes.world.archive import BadArchive
+from antipodes.world.archive import BadArchive, entries_of
 from antipodes.world.handler_loop import BASE, Context, error_answer, load_handler, run_event
 from antipodes.world.handler_loop import Answer as HandlerAnswer
 from antipodes.world.sim_greenlets import run_sync
@@ -36,6 +36,10 @@ async def start(world: World, spec: WorkerSpec, output: Callable[[bytes], None])
         )
     if not isinstance(spec.code, bytes) and not spec.code.is_dir():
         raise WorkerFailed(f"the function's folder {spec.code} does not exist")
+    for layer in spec.layers:
+        brought = [entry.path for entry in entries_of(layer) if entry.path.startswith("extensions/")]
+        if brought:
+            raise WorkerFailed(f"antipodes cannot run extensions ({brought[0]}) in simulated time: they are processes.")
     try:
         code = Code(spec.code, spec.layers, spec.runtime)
     except BadArchive as error:
@@ -64,6 +68,9 @@ class SimWorker:
 
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)
+
+    def terminate(self) -> None:
+        self.kill()
 
     def kill(self) -> None:
         """The code stops where it waits; what it prints while its frames unwind is not heard."""

@@ -62,6 +62,14 @@ class WorkerFailed(Exception):
     """A worker process could not be started; the message says why."""
 
 
+class ExtensionFailed(WorkerFailed):
+    """An external extension could not be started."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class Stream(Protocol):
     """The dialling end of a byte stream. Bytes arrive in order, after the link's delay, or the stream breaks."""
 
@@ -133,8 +141,46 @@ class Worker(Protocol):
         """Waits for its end; the exit code (negative: the signal that killed it)."""
         ...
 
+    def terminate(self) -> None:
+        """SIGTERM to the runtime: it may end in order."""
+        ...
+
     def kill(self) -> None:
         """SIGKILL to it and its children; idempotent."""
+        ...
+
+
+class Companions(Protocol):
+    """The processes of a worker's external extensions: the executables in its layers' folder `extensions`."""
+
+    names: tuple[str, ...]  # of their files, in order
+
+    async def wait(self) -> None:
+        """Waits until all have ended."""
+        ...
+
+    def kill(self, name: str | None = None) -> None:
+        """SIGKILL to all, or to one, and to their children; idempotent."""
+        ...
+
+    def memory_mb(self) -> float | None:
+        """What they hold now; None where that cannot be read."""
+        ...
+
+
+class Host(Protocol):
+    """Who is told of a worker's extensions."""
+
+    async def started(self, processes: Companions) -> None:
+        """They run. The runtime starts when this returns, and does not if it raises. Not called if there are none."""
+        ...
+
+    def wrote(self, name: str, data: bytes) -> None:
+        """What one wrote to stdout and stderr."""
+        ...
+
+    def ended(self, name: str, code: int) -> None:
+        """One has ended; `code` as Worker.wait has it."""
         ...
 
 
@@ -215,9 +261,11 @@ class World(Protocol):
         """Of a folder that workers use in place: another number when a file in it came, went or was written."""
         ...
 
-    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None]) -> Worker:
-        """Starts an execution environment; `output` gets what it writes to stdout and stderr.
+    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None) -> Worker:
+        """Starts an execution environment; `output` gets what it writes to stdout and stderr. Without a host its
+        layers' extensions are not started.
 
-        Raises WorkerFailed when it cannot be started (no such runtime, a bad archive).
+        Raises WorkerFailed when it cannot be started (no such runtime, a bad archive), ExtensionFailed when one of its
+        extensions cannot.
         """
         ...

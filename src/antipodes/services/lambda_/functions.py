@@ -38,7 +38,6 @@ REQUIRES_NOTHING: Mapping[str, tuple[Any, ...]] = {
     "CodeSigningConfigArn": (None, ""),
     "ImageConfig": (None, {}),
     "SnapStart": (None, {}, {"ApplyOn": "None"}),
-    "LoggingConfig": (None, {}, {"LogFormat": "Text"}),
     "TenancyConfig": (None,),
     "CapacityProviderConfig": (None,),
     "DurableConfig": (None,),
@@ -204,7 +203,7 @@ def shown(
         "Architectures": list(configuration.architectures),
         "EphemeralStorage": {"Size": configuration.ephemeral_mb},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
+        "LoggingConfig": _shown_logging(name, configuration),
     }
     if configuration.layers:
         answer["Layers"] = [{"Arn": one.arn, "CodeSize": one.code_size} for one in configuration.layers]
@@ -289,6 +288,8 @@ def _configured(catalogue: Catalogue, configuration: Configuration, params: Mapp
         fields["layers"] = used_layers(catalogue, params["Layers"])
     if params.get("EphemeralStorage") is not None:
         fields["ephemeral_mb"] = params["EphemeralStorage"]["Size"]
+    if params.get("LoggingConfig") is not None:
+        fields |= _logging(configuration, params["LoggingConfig"])
     if params.get("TracingConfig") is not None:
         fields["tracing"] = params["TracingConfig"].get("Mode") or "PassThrough"
     changed = msgspec.structs.replace(configuration, **fields)
@@ -305,6 +306,26 @@ def _configured(catalogue: Catalogue, configuration: Configuration, params: Mapp
                 f"have value {bound}",
             )
     return changed
+
+
+def _logging(configuration: Configuration, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Members of the configuration. Raises InvalidParameterValueException: a level in Text (the words are a guess)."""
+    log_format = given.get("LogFormat") or configuration.log_format
+    levels = {"application_level": "", "system_level": ""}
+    if log_format == "JSON":
+        levels["application_level"] = given.get("ApplicationLogLevel") or configuration.application_level or "INFO"
+        levels["system_level"] = given.get("SystemLogLevel") or configuration.system_level or "INFO"
+    elif given.get("ApplicationLogLevel") or given.get("SystemLogLevel"):
+        raise invalid("Log level is not supported for LogFormat 'Text'. Set LogFormat to 'JSON' and try again.")
+    return {"log_format": log_format, "log_group": given.get("LogGroup") or configuration.log_group, **levels}
+
+
+def _shown_logging(name: str, configuration: Configuration) -> dict[str, str]:
+    shown = {"LogFormat": configuration.log_format}
+    if configuration.log_format == "JSON":
+        shown["ApplicationLogLevel"] = configuration.application_level
+        shown["SystemLogLevel"] = configuration.system_level
+    return {**shown, "LogGroup": configuration.log_group or f"/aws/lambda/{name}"}
 
 
 def _refuse_unsupported(params: Mapping[str, Any]) -> None:

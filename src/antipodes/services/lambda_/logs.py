@@ -1,7 +1,8 @@
 """What functions and the platform print, on its way to CloudWatch Logs.
 
 Lines are handed over together (contract/reports.py), so that an invocation pays for none of it; a crash of the Region
-may lose the last ones. The log group is AWS's, /aws/lambda/<function>; it stays when the function
+may lose the last ones. The log group is the one that the function's LoggingConfig
+names, else AWS's, /aws/lambda/<function>; it stays when the function
 is deleted. Times are epoch seconds of the Region's clock.
 """
 
@@ -23,9 +24,9 @@ class LogBook:
         self._reports = LineReports(surroundings, "lambda")
         self.flush = self._reports.flush
 
-    def write(self, function: str, stream: str, time: float, text: str) -> None:
+    def write(self, group: str, stream: str, time: float, text: str) -> None:
         """One event of a function's log stream."""
-        self._reports.write(f"/aws/lambda/{function}", stream, time, text[:LINE_LIMIT])
+        self._reports.write(group, stream, time, text[:LINE_LIMIT])
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from antipodes.world.world import World
+from antipodes.world.world import Companions, World
 
 READ_INTERVAL_S = 1.0  # the peak costs a file in /proc: read at most so often
 CHECK_S = 0.1  # how often a function at work is held to its limit
@@ -30,13 +30,16 @@ class MemoryWatch:
         self._limit_mb = limit_mb
         self._exceeded = exceeded
         self._worker: MeasuresMemory | None = None
+        self._beside: Companions | None = None
         self._working = False
         self._timer: asyncio.TimerHandle | None = None
         self._peak_mb: int | None = None
         self._read_s = -READ_INTERVAL_S
 
-    def attach(self, worker: object) -> None:
+    def attach(self, worker: object, beside: Companions | None = None) -> None:
+        """beside: extensions, whose memory is the environment's too."""
         self._worker = worker if isinstance(worker, MeasuresMemory) else None
+        self._beside = beside
         if self._working:
             self.begin()
 
@@ -65,6 +68,8 @@ class MemoryWatch:
         if worker is None or not self._working:
             return
         held_mb = worker.memory_mb()
+        if held_mb is not None and self._beside is not None:
+            held_mb += self._beside.memory_mb() or 0.0
         if held_mb is not None and held_mb > self._limit_mb:
             self._peak_mb, self._read_s = self._limit_mb, self._world.monotonic()
             self._exceeded()

@@ -44,6 +44,23 @@ def exited(request_id: str, code: int) -> Outcome:
     return _platform_error("Runtime.ExitError", f"RequestId: {request_id} Error: {reason}")
 
 
+def extension_ended(kind: str, code: int) -> Outcome:
+    """An external extension is no more: by itself (Extension.Crash), or after it had said so. The reason's words are
+    from memory. `code` as `exited` has it; the request id is put in by `of_request`."""
+    reason = f"exit status {code}" if code > 0 else f"signal: {_signal_text(-code)}" if code else "exit code 0"
+    return Outcome(reason.encode(), failed=True, status="error", error_type=kind, fatal=True)
+
+
+def extension_not_started(request_id: str, reason: str) -> Outcome:
+    return _platform_error("Extension.LaunchError", f"RequestId: {request_id} Error: {reason}")
+
+
+def of_request(outcome: Outcome, request_id: str) -> Outcome:
+    """What `extension_ended` says, as the answer to one invocation."""
+    message = f"RequestId: {request_id} Error: {outcome.payload.decode()}"
+    return _platform_error(outcome.error_type, message, outcome.status)
+
+
 def not_started(request_id: str, reason: str) -> Outcome:
     """There is no runtime for it on this machine, or its archive cannot be unpacked."""
     return _platform_error("Runtime.InvalidEntrypoint", f"RequestId: {request_id} Error: {reason}")

@@ -152,7 +152,7 @@ class Pool:
             reserve.wanted = 0
         for tally in self._tallies.values():
             for environment in list(tally.environments):
-                environment.end()
+                environment.end(now=True)
             tally.environments.clear()
         self._idle.clear()
 
@@ -221,7 +221,10 @@ class Pool:
         living = [one.plan.zone for one in self.tally(name).environments if not one.gone]
         zone = pool_rules.zone([self._region + letter for letter in pool_rules.ZONES], living)
         stamp = self._stamp(configuration.folder) if configuration.folder else 0
-        plan = Plan(name, configuration, code, layers, self._started, stream, variables, provisioned, stamp, zone)
+        account = self._settings.account
+        plan = Plan(
+            name, configuration, code, layers, self._started, stream, variables, provisioned, stamp, zone, account
+        )
         return Environment(self._world, plan, self._logs, self._released, self._prepared)
 
     def _prepared(self, environment: Environment) -> None:

@@ -54,6 +54,7 @@ def expired(idle_since: Sequence[float], now: float, idle_s: float) -> int:
     return count
 
 
-def billed_ms(duration_ms: float) -> int:
-    """Rounded up to the millisecond, at least one."""
-    return max(1, -int(-duration_ms // 1))
+def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
+    """Rounded up to the millisecond, at least one. The init phase is billed with the invocation that waited for it, as
+    on AWS since August 2025."""
+    return max(1, -int(-(duration_ms + (init_ms or 0.0)) // 1))

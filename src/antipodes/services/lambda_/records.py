@@ -63,6 +63,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     architectures: tuple[str, ...] = ("x86_64",)
     ephemeral_mb: int = 512
     tracing: str = "PassThrough"
+    log_format: str = "Text"
+    log_group: str = ""  # "": /aws/lambda/<function>
+    application_level: str = ""  # of what the function logs; "" in Text format
+    system_level: str = ""  # of what the platform logs
     last_modified: float = 0.0  # epoch seconds
     revision: str = ""
     state: str = "Pending"

@@ -114,7 +114,7 @@ class RuntimeApi:
                 return self._answer(request_id, request, failed=what == "error")
         if path == BASE + "init/error" and request.method == "POST":
             return self._init_error(request)
-        return _error(404, "InvalidPath", f"{request.method} {path} is not part of the Runtime API.")
+        return error_response(404, "InvalidPath", f"{request.method} {path} is not part of the Runtime API.")
 
     def _next(self, answered: Answered) -> None:
         if self._closed:
@@ -139,11 +139,11 @@ class RuntimeApi:
     def _answer(self, request_id: str, request: HttpRequest, *, failed: bool) -> HttpResponse:
         invocation = self._invocation
         if invocation is None or invocation.request_id != request_id or not self._handed_over:
-            return _error(400, "InvalidRequestID", "Invalid request ID")
+            return error_response(400, "InvalidRequestID", "Invalid request ID")
         self._invocation = None
         if len(request.body) > RESPONSE_LIMIT_BYTES:
             self._hooks.runtime_answered(too_large(len(request.body)))
-            return _error(
+            return error_response(
                 413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
             )
         if failed:
@@ -154,7 +154,9 @@ class RuntimeApi:
 
     def _init_error(self, request: HttpRequest) -> HttpResponse:
         if self._ready:
-            return _error(403, "InvalidStateTransition", "State transition from Ready to InitError failed for runtime.")
+            return error_response(
+                403, "InvalidStateTransition", "State transition from Ready to InitError failed for runtime."
+            )
         self._hooks.init_failed(_reported(request, fatal=True))
         return ACCEPTED
 
@@ -184,8 +186,8 @@ def _next_of(invocation: Invocation) -> HttpResponse:
 
 
 def _over() -> HttpResponse:
-    return _error(500, "ContainerError", "Container error. Non-recoverable state.")
+    return error_response(500, "ContainerError", "Container error. Non-recoverable state.")
 
 
-def _error(status: int, kind: str, message: str) -> HttpResponse:
+def error_response(status: int, kind: str, message: str) -> HttpResponse:
     return HttpResponse(status, (JSON,), orjson.dumps({"errorType": kind, "errorMessage": message}))

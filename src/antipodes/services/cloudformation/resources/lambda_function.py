@@ -112,6 +112,7 @@ def reset(job: Job) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         "Description": "", "Environment": {"Variables": {}}, "MemorySize": 128, "Timeout": 3, "Layers": [],
         "EphemeralStorage": {"Size": 512}, "TracingConfig": {"Mode": "PassThrough"},
+        "LoggingConfig": {"LogFormat": "Text"},
     }  # fmt: skip
     return {key: value for key, value in defaults.items() if key in job.before and key not in job.properties}
 
