@@ -9,7 +9,7 @@ import pytest
 
 from antipodes.services.lambda_ import url_door
 from antipodes.wire import sigv4
-from antipodes.wire.errors import ClientFault, NotSupported
+from antipodes.wire.errors import ClientFault
 from antipodes.wire.http import HttpRequest, HttpResponse
 from tests.lambda_.conftest import REGION, Play, Room, play_simulated
 
@@ -142,8 +142,6 @@ def test_addresses_belong_to_a_function_or_an_alias() -> None:
         with pytest.raises(ClientFault) as caught:
             await room.ask("CreateFunctionUrlConfig", FunctionName="f", AuthType="NONE")
         assert caught.value.status == 409
-        with pytest.raises(NotSupported, match="RESPONSE_STREAM"):
-            await room.ask("UpdateFunctionUrlConfig", FunctionName="f", InvokeMode="RESPONSE_STREAM")
         version = (await room.ask("PublishVersion", FunctionName="f"))["Version"]
         with pytest.raises(ClientFault, match="qualifier"):
             await room.ask("CreateFunctionUrlConfig", FunctionName="f", Qualifier=version, AuthType="NONE")

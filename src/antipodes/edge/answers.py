@@ -23,11 +23,17 @@ def _kind_of(name: str) -> str:
 
 
 def encode_response(
-    response: HttpResponse, *, date_line: str = "", head_only: bool = False, connection: str = ""
+    response: HttpResponse,
+    *,
+    date_line: str = "",
+    head_only: bool = False,
+    connection: str = "",
+    framing: str | None = None,
 ) -> bytes:
     """The bytes of an answer. Raises ValueError on a header with a line break in it, or a status below 200.
 
-    For a HEAD, a Content-Length that the handler gave stands: it says what a GET would bring.
+    For a HEAD, a Content-Length that the handler gave stands: it says what a GET would bring. framing: in the place of
+    Content-Length, what says where a body that is to follow ends.
     """
     status = response.status
     body = response.body
@@ -53,7 +59,7 @@ def encode_response(
         raise ValueError("a line break in a header")
     text += date_line
     if status not in {204, 304}:
-        text += f"Content-Length: {length or len(body)}\r\n"
+        text += framing if framing is not None else f"Content-Length: {length or len(body)}\r\n"
     text += connection + "\r\n"
     try:
         head = text.encode("latin-1")

@@ -12,6 +12,7 @@ client keeps no timer.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,11 +62,15 @@ class HttpClient:
         tls_name: str | None = None,
         timeout_s: float = 10.0,
         repeatable: bool = False,
+        in_parts: bool = False,
     ) -> HttpResponse:
         """The answer to `request`, whose `target` and `headers` go out as they are (Host is added if it is missing).
 
         A kept connection may turn out to be broken. Then a request that does no harm twice (by its method, or because
         the caller says that it is repeatable) is sent again.
+
+        in_parts: a body without a length is not waited for, the answer has `parts`, which may raise ConnectionLost; the
+        timeout is over with its head.
 
         Raises Refused, SiteDown; Unreachable after `timeout_s`; ConnectionLost if the stream broke after the request
         may have been received, or the answer is not HTTP.
@@ -73,7 +78,8 @@ class HttpClient:
         destination = (address, port, tls_name)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._exchange(destination, request, timeout_s, repeatable or request.method in IDEMPOTENT)
+                repeatable = repeatable or request.method in IDEMPOTENT
+                return await self._exchange(destination, request, timeout_s, repeatable, in_parts)
         except TimeoutError:
             raise Unreachable(f"{address}:{port} did not answer within {timeout_s:g} s") from None
 
@@ -86,25 +92,25 @@ class HttpClient:
         self._kept.clear()
 
     async def _exchange(
-        self, destination: Destination, request: HttpRequest, timeout_s: float, repeatable: bool
+        self, destination: Destination, request: HttpRequest, timeout_s: float, repeatable: bool, in_parts: bool
     ) -> HttpResponse:
         data = encode_request(request, *destination)
         stream = self._take(destination)
         if stream is not None:
             try:
-                return await self._ask(destination, stream, request.method, data, fresh=False)
+                return await self._ask(destination, stream, request.method, data, fresh=False, in_parts=in_parts)
             except _Stale as stale:
                 if stale.sent and not repeatable:
                     raise ConnectionLost("the connection broke before an answer") from None
         address, port, tls_name = destination
         stream = await self._world.connect(address, port, tls_name=tls_name, timeout_s=timeout_s)
-        return await self._ask(destination, stream, request.method, data, fresh=True)
+        return await self._ask(destination, stream, request.method, data, fresh=True, in_parts=in_parts)
 
     async def _ask(
-        self, destination: Destination, stream: Stream, method: str, data: bytes, *, fresh: bool
+        self, destination: Destination, stream: Stream, method: str, data: bytes, *, fresh: bool, in_parts: bool
     ) -> HttpResponse:
         reader = _AnswerReader(method)
-        complete = False
+        complete = in_hand = False
         try:
             try:
                 stream.write(data)
@@ -115,7 +121,7 @@ class HttpClient:
             try:
                 if len(data) > 64 * 1024:
                     await stream.drain()
-                while not reader.complete:
+                while not reader.complete and not (in_parts and reader.has_open_body):
                     received = await stream.read()
                     if received:
                         reader.feed(received)
@@ -125,10 +131,35 @@ class HttpClient:
                 if fresh or reader.started:
                     raise
                 raise _Stale(sent=True) from None
+            if not reader.complete:
+                in_hand = True
+                return reader.answer(self._parts(destination, stream, reader))
             complete = True
             return reader.answer()
         finally:
-            if complete and reader.keep and not self._closed:
+            if in_hand:
+                pass  # whoever has the parts has the stream
+            elif complete and reader.keep and not self._closed:
+                self._put(destination, stream)
+            else:
+                stream.close()
+
+    async def _parts(self, destination: Destination, stream: Stream, reader: _AnswerReader) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises ConnectionLost."""
+        try:
+            while True:
+                part = reader.take()
+                if part:
+                    yield part
+                if reader.complete:
+                    break
+                received = await stream.read()
+                if received:
+                    reader.feed(received)
+                else:
+                    reader.end()
+        finally:
+            if reader.complete and reader.keep and not self._closed:
                 self._put(destination, stream)
             else:
                 stream.close()
@@ -165,6 +196,7 @@ class _AnswerReader:
         self._body_bytes = 0
         self._head_done = False
         self._until_close = False
+        self._chunked = False
         self._status = 0
 
     def feed(self, data: bytes) -> None:
@@ -182,8 +214,19 @@ class _AnswerReader:
             raise ConnectionLost("closed in the middle of an answer" if self.started else "closed before an answer")
         self.complete = True
 
-    def answer(self) -> HttpResponse:
-        return HttpResponse(self._status, tuple(self._headers), b"".join(self._body))
+    @property
+    def has_open_body(self) -> bool:
+        """A body comes whose length nobody has said."""
+        return self._head_done and not self._bodiless and self._chunked
+
+    def take(self) -> bytes:
+        """What of the body has come since the last time."""
+        body, self._body, self._body_bytes = b"".join(self._body), [], 0
+        return body
+
+    def answer(self, parts: AsyncIterator[bytes] | None = None) -> HttpResponse:
+        body = b"" if parts is not None else b"".join(self._body)
+        return HttpResponse(self._status, tuple(self._headers), body, parts=parts)
 
     # --- the parser calls ---
 
@@ -201,6 +244,7 @@ class _AnswerReader:
             return
         self._head_done = True
         framing = [value for name, value in self._headers if name.lower() in {"content-length", "transfer-encoding"}]
+        self._chunked = any(value.lower() == "chunked" for value in framing)
         self._until_close = not framing and self._status not in {204, 304}
         if self._bodiless:
             # The parser would wait for the body that Content-Length tells of: a HEAD has none.

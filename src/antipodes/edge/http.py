@@ -35,6 +35,7 @@ import httptools
 from antipodes.edge.answers import CLOSE, KEEP, KEEP_OLD, STATUS_LINES, encode_response
 from antipodes.edge.eager import Starter
 from antipodes.edge.listener import DEFAULT_LIMITS, Limits, Listener
+from antipodes.edge.streaming import Intake, IntakeOf, StreamedBody
 from antipodes.wire.heads import read_request
 from antipodes.wire.http import (
     ClientCertificate,
@@ -64,14 +65,17 @@ async def serve_http(
     address: str | None = None,
     tls: Certificates | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    intake: IntakeOf | None = None,
 ) -> Server:
     """Listens until the Server is closed; closing it also closes the connections (running handlers end).
 
-    usual: asked before `handler`, may answer without a task of its own.
+    usual: asked before `handler`, may answer without a task of its own. intake: may take bodies of HTTP/1 as they come
+    (streaming.py).
 
     Raises OSError if the port is taken (what the World raises).
     """
     listener = Listener(world, handler, usual, limits, local=address or world.address, secure=tls is not None)
+    listener.intake = intake
     return await world.serve(port, lambda: HttpConnection(listener), address=address, tls=tls)
 
 
@@ -88,6 +92,9 @@ class HttpConnection(asyncio.Protocol):
         self._outbox = listener.outbox
         self._local = listener.local
         self._secure = listener.secure
+        self._sink: Intake | None = None  # takes the body that is coming in
+        self._sink_full = False
+        self._outgoing: StreamedBody | None = None  # the answer that is being sent in parts
         self._about: tuple[str, bool, str, ClientCertificate | None] = ("", False, "", None)  # of each request
         self._transport: asyncio.Transport | None = None
         self._parser: Any = None
@@ -146,6 +153,11 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.broken()
+        if self._outgoing is not None:
+            self._outgoing.lost()
         self._queue.clear()  # nobody waits for them, and none has begun
         if self._timer is not None:
             self._timer.cancel()
@@ -168,7 +180,10 @@ class HttpConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # The request (already queued) is the last one here, whoever has the connection then.
-            self._stop_input()
+            self._no_more_input = True
+            if self._queue:
+                request, _ = self._queue.pop()
+                self._queue.append((request, CLOSE))
             self._upgrading = [data[upgrade.args[0] :]]
         except httptools.HttpParserError:
             if not self._failure:
@@ -184,9 +199,13 @@ class HttpConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._write_paused_at = self._loop.time()
+        if self._outgoing is not None:
+            self._outgoing.pause()
 
     def resume_writing(self) -> None:
         self._write_paused_at = None
+        if self._outgoing is not None:
+            self._outgoing.resume()
         self._pump()
 
     def _take_usual(self, data: bytes) -> bool:
@@ -234,6 +253,16 @@ class HttpConnection(asyncio.Protocol):
             size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
             if size > self._limits.head_bytes:
                 self._fail(431)
+        if self._listener.intake is not None:
+
+            def ready() -> None:
+                self._sink_full = False
+                self._pump()
+
+            self._head_count = len(self._headers)
+            self._sink = self._listener.intake(self._message(b""), ready)
+            if self._sink is not None:
+                return
         length = self._by_name.get("content-length")
         if length is not None and int(length) > self._limits.body_bytes:
             self._fail(413)
@@ -246,6 +275,9 @@ class HttpConnection(asyncio.Protocol):
             self._continue()
 
     def on_body(self, body: bytes) -> None:
+        if self._sink is not None:
+            self._sink_full = not self._sink.feed(body) or self._sink_full
+            return
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
             self._fail(413)
@@ -260,21 +292,23 @@ class HttpConnection(asyncio.Protocol):
         connection = CLOSE
         if self._parser.should_keep_alive():
             connection = KEEP if self._parser.get_http_version() != "1.0" else KEEP_OLD
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            self._sink_full = False
+            sink.end(tuple(self._headers[self._head_count :]))
         body = self._body
+        self._queue.append((self._message(body[0] if len(body) == 1 else b"".join(body)), connection))
+        if connection is CLOSE:
+            self._no_more_input = True
+
+    def _message(self, body: bytes) -> HttpRequest:
+        """What is coming in, with that body."""
         headers = IndexedHeaders(self._headers)
         headers.by_name = self._by_name
         headers.repeats = len(self._by_name) != len(headers)
         target = self._target.decode("latin-1")
-        request = HttpRequest(
-            self._parser.get_method().decode("ascii"),
-            target if target == "/" else _origin_form(target),
-            headers,
-            body[0] if len(body) == 1 else b"".join(body),
-            *self._about,
-        )
-        self._queue.append((request, connection))
-        if connection is CLOSE:
-            self._no_more_input = True
+        target = target if target == "/" else _origin_form(target)
+        return HttpRequest(self._parser.get_method().decode("ascii"), target, headers, body, *self._about)
 
     # --- one request after the other ---
 
@@ -283,12 +317,6 @@ class HttpConnection(asyncio.Protocol):
         if not self._failure:
             self._failure = status
         raise ValueError(f"refused with {status}")  # the only way to stop the parser
-
-    def _stop_input(self) -> None:
-        self._no_more_input = True
-        if self._queue:
-            request, _ = self._queue.pop()
-            self._queue.append((request, CLOSE))
 
     def _continue(self) -> None:
         self._expects_continue = False
@@ -320,7 +348,7 @@ class HttpConnection(asyncio.Protocol):
                 self._ending = True
                 self._outbox.flush()
                 self._transport.close()
-        wanted = len(self._queue) < QUEUE_LIMIT and self._write_paused_at is None
+        wanted = len(self._queue) < QUEUE_LIMIT and self._write_paused_at is None and not self._sink_full
         if wanted == self._read_paused:
             self._set_reading(wanted)
 
@@ -348,6 +376,8 @@ class HttpConnection(asyncio.Protocol):
         if response.takeover is not None and self._upgrading is not None:
             self._hand_over(transport, response, self._upgrading)
             return
+        if response.parts is not None and not self._head_only and self._send_parts(transport, response):
+            return
         try:
             data = self._encode(response)
         except ValueError as bad:  # a header that would forge another one, a status that is none
@@ -359,6 +389,35 @@ class HttpConnection(asyncio.Protocol):
             self._outbox.flush()
             transport.close()
         self._pump()
+
+    def _send_parts(self, transport: asyncio.Transport, response: HttpResponse) -> bool:
+        """False: its head cannot be sent; nothing happened."""
+        assert response.parts is not None
+        chunked = self._connection is KEEP or self._parser.get_http_version() != "1.0"
+        if not chunked:  # the end of the connection is the end of the body
+            self._connection, self._no_more_input = CLOSE, True
+        try:
+            head = self._encode(response, "Transfer-Encoding: chunked\r\n" if chunked else "")
+        except ValueError:
+            return False
+
+        def ended(whole: bool) -> None:
+            self._busy, self._outgoing = False, None
+            self._active_at = self._loop.time()
+            if not whole:
+                transport.abort()
+            elif self._connection is CLOSE:
+                self._ending = True
+                transport.close()
+            self._pump()
+
+        self._outbox.flush()
+        transport.write(head)
+        self._busy = True
+        self._outgoing = StreamedBody(self._world, transport.write, response.parts, ended, chunked=chunked)
+        if self._write_paused_at is not None:
+            self._outgoing.pause()
+        return True
 
     def _hand_over(self, transport: asyncio.Transport, response: HttpResponse, rest: list[bytes]) -> None:
         assert response.takeover is not None
@@ -375,12 +434,13 @@ class HttpConnection(asyncio.Protocol):
         if self._read_paused and not transport.is_closing():
             transport.resume_reading()
 
-    def _encode(self, response: HttpResponse) -> bytes:
+    def _encode(self, response: HttpResponse, framing: str | None = None) -> bytes:
         return encode_response(
             response,
             date_line=self._clock.line(self._active_at),
             head_only=self._head_only,
             connection=self._connection,
+            framing=framing,
         )
 
     def _end_with(self, status: int) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import h2.config
@@ -43,7 +44,7 @@ FORBIDDEN = frozenset(
 class _Stream:
     """One request that is coming in, or one answer that is going out."""
 
-    __slots__ = ("active_at", "body", "body_bytes", "head", "head_only", "out")
+    __slots__ = ("active_at", "body", "body_bytes", "head", "head_only", "open", "out", "room")
 
     def __init__(self, head: list[tuple[str, str]], at: float) -> None:
         self.head = head
@@ -51,6 +52,8 @@ class _Stream:
         self.body: list[bytes] = []
         self.body_bytes = 0
         self.out = memoryview(b"")  # of the answer's body: not sent yet
+        self.open = False  # more of it comes
+        self.room: asyncio.Event | None = None  # set when `out` is sent
         self.active_at = at
 
 
@@ -107,7 +110,8 @@ class Http2Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._incoming.clear()
-        self._outgoing.clear()
+        for stream_id in list(self._outgoing):
+            self._forget(stream_id)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -242,7 +246,9 @@ class Http2Connection(asyncio.Protocol):
         stream = self._incoming.pop(stream_id, None)
         if stream is not None:
             self._buffered_bytes -= stream.body_bytes
-        self._outgoing.pop(stream_id, None)
+        going = self._outgoing.pop(stream_id, None)
+        if going is not None and going.room is not None:
+            going.room.set()
         self._waiting.pop(stream_id, None)
 
     def _answer(self, stream_id: int, stream: _Stream, response: HttpResponse) -> None:
@@ -250,8 +256,9 @@ class Http2Connection(asyncio.Protocol):
             return
         try:
             head = [(":status", str(response.status)), *_lines(response, self._clock.line(self._loop.time()))]
-            bodiless = stream.head_only or response.status in {204, 304} or not response.body
-            if response.status not in {204, 304}:
+            parts = response.parts
+            bodiless = stream.head_only or response.status in {204, 304} or not (response.body or parts)
+            if response.status not in {204, 304} and parts is None:
                 head.append(("content-length", str(len(response.body))))
             self._frames.send_headers(stream_id, head, end_stream=bodiless)
         except (h2.exceptions.NoSuchStreamError, h2.exceptions.StreamIDTooLowError):  # it was reset meanwhile
@@ -265,6 +272,33 @@ class Http2Connection(asyncio.Protocol):
             stream.out = memoryview(response.body)
             stream.active_at = self._loop.time()
             self._outgoing[stream_id] = stream
+            if parts is not None:
+                stream.open = True
+                self._world.spawn(self._fill(stream_id, stream, parts), "http/2 answer in parts")
+        self._send_bodies()
+
+    async def _fill(self, stream_id: int, stream: _Stream, parts: AsyncIterator[bytes]) -> None:
+        """The answer's body, part by part, each when the one before it is sent."""
+        stream.room = asyncio.Event()
+        try:
+            async for part in parts:
+                stream.room.clear()
+                stream.out, stream.active_at = memoryview(part), self._loop.time()
+                self._send_bodies()
+                while len(stream.out) and self._outgoing.get(stream_id) is stream:
+                    await stream.room.wait()
+                    stream.room.clear()
+                if self._outgoing.get(stream_id) is not stream:
+                    break  # reset, or the client is gone
+            stream.open = False
+        except Exception as error:
+            log.debug("an answer in parts broke off: %s", error)
+            self._reset(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
+            self._forget(stream_id)
+        finally:
+            aclose = getattr(parts, "aclose", None)
+            if aclose is not None:
+                await aclose()
         self._send_bodies()
 
     def _send_bodies(self) -> None:
@@ -283,11 +317,15 @@ class Http2Connection(asyncio.Protocol):
             room = min(frames.local_flow_control_window(stream_id), frames.max_outbound_frame_size)
             if room <= 0:
                 return False
-            last = len(stream.out) <= room
+            if stream.open and not len(stream.out):
+                return False
+            last = len(stream.out) <= room and not stream.open
             frames.send_data(stream_id, bytes(stream.out[:room]), end_stream=last)
         except (h2.exceptions.NoSuchStreamError, KeyError):
             last = True
         stream.out = stream.out[room:] if not last else stream.out[:0]
+        if stream.room is not None and (last or not len(stream.out)):
+            stream.room.set()
         stream.active_at = self._loop.time()
         if last:
             del self._outgoing[stream_id]
@@ -337,7 +375,7 @@ class Http2Connection(asyncio.Protocol):
             return
         for stream_id in [one for one, stream in self._incoming.items() if stream.active_at <= limit]:
             self._refuse(stream_id, 408)
-        for stream_id in [one for one, stream in self._outgoing.items() if stream.active_at <= limit]:
+        for stream_id in [one for one, stream in self._outgoing.items() if stream.out and stream.active_at <= limit]:
             self._reset(stream_id, h2.errors.ErrorCodes.CANCEL)
             self._forget(stream_id)
         self._flush()

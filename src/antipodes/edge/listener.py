@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 from antipodes.edge.outbox import Outbox
+from antipodes.edge.streaming import IntakeOf
 from antipodes.wire.http import HttpHandler, UsualHandler
 from antipodes.world.world import World
 
@@ -47,6 +48,7 @@ class Listener:
         self.limits = limits
         self.local = local
         self.secure = secure
+        self.intake: IntakeOf | None = None
         self.clock = DateClock(world)
         self.outbox = Outbox(asyncio.get_running_loop())
 

@@ -26,6 +26,8 @@ from antipodes.world import geography
 from antipodes.world.world import HERE, NetworkError, World
 
 FORWARD_TIMEOUT_S = 60.0
+LAMBDA_PATHS = ("/2015-03-31/functions/", "/2021-11-15/functions/")  # Invoke and InvokeWithResponseStream
+LAMBDA_TIMEOUT_S = 960.0
 LOCAL_NAMES = frozenset({"", "127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -51,7 +53,7 @@ class FrontDoor:
                 address = geography.address_of(region)
                 return await tunnel.carry(self._here, address, self._planet.port, request, timeout_s=FORWARD_TIMEOUT_S)
             return await self._client.send(
-                geography.address_of(region), self._planet.port, request, timeout_s=FORWARD_TIMEOUT_S
+                geography.address_of(region), self._planet.port, request, timeout_s=_timeout_s(request), in_parts=True
             )
         except NetworkError as error:
             return unavailable(request, region, error, self._request_id())
@@ -81,6 +83,12 @@ class FrontDoor:
 
     def _request_id(self) -> str:
         return str(UUID(int=self._world.chance.getrandbits(128), version=4))
+
+
+def _timeout_s(request: HttpRequest) -> float:
+    """A function may take its time: 15 minutes of it, and what comes before."""
+    patient = request.target.startswith(LAMBDA_PATHS) or ".lambda-url." in request.host
+    return LAMBDA_TIMEOUT_S if patient else FORWARD_TIMEOUT_S
 
 
 def unavailable(request: HttpRequest, region: str, error: NetworkError, request_id: str) -> HttpResponse:

@@ -207,7 +207,11 @@ class Path:
         """To the Region that was meant, over the planet's network, as it came: the signature stays valid."""
         try:
             return await self._client.send(
-                geography.address_of(target), self._settings.port, request, timeout_s=CARRY_TIMEOUT_S
+                geography.address_of(target),
+                self._settings.port,
+                request,
+                timeout_s=LAMBDA_TIMEOUT_S if service == "lambda" else CARRY_TIMEOUT_S,
+                in_parts=True,
             )
         except NetworkError as error:
             raise ServerFault(
@@ -225,6 +229,7 @@ class Path:
 
 
 CARRY_TIMEOUT_S = 60.0
+LAMBDA_TIMEOUT_S = 960.0  # a function may take 15 minutes
 OREGON = "us-west-2"
 
 

@@ -6,7 +6,7 @@ To change one, use `msgspec.structs.replace`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
@@ -74,6 +74,8 @@ class HttpResponse(msgspec.Struct, frozen=True, gc=False):
     lines: bytes = b""  # header lines ready to go out, each with its line break, in the place of `headers`
     # Of a 101 alone: makes the protocol (asyncio.Protocol) that has the connection after this answer.
     takeover: Callable[[], Any] | None = None
+    # The body where it is not known yet: `body` is empty then. An error of it breaks the answer off.
+    parts: AsyncIterator[bytes] | None = None
 
     def header(self, name: str) -> str | None:
         return header_of(self.headers, name)

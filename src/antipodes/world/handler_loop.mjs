@@ -4,12 +4,13 @@
 //
 // Node's own modules only. It does what AWS's Node.js runtime does: handlers that are async, return a promise or call
 // back; CommonJS and ES modules; the context object; console lines with time, request id and level; the same error types
-// for a module that cannot be imported or a handler that is missing. Response streaming is refused by name.
+// for a module that cannot be imported or a handler that is missing; awslambda.streamifyResponse.
 
 import http from "node:http";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
 
@@ -99,11 +100,90 @@ async function load(handler) {
   const handle = reach(loaded) ?? reach(loaded.default);
   if (handle === undefined) throw new RuntimeFault("Runtime.HandlerNotFound", `${handler} is undefined or not exported`);
   if (typeof handle !== "function") throw new RuntimeFault("Runtime.HandlerNotFound", `${handler} is not a function`);
-  if (handle.streaming) throw new RuntimeFault("Runtime.StreamingNotSupported", "antipodes does not support response streaming yet.");
   return handle;
 }
 
-globalThis.awslambda = { streamifyResponse: (handle) => Object.assign(handle, { streaming: true }) };
+globalThis.awslambda = {
+  streamifyResponse: (handle) => Object.assign(handle, { streaming: true }),
+  HttpResponseStream: {
+    from(stream, prelude) {
+      stream.setContentType("application/vnd.awslambda.http-integration-response");
+      stream.prelude = Buffer.concat([Buffer.from(JSON.stringify(prelude)), Buffer.alloc(8)]);
+      return stream;
+    },
+  },
+};
+
+// What a streaming handler writes to: the body of one request to the Runtime API, sent from the first byte on. The request
+// answers as slowly as the caller reads, and so does `write`. An error goes in trailers.
+class ResponseStream extends Writable {
+  constructor(id) {
+    super({ highWaterMark: 65536 });
+    this.contentType = "application/octet-stream";
+    this.answered = new Promise((resolve, reject) => {
+      this.open = () => {
+        const headers = {
+          "Content-Type": this.contentType,
+          "Lambda-Runtime-Function-Response-Mode": "streaming",
+          "Transfer-Encoding": "chunked",
+          Trailer: "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+        };
+        this.request = http.request({ host, port, agent, headers, method: "POST", path: `${BASE}/invocation/${id}/response` }, (response) => {
+          response.resume();
+          response.on("end", resolve);
+        });
+        this.request.on("error", reject);
+        const { prelude } = this;
+        if (prelude) this.request.write(prelude);
+        this.open = () => {};
+      };
+    });
+  }
+  setContentType(type) { this.contentType = type; }
+  _write(chunk, encoding, done) {
+    this.open();
+    if (typeof chunk === "string") chunk = Buffer.from(chunk, encoding);
+    if (this.request.write(chunk)) done();
+    else this.request.once("drain", done);
+  }
+  _final(done) {
+    this.open();
+    this.request.end();
+    done();
+  }
+  fail(error) {
+    const body = errorBody(error);
+    this.open();
+    this.request.addTrailers({
+      "Lambda-Runtime-Function-Error-Type": body.errorType.startsWith("Runtime.") ? body.errorType : "Unhandled",
+      "Lambda-Runtime-Function-Error-Body": Buffer.from(JSON.stringify(body)).toString("base64"),
+    });
+    this.request.end();
+  }
+}
+
+async function runStreaming(handle, event, context, id, died) {
+  const stream = new ResponseStream(id);
+  const failed = new Promise((_, reject) => stream.on("error", reject));
+  try {
+    await Promise.race([Promise.resolve(handle(event, stream, context)).then(() => new Promise((resolve) => {
+      if (stream.writableFinished) resolve();
+      else stream.once("finish", resolve);
+      if (!stream.writableEnded) stream.end(); // the handler forgot to
+    })), failed, died]);
+  } catch (error) {
+    say("ERROR", "Invoke Error \t%s", JSON.stringify(errorBody(error)));
+    if (stream.request === undefined) {
+      await tell(`/invocation/${id}/error`, error);
+    } else {
+      stream.fail(error);
+      await stream.answered;
+    }
+    if (error && error.fatal) process.exit(129);
+    return;
+  }
+  await stream.answered;
+}
 
 function contextOf(headers) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
@@ -167,6 +247,10 @@ async function main() {
     process.env._X_AMZN_TRACE_ID = headers["lambda-runtime-trace-id"] ?? "";
     try {
       const died = new Promise((_, reject) => { fatal = (error) => reject(Object.assign(error, { fatal: true })); });
+      if (handle.streaming) {
+        await runStreaming(handle, JSON.parse(body.toString()), contextOf(headers), requestId, died);
+        continue;
+      }
       const answer = await Promise.race([run(handle, JSON.parse(body.toString()), contextOf(headers)), died]);
       let text;
       try {

@@ -37,7 +37,7 @@ from antipodes.world.world import ExtensionFailed, Server, Worker, WorkerFailed,
 
 INIT_TIMEOUT_S = 10.0
 # A runtime keeps its connection while the handler works, and may send far too much: that is answered, not cut off.
-LIMITS = Limits(body_bytes=32 * 1024 * 1024, idle_s=1200.0)
+LIMITS = Limits(body_bytes=32 * 1024 * 1024, body_s=1200.0, idle_s=1200.0)
 
 
 class InitExpired(WorkerFailed):
@@ -150,7 +150,9 @@ class Environment:
             async def respond(request: HttpRequest) -> HttpResponse:
                 return await self._extensions.respond(request) or await self._api.respond(request)
 
-            self._server = await serve_http(self._world, 0, respond, usual=self._api.respond_usual, limits=LIMITS)
+            self._server = await serve_http(
+                self._world, 0, respond, usual=self._api.respond_usual, limits=LIMITS, intake=self._api.intake
+            )
             runtime_api = f"{self._world.address}:{self._server.port}"
             spec = WorkerSpec(
                 name=f"{plan.function}#{plan.number}",

@@ -7,6 +7,7 @@ behalf of what a service invokes; the function's policy must allow it.
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -16,9 +17,11 @@ from antipodes.services.lambda_.mappings import SourceMapping
 from antipodes.services.lambda_.outcome import ASYNCHRONOUS_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, Outcome
 from antipodes.services.lambda_.permissions import allows
 from antipodes.services.lambda_.queue import Event
-from antipodes.services.lambda_.records import LATEST, EventInvokeConfig, Function, Reference, conflict
+from antipodes.services.lambda_.records import LATEST, Configuration, EventInvokeConfig, Function, Reference, conflict
 from antipodes.services.lambda_.runtime_api import Invocation
+from antipodes.services.lambda_.streaming import ResponseStream
 from antipodes.store.engine import StoreError
+from antipodes.wire import eventstream
 from antipodes.wire.errors import AccessDenied, ClientFault, ServerFault
 from antipodes.wire.operation import Request, Result
 
@@ -26,32 +29,15 @@ from antipodes.wire.operation import Request, Result
 async def invoke(catalogue: Catalogue, request: Request) -> Result:
     """Answers {"StatusCode", "Payload": bytes, "ExecutedVersion"} and "FunctionError", "LogResult" where they apply."""
     params = request.params
-    reference = catalogue.reference(params["FunctionName"], params.get("Qualifier"))
-    function = catalogue.function(reference)
-    configuration = catalogue.routed(function, reference.qualifier)
-    _authorise(catalogue, function, reference.qualifier, params)
     kind = params.get("InvocationType") or "RequestResponse"
-    payload = _payload(params, ASYNCHRONOUS_LIMIT_BYTES if kind == "Event" else PAYLOAD_LIMIT_BYTES)
+    function, configuration, invocation = _asked(catalogue, request, kind)
     if kind == "DryRun":
         return {"StatusCode": 204}
-    if configuration.state == "Pending":
-        raise conflict(
-            "The operation cannot be performed at this time. The function is currently in the following state: Pending"
-        )
+    _refuse_pending(configuration)
     await catalogue.settled()
-    request_id = request.request_id or catalogue.revision()
-    context = _client_context(params.get("ClientContext"))
     if kind == "Event":
-        try:
-            await catalogue.queue.add(
-                function.name, reference.qualifier, payload, request_id=request_id, client_context=context
-            )
-        except StoreError as error:
-            raise ServerFault("ServiceException", str(error), happened=False) from error
+        await _queue(catalogue, function, invocation)
         return {"StatusCode": 202, "Payload": b""}
-    invocation = _invocation(catalogue, function, reference.qualifier, payload, request_id, context)
-    invocation.trace_id = params.get("TraceId") or invocation.trace_id
-    invocation.tail = params.get("LogType") == "Tail"
     outcome = await catalogue.pool.invoke(function.name, configuration, invocation)
     answer: dict[str, Any] = {
         "StatusCode": 200,
@@ -63,6 +49,91 @@ async def invoke(catalogue: Catalogue, request: Request) -> Result:
     if invocation.tail:
         answer["LogResult"] = base64.b64encode(outcome.tail).decode()
     return answer
+
+
+async def begin_stream(catalogue: Catalogue, request: Request) -> tuple[Configuration, Invocation, ResponseStream]:
+    """Begins an invocation whose response is taken as it is made; returns when the runtime begins to answer, or has.
+
+    Raises as Invoke does."""
+    function, configuration, invocation = _asked(catalogue, request, "RequestResponse")
+    _refuse_pending(configuration)
+    await catalogue.settled()
+    stream = invocation.stream = ResponseStream(catalogue.surroundings.world)
+    invocation.done.add_done_callback(lambda _: stream.over())
+    catalogue.pool.begin(function.name, configuration, invocation)
+    await stream.opened
+    return configuration, invocation, stream
+
+
+async def invoke_with_response_stream(catalogue: Catalogue, request: Request) -> Result:
+    """Answers {"StatusCode", "ExecutedVersion", "EventStream": the encoded events}."""
+    if request.params.get("InvocationType") == "DryRun":
+        _asked(catalogue, request, "DryRun")
+        return {"StatusCode": 204, "EventStream": _none()}
+    configuration, invocation, stream = await begin_stream(catalogue, request)
+    return {
+        "StatusCode": 200,
+        "ExecutedVersion": configuration.version,
+        "ResponseStreamContentType": eventstream.CONTENT_TYPE,
+        "EventStream": _events(invocation, stream),
+    }
+
+
+async def _events(invocation: Invocation, stream: ResponseStream) -> AsyncIterator[bytes]:
+    """PayloadChunk for each piece, InvokeComplete at the end."""
+    async for part in stream.parts():
+        yield eventstream.event("PayloadChunk", "application/octet-stream", part)
+    outcome = await invocation.done
+    complete: dict[str, str] = {}
+    if outcome.failed:
+        complete = {"ErrorCode": outcome.error_type, "ErrorDetails": outcome.payload.decode("utf-8", "replace")}
+    elif outcome.payload:  # the runtime answered in one piece
+        yield eventstream.event("PayloadChunk", "application/octet-stream", outcome.payload)
+    if invocation.tail:
+        complete["LogResult"] = base64.b64encode(outcome.tail).decode()
+    yield eventstream.event("InvokeComplete", "application/json", orjson.dumps(complete))
+
+
+async def _none() -> AsyncIterator[bytes]:
+    empty: tuple[bytes, ...] = ()
+    for part in empty:
+        yield part
+
+
+def _asked(catalogue: Catalogue, request: Request, kind: str) -> tuple[Function, Configuration, Invocation]:
+    """What is to be invoked, with what; checked in the order of AWS."""
+    params = request.params
+    reference = catalogue.reference(params["FunctionName"], params.get("Qualifier"))
+    function = catalogue.function(reference)
+    configuration = catalogue.routed(function, reference.qualifier)
+    _authorise(catalogue, function, reference.qualifier, params)
+    payload = _payload(params, ASYNCHRONOUS_LIMIT_BYTES if kind == "Event" else PAYLOAD_LIMIT_BYTES)
+    context = _client_context(params.get("ClientContext"))
+    request_id = request.request_id or catalogue.revision()
+    invocation = _invocation(catalogue, function, reference.qualifier, payload, request_id, context)
+    invocation.trace_id = params.get("TraceId") or invocation.trace_id
+    invocation.tail = params.get("LogType") == "Tail"
+    return function, configuration, invocation
+
+
+def _refuse_pending(configuration: Configuration) -> None:
+    if configuration.state == "Pending":
+        raise conflict(
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending"
+        )
+
+
+async def _queue(catalogue: Catalogue, function: Function, invocation: Invocation) -> None:
+    try:
+        await catalogue.queue.add(
+            function.name,
+            invocation.qualifier,
+            invocation.payload,
+            request_id=invocation.request_id,
+            client_context=invocation.client_context,
+        )
+    except StoreError as error:
+        raise ServerFault("ServiceException", str(error), happened=False) from error
 
 
 async def attempt(catalogue: Catalogue, event: Event) -> tuple[Outcome, str]:

@@ -14,6 +14,7 @@ import orjson
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024  # synchronous invocation, each way
 ASYNCHRONOUS_LIMIT_BYTES = 1024 * 1024
 RESPONSE_LIMIT_BYTES = 6291556  # the response limit that the platform names: 6 MB and 100 bytes
+STREAM_LIMIT_BYTES = 200 * 1024 * 1024  # of a streamed response
 TAIL_BYTES = 4096
 
 
@@ -66,8 +67,13 @@ def not_started(request_id: str, reason: str) -> Outcome:
     return _platform_error("Runtime.InvalidEntrypoint", f"RequestId: {request_id} Error: {reason}")
 
 
-def too_large(size_bytes: int) -> Outcome:
-    message = f"Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size (6291556 bytes)."
+def truncated() -> Outcome:
+    """A runtime broke its streamed answer off."""
+    return _platform_error("Runtime.TruncatedResponse", "HTTP request detected as truncated")
+
+
+def too_large(size_bytes: int, limit_bytes: int = RESPONSE_LIMIT_BYTES) -> Outcome:
+    message = f"Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size ({limit_bytes} bytes)."
     body = orjson.dumps({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message})
     return Outcome(body, failed=True, status="error", error_type="Function.ResponseSizeTooLarge")
 

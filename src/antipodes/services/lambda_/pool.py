@@ -89,6 +89,11 @@ class Pool:
 
     async def invoke(self, name: str, configuration: Configuration, invocation: Invocation) -> Outcome:
         """Runs it to its end. Raises TooManyRequestsException (429)."""
+        self.begin(name, configuration, invocation)
+        return await invocation.done
+
+    def begin(self, name: str, configuration: Configuration, invocation: Invocation) -> None:
+        """Its `done` gets the outcome. Raises TooManyRequestsException."""
         tally = self.tally(name)
         key = (name, configuration.version, configuration.revision)
         reserve = self._reserves.get(key)
@@ -109,7 +114,6 @@ class Pool:
         self._busy += 1
         self._meter.admitted(name, invocation.qualifier, tally.busy, self._busy)
         environment.take(invocation)
-        return await invocation.done
 
     def provide(self, name: str, configuration: Configuration, count: int) -> None:
         """From now on so many environments of that version are kept initialised."""

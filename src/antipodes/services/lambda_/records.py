@@ -148,6 +148,7 @@ class FunctionUrl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cors: Cors | None = None
     created: float = 0.0  # epoch seconds
     updated: float = 0.0
+    mode: str = "BUFFERED"  # or RESPONSE_STREAM
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,15 @@ invocation at a time and no function, pool or process: it says what happened to 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
 
+from antipodes.services.lambda_ import outcome as outcomes
 from antipodes.services.lambda_.outcome import RESPONSE_LIMIT_BYTES, Outcome, too_large
+from antipodes.services.lambda_.streaming import MODE, ResponseStream, StreamedAnswer, is_streamed
 from antipodes.wire.http import Answered, HttpRequest, HttpResponse
 from antipodes.world.moment import Moment
 
@@ -35,6 +38,7 @@ class Invocation:
     client_context: str = ""
     qualifier: str | None = None  # as it was invoked
     tail: bool = False  # the caller wants the end of the log
+    stream: ResponseStream | None = None  # takes the response as it is made, where the caller wants that
     done: Moment[Outcome] = field(default_factory=Moment)
 
 
@@ -64,6 +68,7 @@ class RuntimeApi:
         self._waiting: Answered | None = None  # the runtime's question for its next invocation
         self._ready = False
         self._closed = False
+        self._streamed: StreamedAnswer | None = None  # the answer that is coming in
 
     def deliver(self, invocation: Invocation) -> None:
         """Gives the runtime its next invocation, now or when it asks."""
@@ -92,6 +97,22 @@ class RuntimeApi:
         """A new runtime process begins its init phase."""
         self._ready = False
         self._answer_next(_over())
+
+    def intake(self, request: HttpRequest, resume: Callable[[], None]) -> StreamedAnswer | None:
+        """Takes the body of a streamed response (edge.streaming.IntakeOf)."""
+        target, invocation = request.target, self._invocation
+        if not target.startswith(INVOCATION) or not target.endswith(RESPONSE) or not is_streamed(request):
+            return None
+        if invocation is None or target != INVOCATION + invocation.request_id + RESPONSE or not self._handed_over:
+            return None
+
+        def lost() -> None:
+            if self._streamed is answer and self._invocation is invocation:
+                self._streamed = self._invocation = None
+                self._hooks.runtime_answered(outcomes.truncated())
+
+        answer = self._streamed = StreamedAnswer(request, invocation.stream, resume, lost)
+        return answer
 
     def respond_usual(self, request: HttpRequest, answered: Answered) -> bool:
         """What a runtime asks for each invocation, without a task: the next one, and to take the response."""
@@ -141,6 +162,15 @@ class RuntimeApi:
         if invocation is None or invocation.request_id != request_id or not self._handed_over:
             return error_response(400, "InvalidRequestID", "Invalid request ID")
         self._invocation = None
+        streamed, self._streamed = self._streamed, None
+        if streamed is not None and not failed:
+            self._hooks.runtime_answered(streamed.outcome())
+            return ACCEPTED
+        if (request.header(MODE) or "streaming").lower() != "streaming":
+            body = b'{"errorType":"Runtime.InvalidResponseModeHeader"}'
+            kind = "Runtime.InvalidResponseModeHeader"
+            self._hooks.runtime_answered(Outcome(body, failed=True, status="error", error_type=kind))
+            return error_response(400, "InvalidFunctionResponseMode", "Invalid function response mode")
         if len(request.body) > RESPONSE_LIMIT_BYTES:
             self._hooks.runtime_answered(too_large(len(request.body)))
             return error_response(

@@ -80,6 +80,7 @@ FAMILIES: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = Mapp
         "TagResource": limits.tag_resource,
         "UntagResource": limits.untag_resource,
         "Invoke": invoke.invoke,
+        "InvokeWithResponseStream": invoke.invoke_with_response_stream,
     }
 )
 

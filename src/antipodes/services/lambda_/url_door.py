@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 import orjson
 
-from antipodes.services.lambda_ import invoke
+from antipodes.services.lambda_ import invoke, url_stream
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.permissions import allows_url
 from antipodes.services.lambda_.records import Function, FunctionUrl
+from antipodes.services.lambda_.url_stream import FAILED
 from antipodes.wire import cors, payload2
 from antipodes.wire.errors import AccessDenied, AwsError
 from antipodes.wire.http import HttpRequest, HttpResponse
@@ -35,9 +36,6 @@ FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 )
-
-# The function failed, or its answer is none: 502 by AWS's guide, the body from memory (it is not JSON).
-FAILED = HttpResponse(502, (("Content-Type", JSON),), b"Internal Server Error")
 
 Verify = Callable[[HttpRequest], Identity]  # raises AccessDenied
 
@@ -135,6 +133,8 @@ class UrlDoor:
         }
         asked = Request(service="lambda", operation="Invoke", params=params, region=self._region, request_id=request_id)
         try:
+            if url.mode != "BUFFERED":
+                return await url_stream.answered(self._catalogue, asked)
             result = await invoke.invoke(self._catalogue, asked)
         except AwsError as error:
             return _refused(error.status, error.message)

@@ -13,7 +13,7 @@ import msgspec
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.records import LATEST, Function, FunctionUrl, conflict, invalid, timestamp
 from antipodes.wire import cors
-from antipodes.wire.errors import ClientFault, NotSupported
+from antipodes.wire.errors import ClientFault
 from antipodes.wire.operation import Request, Result
 
 ID_LENGTH = 32
@@ -23,7 +23,6 @@ PAGE = 50
 
 async def create_function_url_config(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
-    _refuse(params)
     function, qualifier = _named(catalogue, params)
     if qualifier in function.urls:
         arn = catalogue.arn(function.name, qualifier or None)
@@ -38,6 +37,7 @@ async def create_function_url_config(catalogue: Catalogue, request: Request) -> 
         cors=_cors(params.get("Cors")),
         created=now,
         updated=now,
+        mode=params.get("InvokeMode") or "BUFFERED",
     )
     await _save(catalogue, function, qualifier, url)
     shown = _shown(catalogue, function, qualifier, url)
@@ -47,12 +47,13 @@ async def create_function_url_config(catalogue: Catalogue, request: Request) -> 
 
 async def update_function_url_config(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
-    _refuse(params)
     function, qualifier, url = _found(catalogue, params)
     if params.get("AuthType") is not None:
         url = msgspec.structs.replace(url, auth=params["AuthType"])
     if params.get("Cors") is not None:
         url = msgspec.structs.replace(url, cors=_cors(params["Cors"]))
+    if params.get("InvokeMode") is not None:
+        url = msgspec.structs.replace(url, mode=params["InvokeMode"])
     url = msgspec.structs.replace(url, updated=catalogue.surroundings.world.now())
     await _save(catalogue, function, qualifier, url)
     return _shown(catalogue, function, qualifier, url)
@@ -115,11 +116,6 @@ def _cors(given: Mapping[str, Any] | None) -> cors.Cors | None:
     return None if found == cors.Cors() else found
 
 
-def _refuse(params: Mapping[str, Any]) -> None:
-    if params.get("InvokeMode") not in (None, "BUFFERED"):
-        raise NotSupported(f"InvokeMode {params['InvokeMode']} of function URLs")
-
-
 def _shown(catalogue: Catalogue, function: Function, qualifier: str, url: FunctionUrl) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "FunctionUrl": f"https://{url.id}.lambda-url.{catalogue.surroundings.region}.on.aws/",
@@ -127,7 +123,7 @@ def _shown(catalogue: Catalogue, function: Function, qualifier: str, url: Functi
         "AuthType": url.auth,
         "CreationTime": timestamp(url.created),
         "LastModifiedTime": timestamp(url.updated),
-        "InvokeMode": "BUFFERED",
+        "InvokeMode": url.mode,
     }
     if url.cors is not None:
         answer["Cors"] = cors.shown(url.cors)
