@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from antipodes.services.apigateway import quotas
 from antipodes.services.apigateway.access_logs import AccessLogs
 from antipodes.services.apigateway.metrics import ApiMeter
+from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE, Bucket
 from antipodes.services.apigateway.v1 import records
 from antipodes.services.apigateway.v1.keyring import Keyring
 from antipodes.services.apigateway.v1.prepared import Prepared, prepare
@@ -46,6 +48,7 @@ class Catalogue:
         self.stages: dict[tuple[str, str], Stage] = {}
         self.domains: dict[str, Domain] = {}
         self.account = Account()
+        self.limit = Bucket(ACCOUNT_RATE, ACCOUNT_BURST, surroundings.world.monotonic())  # of all APIs' requests
         self._prepared: dict[tuple[str, str], Prepared] = {}
 
     def load(self) -> None:
@@ -132,6 +135,15 @@ class Catalogue:
     # -- writing -------------------------------------------------------------------------------------------------
 
     async def save_api(self, api: Api) -> None:
+        """Raises LimitExceededException."""
+        before = self.apis.get(api.id)
+        if before is None:
+            edge = "EDGE" in api.endpoint_types
+            alike = [one for one in self.apis.values() if ("EDGE" in one.endpoint_types) == edge]
+            kind = "edge-optimized APIs" if edge else "APIs"
+            quotas.check(quotas.PER_ACCOUNT, kind, alike, [*alike, api])
+        quotas.check(quotas.PER_API, "resources", before.resources if before else (), api.resources)
+        quotas.check(quotas.PER_API, "authorizers", before.authorizers if before else (), api.authorizers)
         self.apis[api.id] = api
         await self.write([(records.API_PREFIX + api.id.encode(), msgspec.msgpack.encode(api))])
 
@@ -156,7 +168,9 @@ class Catalogue:
         await self.write(rows)
 
     async def save_deployment(self, deployment: Deployment, stage: Stage | None) -> None:
-        """The deployment, and with it the stage that is to serve it."""
+        """The deployment, and with it the stage that is to serve it. Raises LimitExceededException."""
+        if stage is not None:
+            self._check_stage(stage)
         self.deployments[deployment.api_id, deployment.id] = deployment
         key = deployment_key(deployment.api_id, deployment.id)
         await self.write([(key, msgspec.msgpack.encode(deployment)), *(self._put_stage(stage) if stage else ())])
@@ -166,6 +180,8 @@ class Catalogue:
         await self.write([(deployment_key(deployment.api_id, deployment.id), None)])
 
     async def save_stage(self, stage: Stage) -> None:
+        """Raises LimitExceededException."""
+        self._check_stage(stage)
         await self.write(self._put_stage(stage))
 
     async def delete_stage(self, stage: Stage) -> None:
@@ -174,6 +190,10 @@ class Catalogue:
         await self.write([(stage_key(stage.api_id, stage.name), None)])
 
     async def save_domain(self, domain: Domain) -> None:
+        """Raises LimitExceededException."""
+        before = self.domains.get(domain.name)
+        quotas.check(quotas.PER_ACCOUNT, "domain names", self.domains, {**self.domains, domain.name: domain})
+        quotas.check("domain name", "mappings", before.mappings if before else (), domain.mappings)
         self.domains[domain.name] = domain
         await self.write([(records.DOMAIN_PREFIX + domain.name.encode(), msgspec.msgpack.encode(domain))])
 
@@ -188,6 +208,12 @@ class Catalogue:
     async def write(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         self.surroundings.store.write(rows)
         await self.surroundings.store.durable()
+
+    def _check_stage(self, stage: Stage) -> None:
+        before = self.stages.get((stage.api_id, stage.name))
+        there = [key for key in self.stages if key[0] == stage.api_id]
+        quotas.check(quotas.PER_API, "stages", there, there if before else [*there, stage])
+        quotas.check("stage", "stage variables", before.variables if before else (), stage.variables)
 
     def _put_stage(self, stage: Stage) -> Rows:
         self.stages[stage.api_id, stage.name] = stage

@@ -17,6 +17,7 @@ import base64
 import re
 import uuid
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 
 import msgspec
@@ -24,7 +25,6 @@ import msgspec
 from antipodes.services.apigateway.access_logs import stream_of
 from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.mutual_tls import admits, told
-from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE, Bucket
 from antipodes.services.apigateway.v1.backends import Backends
 from antipodes.services.apigateway.v1.call import Call, values_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
@@ -39,6 +39,7 @@ from antipodes.wire.http import HttpRequest, HttpResponse
 EXECUTE_API = re.compile(r"([a-z0-9-]+)\.execute-api\.(.+)")
 AMAZON = re.compile(r"([a-z0-9-]+)\.amazonaws\.com")
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
+HEAD_LIMIT_BYTES = 20_480  # "Total combined size of all header values" (facts 3.1)
 
 
 # Before an API's stage is known, nobody can have dressed these.
@@ -68,7 +69,6 @@ class DataPlane:
         self._account = catalogue.surroundings.settings.account
         self.backends = Backends(catalogue.surroundings)
         self.guards = Guards(catalogue.surroundings, catalogue.keyring)
-        self._limit = Bucket(ACCOUNT_RATE, ACCOUNT_BURST, self._world.monotonic())
 
     def owns_host(self, host: str) -> bool:
         """`host` in lower case, without a port."""
@@ -92,9 +92,12 @@ class DataPlane:
                 raise Rejected("MISSING_AUTHENTICATION_TOKEN")
             if len(request.body) > BODY_LIMIT_BYTES:
                 raise Rejected("REQUEST_TOO_LARGE")
+            if sum(map(len, chain.from_iterable(request.headers))) > HEAD_LIMIT_BYTES:
+                words = "Request Header Fields Too Large"
+                raise Rejected("DEFAULT_4XX", words, status=431)  # status and words are a guess
             if not self._catalogue.surroundings.store.settled:
                 await self._catalogue.settled()
-            if not self._limit.take(begun):
+            if not self._catalogue.limit.take(begun):
                 raise Rejected("THROTTLED")
             if route.guard is not None:
                 await self.guards.pass_on(route.guard, call, verify)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from antipodes.services.apigateway import quotas
 from antipodes.services.apigateway.throttle import Bucket
 from antipodes.services.apigateway.v1.call import Call
 from antipodes.services.apigateway.v1.gateway_responses import Rejected
@@ -181,6 +182,8 @@ class Keyring:
         return value in self._by_value
 
     async def save_key(self, key: ApiKey) -> None:
+        """Raises LimitExceededException."""
+        quotas.check(quotas.PER_ACCOUNT, "API keys", self.keys, {**self.keys, key.id: key})
         self._know(key)
         await self._write(KEY_PREFIX + key.id.encode(), msgspec.msgpack.encode(key))
 
@@ -197,6 +200,13 @@ class Keyring:
         await self._store.durable()
 
     async def save_plan(self, plan: UsagePlan) -> None:
+        """Raises LimitExceededException."""
+        quotas.check(quotas.PER_ACCOUNT, "usage plans", self.plans, {**self.plans, plan.id: plan})
+        before = self.plans.get(plan.id)
+        for key_id in plan.keys if before is None or len(plan.keys) > len(before.keys) else ():
+            there = [one.id for one in self.plans.values() if key_id in one.keys and one.id != plan.id]
+            known = before is not None and key_id in before.keys
+            quotas.check("API key", "usage plans", there if not known else [*there, plan.id], [*there, plan.id])
         self.plans[plan.id] = plan
         for (plan_id, _), meter in self._meters.items():
             if plan_id == plan.id:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from antipodes.services.apigateway import access_logs, metrics
+from antipodes.services.apigateway import access_logs, metrics, quotas
 from antipodes.services.apigateway.access_logs import Format
 from antipodes.services.apigateway.metrics import Tally
 from antipodes.services.apigateway.throttle import Bucket
@@ -141,7 +141,12 @@ class HttpCatalogue:
     # -- writing -------------------------------------------------------------------------------------------------
 
     async def save_api(self, api: HttpApi, *, deploy: bool = True, stages: tuple[HttpStage, ...] = ()) -> None:
-        """The API, perhaps with new stages; with `deploy` its stages with AutoDeploy serve it from now on."""
+        """The API, perhaps with new stages; with `deploy` its stages with AutoDeploy serve it from now on. Raises
+        TooManyRequestsException."""
+        before = self.apis.get(api.id)
+        quotas.check(quotas.PER_ACCOUNT, "APIs", self.apis, {**self.apis, api.id: api}, second=True)
+        for things in ("routes", "integrations", "authorizers"):
+            quotas.check(quotas.PER_API, things, getattr(before, things, ()), getattr(api, things), second=True)
         self.apis[api.id] = api
         rows: Rows = [(records.API_PREFIX + api.id.encode(), msgspec.msgpack.encode(api))]
         for stage in stages:
@@ -152,7 +157,11 @@ class HttpCatalogue:
         await self.shared.write(rows)
 
     async def save_stage(self, stage: HttpStage) -> None:
-        """A stage with AutoDeploy serves the API as it is now."""
+        """A stage with AutoDeploy serves the API as it is now. Raises TooManyRequestsException."""
+        before, there = self.stages.get((stage.api_id, stage.name)), self.stages_of(stage.api_id)
+        quotas.check(quotas.PER_API, "stages", there, there if before else [*there, stage], second=True)
+        variables = before.variables if before else ()
+        quotas.check("stage", "stage variables", variables, stage.variables, second=True)
         if stage.auto_deploy:
             await self.shared.write(self._deploy(self.apis[stage.api_id], stage))
         else:

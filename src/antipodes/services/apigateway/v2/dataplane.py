@@ -134,6 +134,8 @@ class HttpDataPlane:
         if not self._catalogue.surroundings.store.settled:
             await self._catalogue.shared.settled()
         exchange.target, exchange.parameters = routed
+        if not self._catalogue.shared.limit.take(exchange.begun):
+            return cors.over(configured, request, _refused(exchange, TOO_MANY, "Too Many Requests"))
         if prepared.buckets:
             bucket = prepared.buckets.get(routed[0].key)
             if bucket is not None and not bucket.take(exchange.begun):

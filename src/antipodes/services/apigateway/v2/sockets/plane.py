@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from antipodes.services.apigateway import iam
+from antipodes.services.apigateway.throttle import Bucket
 from antipodes.services.apigateway.v1.proxy import Reply
 from antipodes.services.apigateway.v2.authorizing import verdict_of
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue, Prepared
@@ -38,6 +39,7 @@ from antipodes.wire.payload2 import Malformed
 log = logging.getLogger("antipodes.apigateway")
 
 FRAME_BYTES = 32 * 1024
+CONNECTS = 500  # new connections a second in one Region (the quotas); as many at once: a guess
 IDLE_S = 600.0  # both from the quotas of WebSocket APIs; options "apigateway.socket_idle_s" and "..._life_s"
 LIFE_S = 7200.0
 
@@ -54,6 +56,7 @@ class WebSocketPlane:
         self._region = around.region
         self._account = around.settings.account
         self._backends = SocketBackends(around)
+        self._connecting = Bucket(CONNECTS, CONNECTS, around.world.monotonic())
         self._sockets = Sockets(around.world)
         self._sockets.tell(self._message, self._end)
         self._observer = Observer(catalogue)
@@ -109,6 +112,8 @@ class WebSocketPlane:
     ) -> tuple[int, Facts, Reply | None]:
         """The status of the upgrade (2xx: it is done), the facts with what was told of the caller, the answer."""
         target, request_id = prepared.table.by_key.get(CONNECT), event.request_id
+        if not self._connecting.take(event.begun):
+            return 429, facts, None
         if target is None:
             return 200, facts, None
         bucket = prepared.buckets.get(CONNECT)
@@ -189,7 +194,8 @@ class WebSocketPlane:
             event.status = 403
             return "Forbidden"
         bucket = prepared.buckets.get(target.key)
-        if bucket is not None and not bucket.take(event.begun):
+        let_in = self._catalogue.shared.limit.take(event.begun)
+        if not let_in or (bucket is not None and not bucket.take(event.begun)):
             event.status = 429
             return "Too Many Requests"
         fault = target.checks.fault(body) if target.checks is not None else ""
