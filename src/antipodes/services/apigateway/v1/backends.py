@@ -28,6 +28,7 @@ from antipodes.world.world import NetworkError
 log = logging.getLogger("antipodes.apigateway")
 
 LAMBDA_PRINCIPAL = "apigateway.amazonaws.com"
+TOO_LARGE = "RequestTooLargeException"  # of Lambda, for events of more than 6 MB
 INVOCATION_TYPE = "x-amz-invocation-type"
 BARE_NAMES = re.compile(r"([{,]\s*)([A-Za-z_]\w*)(\s*:)")
 
@@ -59,6 +60,8 @@ class Backends:
             # own troubleshooting page, unverified).
             log.warning("%s: %s %s: %s", self._region, call.request.method, call.full_path, error)
             call.reason = f"configuration error: {error}"
+            if isinstance(error, AwsError) and error.code == TOO_LARGE:
+                raise Rejected("REQUEST_TOO_LARGE", "Request Too Long") from error  # the words are from memory
             raise Rejected("API_CONFIGURATION_ERROR") from error
         except NetworkError as error:
             log.warning("%s: %s %s: %s", self._region, call.request.method, call.full_path, error)
@@ -104,6 +107,8 @@ class Backends:
         return HttpResponse(reply.status, reply.headers, reply.body)
 
     async def _invoke(self, call: Call, route: Route, payload: bytes, kind: str) -> Mapping[str, Any]:
+        if route.integration.http_method not in {"", "POST"}:  # taken when it is put, and then every call fails
+            raise Misconfigured("Lambda's Invoke is a POST: the integration's HTTP method is another")
         params: dict[str, Any] = {"FunctionName": route.function, "Payload": payload, "TraceId": call.trace_id}
         if not route.integration.credentials:  # with a role's credentials the role decides, not the function's policy
             base = f"arn:aws:execute-api:{self._region}:{self._account}:{call.api_id}/{call.stage}"

@@ -170,7 +170,7 @@ class Catalogue:
     async def save_deployment(self, deployment: Deployment, stage: Stage | None) -> None:
         """The deployment, and with it the stage that is to serve it. Raises LimitExceededException."""
         if stage is not None:
-            self._check_stage(stage)
+            _check_stage(self, stage)
         self.deployments[deployment.api_id, deployment.id] = deployment
         key = deployment_key(deployment.api_id, deployment.id)
         await self.write([(key, msgspec.msgpack.encode(deployment)), *(self._put_stage(stage) if stage else ())])
@@ -181,7 +181,7 @@ class Catalogue:
 
     async def save_stage(self, stage: Stage) -> None:
         """Raises LimitExceededException."""
-        self._check_stage(stage)
+        _check_stage(self, stage)
         await self.write(self._put_stage(stage))
 
     async def delete_stage(self, stage: Stage) -> None:
@@ -209,12 +209,6 @@ class Catalogue:
         self.surroundings.store.write(rows)
         await self.surroundings.store.durable()
 
-    def _check_stage(self, stage: Stage) -> None:
-        before = self.stages.get((stage.api_id, stage.name))
-        there = [key for key in self.stages if key[0] == stage.api_id]
-        quotas.check(quotas.PER_API, "stages", there, there if before else [*there, stage])
-        quotas.check("stage", "stage variables", before.variables if before else (), stage.variables)
-
     def _put_stage(self, stage: Stage) -> Rows:
         self.stages[stage.api_id, stage.name] = stage
         self._prepared.pop((stage.api_id, stage.name), None)
@@ -222,6 +216,13 @@ class Catalogue:
 
     def values(self, prefix: bytes) -> list[bytes]:
         return [value for _, value in self.surroundings.store.range(prefix, prefix + b"\xff")]
+
+
+def _check_stage(catalogue: Catalogue, stage: Stage) -> None:
+    before = catalogue.stages.get((stage.api_id, stage.name))
+    there = [key for key in catalogue.stages if key[0] == stage.api_id]
+    quotas.check(quotas.PER_API, "stages", there, there if before else [*there, stage])
+    quotas.check("stage", "stage variables", before.variables if before else (), stage.variables)
 
 
 def deployment_key(api_id: str, deployment_id: str) -> bytes:

@@ -138,7 +138,7 @@ class DataPlane:
             resource_path="" if route is None else route.resource_path,
             path=place.event_path,
             stage_path=place.path,
-            full_path=request.path,
+            full_path="/" + request.path.lstrip("/"),
             parameters=parameters,
             variables=prepared.variables,
             request_id=ids[0][1],
@@ -178,6 +178,8 @@ class DataPlane:
         host, path = request.host, request.path
         if "://" in path:  # absolute form
             path = "/" + path.split("://", 1)[1].partition("/")[2]
+        if path.startswith("//"):
+            path = "/" + path.lstrip("/")
         domain = self._catalogue.domains.get(host)
         if domain is not None:
             if not admits(domain, request):
@@ -205,8 +207,8 @@ class DataPlane:
         self, api_id: str, path: str, event_path: str | None, missing: HttpResponse
     ) -> Place | HttpResponse:
         """The first part of the path names the stage."""
-        stage, slash, rest = path[1:].partition("/")
-        place = self._in_stage(api_id, stage, slash + rest or "/", event_path)
+        stage, _, rest = path[1:].partition("/")
+        place = self._in_stage(api_id, stage, "/" + rest.lstrip("/"), event_path)
         return missing if isinstance(place, HttpResponse) else place
 
     def _in_stage(self, api_id: str, stage: str, path: str, event_path: str | None) -> Place | HttpResponse:

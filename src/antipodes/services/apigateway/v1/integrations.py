@@ -151,9 +151,6 @@ def _check_target(kind: str, uri: str, method: str, where: str) -> None:
             raise bad_request("Enumeration value for HttpMethod must be non-empty")
         return
     if function_of(uri) is not None:
-        if method not in {"", "POST"}:
-            # Lambda's Invoke is a POST; another verb makes every call fail on AWS.
-            raise bad_request("The HTTP method of a Lambda integration must be POST.")
         return
     if kind == "AWS_PROXY":
         raise NotSupported(f"AWS_PROXY to {uri} ({where}); only Lambda functions")

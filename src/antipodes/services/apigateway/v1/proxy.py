@@ -1,7 +1,8 @@
 """Lambda proxy integration, payload 1.0: the event that a function gets, and what its answer becomes. Pure.
 
 The shapes and rules are in facts 3.3 (validated there against AWS): absent maps are null, any unknown key in the answer
-is a 502, a missing statusCode is 200, multiValueHeaders win over headers of the same name.
+is a 502, a missing statusCode is 200. What headers and multiValueHeaders say of one name is merged, the latter first
+(recorded on AWS).
 """
 
 from __future__ import annotations
@@ -187,14 +188,15 @@ def _headers_of(answer: Mapping[str, Any], default_type: str) -> tuple[tuple[str
     single, multi = answer.get("headers") or {}, answer.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multi, dict):
         raise Malformed("headers or multiValueHeaders is not an object")
-    overridden = {name.lower() for name in multi}
-    headers: list[tuple[str, str]] = []
-    for name, value in single.items():
-        if name.lower() not in overridden:
-            headers += _header(name, value)
+    named = {name.lower() for name in multi}
+    headers = [one for name, value in single.items() if name.lower() not in named for one in _header(name, value)]
     for name, values in multi.items():
-        for value in values if isinstance(values, list) else [values]:
-            headers += _header(name, value)
+        if not isinstance(values, list):
+            raise Malformed(f"the header {name} of multiValueHeaders is not a list")
+        merged = [one for value in values for one in _header(name, value)]
+        # "If the same key-value pair is specified in both, only the values from multiValueHeaders will appear"
+        also = [one for key, value in single.items() if key.lower() == name.lower() for one in _header(name, value)]
+        headers += merged + [one for one in also if one not in merged]
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", default_type))
     return tuple(headers)
@@ -220,7 +222,5 @@ def _body_of(request: HttpRequest, binary_types: tuple[str, ...]) -> tuple[str |
         return None, False
     if binary_types and is_binary(request.header("content-type") or "", binary_types):
         return base64.b64encode(request.body).decode(), True
-    try:
-        return request.body.decode(), False
-    except UnicodeDecodeError:
-        return base64.b64encode(request.body).decode(), True
+    # What is not among the API's binary types is taken for text, and broken if it is none (as many found out on AWS).
+    return request.body.decode("utf-8", "replace"), False

@@ -28,6 +28,7 @@ import msgspec
 from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.mutual_tls import told
 from antipodes.services.apigateway.v1.backends import LAMBDA_PRINCIPAL
+from antipodes.services.apigateway.v1.backends import TOO_LARGE as TOO_LARGE_EVENT
 from antipodes.services.apigateway.v1.dataplane import (
     BODY_LIMIT_BYTES,
     HEALTH_PATHS,
@@ -238,6 +239,8 @@ class HttpDataPlane:
         except AwsError as error:
             log.warning("%s: %s %s: %s", self._region, request.method, request.path, error)
             exchange.integration_status = error.status
+            if error.code == TOO_LARGE_EVENT:  # as for bodies of more than 10 MB (from memory)
+                return _failed(exchange, TOO_LARGE, "Request Entity Too Large", error.message)
             return _failed(exchange, FAILED, "Internal Server Error", error.message)
         exchange.integration_status = 200
         if result.get("FunctionError"):
