@@ -34,12 +34,7 @@ def check_create(params: Params) -> str:
     if name is None:
         raise ValidationException("The parameter 'TableName' is required but was not present in the request")
     constraints.required(params.get("AttributeDefinitions"), "attributeDefinitions")
-    for number, one in enumerate(params.get("AttributeDefinitions") or (), 1):
-        place = f"attributeDefinitions.{number}.member"
-        constraints.required(one.get("AttributeName"), f"{place}.attributeName")
-        constraints.required(one.get("AttributeType"), f"{place}.attributeType")
-        check_key_name(constraints, one.get("AttributeName"), f"{place}.attributeName")
-        constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
+    check_definitions(constraints, params)
     check_name(constraints, name, "tableName")
     constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
     check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
@@ -55,6 +50,16 @@ def check_create(params: Params) -> str:
             raise NotSupported(f"the CreateTable parameter {parameter}")
     assert isinstance(name, str)
     return name
+
+
+def check_definitions(constraints: Constraints, params: Params) -> None:
+    """The simple constraints of AttributeDefinitions."""
+    for number, one in enumerate(params.get("AttributeDefinitions") or (), 1):
+        place = f"attributeDefinitions.{number}.member"
+        constraints.required(one.get("AttributeName"), f"{place}.attributeName")
+        constraints.required(one.get("AttributeType"), f"{place}.attributeType")
+        check_key_name(constraints, one.get("AttributeName"), f"{place}.attributeName")
+        constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
 
 
 def check_name(constraints: Constraints, name: str, member: str) -> None:
