@@ -12,13 +12,13 @@ import pytest
 
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.contract import Service, Settings, Surroundings
-from antipodes.services.lambda_.credentials import secret_for
 from antipodes.services.lambda_.service import Lambda
 from antipodes.store.store import Store
 from antipodes.wire import sigv4
 from antipodes.wire.errors import ClientFault
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.operation import Request
+from antipodes.wire.session_keys import secret_for
 from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real

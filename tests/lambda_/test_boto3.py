@@ -7,8 +7,7 @@ import json
 from typing import Any
 
 from antipodes.edge.http import serve_http
-from antipodes.services.lambda_ import credentials
-from antipodes.wire import sigv4
+from antipodes.wire import session_keys, sigv4
 from antipodes.wire.http import HttpRequest, HttpResponse
 from tests.lambda_.conftest import ROLE, Play, Room, play_simulated
 from tests.lambda_.test_invoke import invoked
@@ -40,7 +39,7 @@ class FakeDynamoDB:
         self.refusals = 0
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
-        sigv4.verify(request, lambda key: credentials.secret_for("test", key), self.room.world.now())
+        sigv4.verify(request, lambda key: session_keys.secret_for("test", key), self.room.world.now())
         await self.room.world.sleep(0.005)
         operation = (request.header("x-amz-target") or "").rpartition(".")[2]
         body = json.loads(request.body)
@@ -134,10 +133,10 @@ def test_what_would_escape_simulated_time_is_refused() -> None:
 
 
 def test_role_gets_credentials_that_any_region_can_check() -> None:
-    access_key, secret, token = credentials.issue("k", ROLE, "us-west-2")
+    access_key, secret, token = session_keys.issue("k", ROLE, "us-west-2")
     assert access_key.startswith("ASIA")
     assert len(access_key) == 20
-    assert credentials.secret_for("k", access_key) == secret
-    assert credentials.secret_for("other", access_key) != secret
-    assert credentials.secret_for("k", "AKIA0123456789ABCDEF") is None
+    assert session_keys.secret_for("k", access_key) == secret
+    assert session_keys.secret_for("other", access_key) != secret
+    assert session_keys.secret_for("k", "AKIA0123456789ABCDEF") is None
     assert token

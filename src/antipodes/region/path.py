@@ -30,9 +30,9 @@ from antipodes.edge.client import HttpClient
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.contract import Service, Settings
 from antipodes.services.dynamodb.service import DynamoDB
-from antipodes.services.lambda_ import credentials, url_door
+from antipodes.services.lambda_ import url_door
 from antipodes.services.lambda_.service import Lambda
-from antipodes.wire import models, protocols, sigv4
+from antipodes.wire import models, protocols, session_keys, sigv4
 from antipodes.wire.errors import AccessDenied, AwsError, ClientFault, NotSupported, ServerFault
 from antipodes.wire.http import Answered, HttpRequest, HttpResponse, IndexedHeaders
 from antipodes.wire.operation import Request
@@ -183,7 +183,7 @@ class Path:
         return sigv4.verify(request, self._secret_for, self._world.now())
 
     def _secret_for(self, access_key: str) -> str | None:
-        return self._keys.get(access_key) or credentials.secret_for(self._planet_key, access_key)
+        return self._keys.get(access_key) or session_keys.secret_for(self._planet_key, access_key)
 
     def _locate(self, scope_region: str, service: str) -> str:
         if service in HOME_ONLY:

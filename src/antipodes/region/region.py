@@ -22,17 +22,20 @@ from antipodes.replica.replicator import KEEP_ENTRIES, Replicator
 from antipodes.services.acm.certificates import Signer
 from antipodes.services.acm.service import ACM
 from antipodes.services.apigateway.service import ApiGateway
+from antipodes.services.cloudcontrol.service import CloudControl
 from antipodes.services.cloudformation.service import CloudFormation
 from antipodes.services.cloudwatch.service import CloudWatch
 from antipodes.services.contract import Carried, Service, Settings, Surroundings
 from antipodes.services.dynamodb import raw_items
 from antipodes.services.dynamodb.service import DynamoDB
+from antipodes.services.ecr.service import ECR
 from antipodes.services.iam.service import IAM
 from antipodes.services.lambda_.service import Lambda
 from antipodes.services.logs.service import Logs
 from antipodes.services.recovery.service import RecoveryControlConfig
 from antipodes.services.route53.service import Route53
 from antipodes.services.s3.service import S3
+from antipodes.services.ssm.service import SSM
 from antipodes.services.sts.service import STS
 from antipodes.store.store import Store
 from antipodes.wire import heads
@@ -82,12 +85,15 @@ class Region:
             gateway,
             gateway.http_apis,
             gateway.connections,
+            CloudControl(around),
             CloudFormation(around),
+            ECR(around),
             IAM(around),
             Route53(around),
             routing_controls,
             routing_controls.switches,
             S3(around),
+            SSM(around),
             STS(around),
         ]
         self.services: Mapping[str, Service] = {service.name: service for service in services}

@@ -46,6 +46,7 @@ TARGETS = MappingProxyType(
 SIGNING_NAMES = MappingProxyType(
     {
         "monitoring": "cloudwatch",
+        "cloudcontrolapi": "cloudcontrol",
         "execute-api": "apigatewaymanagementapi",
         "streams.dynamodb": "dynamodbstreams",
         "s3express": "s3",

@@ -3,7 +3,8 @@ deploy` uses.
 
 A change set is made in one step, so it is never seen CREATE_IN_PROGRESS. The differences are worked out from the
 templates with the values a stack has now; where a value depends on something that would be replaced, Replacement is
-Conditional.
+Conditional. A nested stack is one resource of it, with IncludeNestedStacks too. With ImportExistingResources a resource
+that has the name which the template gives is taken over (its events say CREATE, not IMPORT).
 """
 
 from __future__ import annotations
@@ -41,10 +42,7 @@ NO_CHANGES = "The submitted information didn't contain changes. Submit different
 
 async def create_change_set(control: Control, request: Request) -> Result:
     params = request.params
-    refuse(
-        params, "RollbackConfiguration", "ResourceTypes", "ResourcesToImport", "IncludeNestedStacks",
-        "ImportExistingResources",
-    )  # fmt: skip
+    refuse(params, "RollbackConfiguration", "ResourceTypes", "ResourcesToImport")
     name = params["ChangeSetName"]
     if not CHANGE_SET_NAME.fullmatch(name):
         raise validation_error(
@@ -57,7 +55,8 @@ async def create_change_set(control: Control, request: Request) -> Result:
     body = await control.body(params, previous=existing)
     stack = _stack_for(control, params["StackName"], kind)
     previous = stack.wanted if stack is not None and stack.status != "REVIEW_IN_PROGRESS" else None
-    asked = ask(control, params, body, previous)
+    asked = await ask(control, params, body, previous)
+    stack = _stack_for(control, params["StackName"], kind)  # it may have changed while Parameter Store was asked
     if stack is None:
         stack_name = check_stack_name(params["StackName"])
         stack = Stack(
@@ -91,6 +90,7 @@ async def create_change_set(control: Control, request: Request) -> Result:
         reason=reason,
         description=params.get("Description", ""),
         on_failure=_on_failure(params),
+        adopt=bool(params.get("ImportExistingResources")),
         changes=() if status == "FAILED" else differences(control, stack, plan),
     )
     if new:
@@ -251,7 +251,7 @@ async def execute_change_set(control: Control, request: Request) -> Result:
         plan = checked_plan(control, stack, change_set.wanted, direct=False)
         stack = changed(
             stack, wanted=change_set.wanted, on_failure=on_failure, token=token, change_set=change_set.id,
-            description=plan.template.description,
+            description=plan.template.description, adopt=change_set.adopt,
         )  # fmt: skip
         control.journal.enter(stack, "CREATE_IN_PROGRESS", "User Initiated")
         control.engine.run(stack.id)
@@ -259,7 +259,7 @@ async def execute_change_set(control: Control, request: Request) -> Result:
         refuse(params, "DisableRollback")
         if stack.status not in UPDATABLE:
             raise validation_error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-        start_update(control, changed(stack, change_set=change_set.id), change_set.wanted, token)
+        start_update(control, changed(stack, change_set=change_set.id), change_set.wanted, token, change_set.adopt)
     for other in control.records.change_sets(stack.id):
         if other.name != change_set.name and other.execution == "AVAILABLE":
             control.records.put_change_set(changed(other, execution="OBSOLETE"))

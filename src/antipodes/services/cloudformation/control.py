@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from antipodes.services.cloudformation.drafting import Drafting
 from antipodes.services.cloudformation.engine import Engine
 from antipodes.services.cloudformation.journal import Journal
-from antipodes.services.cloudformation.records import Records, Stack
+from antipodes.services.cloudformation.records import Asked, Records, Stack
 from antipodes.services.cloudformation.text import validation_error
 from antipodes.services.contract import Surroundings
 from antipodes.wire.errors import AwsError, NotSupported
@@ -74,6 +76,22 @@ class Control:
             return bytes(answer["Body"]).decode()
         except UnicodeDecodeError:
             raise validation_error("Template format error: the template is not UTF-8 text") from None
+
+    async def filled(self, asked: Asked) -> Asked:
+        """With what Parameter Store has now under the names that parameters of SSM types give."""
+        stored: dict[str, str] = {}
+        for name, parameter in self.drafting.template(asked).parameters.items():
+            if parameter.is_stored:
+                try:
+                    answer = await self.surroundings.call("ssm", "GetParameter", {"Name": asked.parameters[name]})
+                except AwsError as error:
+                    if error.code != "ParameterNotFound":
+                        raise
+                    raise validation_error(
+                        f"Unable to fetch parameters [{asked.parameters[name]}] from parameter store for this account."
+                    ) from None
+                stored[name] = answer["Parameter"]["Value"]
+        return msgspec.structs.replace(asked, stored=stored) if stored else asked
 
 
 def place_of(url: str) -> tuple[str, str]:

@@ -36,7 +36,11 @@ def parameters_of(control: Control, asked: Asked) -> list[dict[str, str]]:
     """Values as a caller may see them: NoEcho ones are masked."""
     declared = control.drafting.template(asked).parameters if asked.parameters else {}
     return [
-        {"ParameterKey": name, "ParameterValue": MASK if name in declared and declared[name].no_echo else value}
+        {
+            "ParameterKey": name,
+            "ParameterValue": MASK if name in declared and declared[name].no_echo else value,
+            **({"ResolvedValue": asked.stored[name]} if name in asked.stored else {}),
+        }
         for name, value in asked.parameters.items()
     ]
 

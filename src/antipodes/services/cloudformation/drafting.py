@@ -80,7 +80,7 @@ class Drafting:
             raise validation_error(f"No export named {name} found. Rollback requested by user.")
 
         template = self.template(asked)
-        return prepare(template, asked.parameters, self._pseudo(stack, asked), export), imports
+        return prepare(template, {**asked.parameters, **asked.stored}, self._pseudo(stack, asked), export), imports
 
     def _pseudo(self, stack: Stack, asked: Asked) -> dict[str, Any]:
         return {

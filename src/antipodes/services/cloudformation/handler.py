@@ -19,10 +19,12 @@ from antipodes.world.world import World
 MISSING_CODES = (
     "ResourceNotFoundException", "NotFoundException", "NoSuchEntity", "NoSuchHostedZone", "NoSuchHealthCheck",
     "NoSuchBucket", "TableNotFoundException", "NoSuchKey", "NoSuchCidrCollectionException", "ResourceNotFound",
+    "NoSuchBucketPolicy", "ParameterNotFound", "RepositoryNotFoundException", "RepositoryPolicyNotFoundException",
+    "LifecyclePolicyNotFoundException",
 )  # fmt: skip
 EXISTS_CODES = (
     "ResourceInUseException", "ResourceConflictException", "EntityAlreadyExists", "ConflictException",
-    "BucketAlreadyOwnedByYou", "BucketAlreadyExists", "TableAlreadyExistsException",
+    "BucketAlreadyOwnedByYou", "BucketAlreadyExists", "TableAlreadyExistsException", "RepositoryAlreadyExistsException",
 )  # fmt: skip
 
 

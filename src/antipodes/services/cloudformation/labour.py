@@ -95,7 +95,7 @@ class Labour:
             token=token,
             tags=stack.wanted.tags,
             claim=claim,
-            adopt=(stack.token or "").startswith(ADOPT),
+            adopt=stack.adopt or (stack.token or "").startswith(ADOPT),
         )
 
     async def _attempt(self, work: Callable[[Job], Awaitable[Any]], job: Job) -> Any:

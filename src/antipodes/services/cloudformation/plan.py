@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from antipodes.services.cloudformation.intrinsics import Scope, evaluate_conditions, references
+from antipodes.services.cloudformation.rules import check_rules
 from antipodes.services.cloudformation.template import Output, Parameter, Resource, Template
 from antipodes.services.cloudformation.text import validation_error
 
@@ -115,6 +116,7 @@ def prepare(
     values = values_of(template.parameters, texts)
     outside = Scope(parameters=values, pseudo=pseudo, mappings=template.mappings, export=export)
     conditions = evaluate_conditions(template.conditions, outside)
+    check_rules(template.rules, outside)
     scope = Scope(parameters=values, pseudo=pseudo, mappings=template.mappings, conditions=conditions, export=export)
     resources = {
         name: one for name, one in template.resources.items() if one.condition is None or conditions[one.condition]

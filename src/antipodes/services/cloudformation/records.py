@@ -22,6 +22,7 @@ class Asked(msgspec.Struct, frozen=True):
     template: str  # the text as it came
     expanded: str  # JSON: after short forms and transforms
     parameters: dict[str, str]
+    stored: dict[str, str] = {}  # what Parameter Store had under the names that parameters of SSM types give
     tags: dict[str, str] = {}
     capabilities: tuple[str, ...] = ()
     role: str | None = None
@@ -58,6 +59,7 @@ class Stack(msgspec.Struct, frozen=True):
     token: str | None = None  # ClientRequestToken of the operation under way
     keep: tuple[str, ...] = ()  # RetainResources of a deletion
     events: int = 0
+    adopt: bool = False  # ImportExistingResources of the operation under way
 
 
 class Former(msgspec.Struct, frozen=True):
@@ -128,6 +130,7 @@ class ChangeSet(msgspec.Struct, frozen=True):
     description: str = ""
     on_failure: str = "ROLLBACK"
     changes: tuple[Difference, ...] = ()
+    adopt: bool = False  # ImportExistingResources
 
 
 class Records:

@@ -34,9 +34,9 @@ REFUSED = ("RollbackConfiguration", "StackPolicyBody", "StackPolicyURL", "Resour
 changed = msgspec.structs.replace
 
 
-def ask(control: Control, params: Mapping[str, Any], body: str, previous: Asked | None = None) -> Asked:
+async def ask(control: Control, params: Mapping[str, Any], body: str, previous: Asked | None = None) -> Asked:
     """What a request wants of a stack."""
-    return control.drafting.ask(
+    asked = control.drafting.ask(
         body,
         given_parameters(params),
         previous,
@@ -45,6 +45,7 @@ def ask(control: Control, params: Mapping[str, Any], body: str, previous: Asked 
         role=params.get("RoleARN"),
         notifications=params.get("NotificationARNs") or (),
     )
+    return await control.filled(asked)
 
 
 def checked_plan(control: Control, stack: Stack, asked: Asked, *, direct: bool) -> Plan:
@@ -61,11 +62,10 @@ async def create_stack(control: Control, request: Request) -> Result:
     name = check_stack_name(params["StackName"])
     if params.get("DisableRollback") and params.get("OnFailure"):
         raise validation_error("Either DisableRollback or OnFailure can be specified, not both.")
-    body = await control.body(params)
+    asked = await ask(control, params, await control.body(params))
     existing = control.records.stack(name)
     if existing is not None:
         raise ClientFault("AlreadyExistsException", f"Stack [{name}] already exists")
-    asked = ask(control, params, body)
     stack = Stack(
         id=control.arn("stack", name),
         name=name,
@@ -84,9 +84,9 @@ async def create_stack(control: Control, request: Request) -> Result:
     return {"StackId": stack.id}
 
 
-def start_update(control: Control, stack: Stack, asked: Asked, token: str | None) -> None:
-    """Begins an update that was checked."""
-    stack = changed(stack, wanted=asked, before=stack.wanted, updated=control.now(), token=token)
+def start_update(control: Control, stack: Stack, asked: Asked, token: str | None, adopt: bool = False) -> None:
+    """Begins an update that was checked. adopt: what is there under a name that the template gives is taken over."""
+    stack = changed(stack, wanted=asked, before=stack.wanted, updated=control.now(), token=token, adopt=adopt)
     control.journal.enter(stack, "UPDATE_IN_PROGRESS", "User Initiated")
     control.engine.run(stack.id)
 
@@ -98,7 +98,7 @@ def changes_something(old: Asked, new: Asked) -> bool:
         raw = orjson.loads(asked.expanded)
         for name in ("Metadata", "Transform"):
             raw.pop(name, None)
-        return raw, asked.parameters, asked.tags, asked.notifications
+        return raw, asked.parameters, asked.stored, asked.tags, asked.notifications
 
     return substance(old) != substance(new)
 
@@ -109,11 +109,10 @@ async def update_stack(control: Control, request: Request) -> Result:
     stack = control.stack(params["StackName"])
     if stack.status not in UPDATABLE:
         raise validation_error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-    body = await control.body(params, previous=stack)
-    stack = control.stack(params["StackName"])  # the body may have come from S3 meanwhile
+    asked = await ask(control, params, await control.body(params, previous=stack), stack.wanted)
+    stack = control.stack(params["StackName"])  # body and parameters may have come from S3 and SSM meanwhile
     if stack.status not in UPDATABLE:
         raise validation_error(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-    asked = ask(control, params, body, stack.wanted)
     plan = checked_plan(control, stack, asked, direct=True)
     if not changes_something(stack.wanted, asked):
         raise validation_error("No updates are to be performed.")

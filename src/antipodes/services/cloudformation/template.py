@@ -24,6 +24,7 @@ RESOURCE_KEYS = (
     "CreationPolicy", "UpdatePolicy",
 )  # fmt: skip
 LOGICAL_ID = re.compile(r"[A-Za-z0-9]{1,255}")
+SSM_VALUE = "AWS::SSM::Parameter::Value<"
 PARAMETER_TYPES = ("String", "Number", "CommaDelimitedList", "List<Number>", "List<String>")
 MAX_RESOURCES = 500
 MAX_PARAMETERS = 200
@@ -49,7 +50,13 @@ class Parameter:
 
     @property
     def is_list(self) -> bool:
-        return self.type == "CommaDelimitedList" or self.type.startswith("List<")
+        kind = self.type.removeprefix(SSM_VALUE)
+        return kind.startswith(("CommaDelimitedList", "List<"))
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether its value is the name of a parameter of Parameter Store, and what is there counts."""
+        return self.type.startswith(SSM_VALUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Template:
     parameters: Mapping[str, Parameter]
     mappings: Mapping[str, Any]
     conditions: Mapping[str, Any]
+    rules: Mapping[str, Any]
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Output]
     transforms: tuple[str, ...]
@@ -105,9 +113,8 @@ def read_template(raw: Mapping[str, Any]) -> Template:
     for section in raw:
         if section not in SECTIONS:
             raise validation_error(f"Invalid template property or properties [{section}]")
-    for section in ("Rules", "Hooks"):
-        if raw.get(section):
-            raise NotSupported(f"the template section {section}")
+    if raw.get("Hooks"):
+        raise NotSupported("the template section Hooks")
     if raw.get("AWSTemplateFormatVersion", "2010-09-09") != "2010-09-09":
         raise validation_error(
             f"Template format error: unsupported value for AWSTemplateFormatVersion: {raw['AWSTemplateFormatVersion']}"
@@ -129,6 +136,7 @@ def read_template(raw: Mapping[str, Any]) -> Template:
         parameters={name: _parameter(name, body) for name, body in parameters.items()},
         mappings=_section(raw, "Mappings"),
         conditions=_section(raw, "Conditions"),
+        rules=_section(raw, "Rules"),
         resources={name: _resource(name, body) for name, body in resources.items()},
         outputs={name: _output(name, body) for name, body in outputs.items()},
         transforms=transforms,
@@ -174,8 +182,6 @@ def _parameter(name: str, body: Any) -> Parameter:
     if not isinstance(body, dict) or not isinstance(body.get("Type"), str):
         raise validation_error(f"Template format error: Every Parameters object must contain a Type member. ({name})")
     kind = body["Type"]
-    if kind.startswith("AWS::SSM::"):
-        raise NotSupported(f"parameters of type {kind} ({name})")
     if kind not in PARAMETER_TYPES and not kind.startswith(("AWS::", "List<AWS::")):
         raise validation_error(f"Template format error: Unrecognized parameter type: {kind}")
     default = body.get("Default")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from antipodes.services.contract import Settings
-from antipodes.services.lambda_ import credentials, pool_rules
+from antipodes.services.lambda_ import pool_rules
 from antipodes.services.lambda_.environment import Environment, Plan
 from antipodes.services.lambda_.logs import LogBook
 from antipodes.services.lambda_.metrics import Meter
@@ -23,6 +23,7 @@ from antipodes.services.lambda_.records import Configuration
 from antipodes.services.lambda_.reserve import Reserve
 from antipodes.services.lambda_.runtime_api import Invocation
 from antipodes.services.lambda_.variables import variables_of
+from antipodes.wire import session_keys
 from antipodes.wire.errors import ClientFault
 from antipodes.world.world import World
 
@@ -207,7 +208,7 @@ class Pool:
         self._started += 1
         stream = _log_stream(self._world.now(), configuration.version, self._world.chance.getrandbits(128))
         endpoint = f"http://{self._world.address}:{self._settings.port}"
-        session = credentials.issue(self._planet_key, configuration.role, self._region)
+        session = session_keys.issue(self._planet_key, configuration.role, self._region)
 
         def variables(runtime_api: str) -> dict[str, str]:
             return variables_of(

@@ -1,1 +1,1 @@
-"""AWS STS, thin: who am I."""
+"""AWS STS: who am I, and roles to assume."""

@@ -1,4 +1,4 @@
-"""Session credentials of execution environments. Pure.
+"""Session credentials: of execution environments, and of roles that STS is asked for. Pure.
 
 The secret is derived from the access key with the planet's key, so that any Region can check a signature without
 having seen the credentials issued: nothing is stored, nothing is replicated. The planet's key guards a fake cloud on
@@ -14,9 +14,10 @@ import hmac
 SESSION_PREFIX = "ASIA"  # AWS's prefix of temporary access keys
 
 
-def issue(planet_key: str, role_arn: str, region: str) -> tuple[str, str, str]:
-    """(access key, secret, session token) of a role in a Region. The same input gives the same credentials."""
-    access_key = SESSION_PREFIX + _letters(planet_key, f"key/{region}/{role_arn}", 16)
+def issue(planet_key: str, role_arn: str, session: str) -> tuple[str, str, str]:
+    """(access key, secret, session token) of a role's session (for functions: its Region). The same input gives the
+    same credentials."""
+    access_key = SESSION_PREFIX + _letters(planet_key, f"key/{session}/{role_arn}", 16)
     token = _digest(planet_key, f"token/{access_key}/{role_arn}")
     return access_key, _secret(planet_key, access_key), base64.b64encode(token * 4).decode()
 

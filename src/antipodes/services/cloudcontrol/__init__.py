@@ -1,0 +1,1 @@
+"""Cloud Control API: what SAM asks of it."""
