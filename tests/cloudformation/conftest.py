@@ -10,10 +10,12 @@ import pytest
 from antipodes.services.apigateway.service import ApiGateway
 from antipodes.services.cloudformation.service import CloudFormation
 from antipodes.services.contract import Service, Settings, Surroundings
+from antipodes.services.ecr.service import ECR
 from antipodes.services.iam.service import IAM
 from antipodes.services.logs.service import Logs
 from antipodes.services.route53.service import Route53
 from antipodes.services.s3.service import S3
+from antipodes.services.ssm.service import SSM
 from antipodes.store.store import Store
 from antipodes.wire.errors import AwsError, NotSupported
 from antipodes.wire.operation import Payload, Request
@@ -36,7 +38,7 @@ class Desk:
         around = Surroundings(REGION, self.world, self.store, self._call, Settings(regions=(REGION, "eu-west-1")))
         gateway = ApiGateway(around)
         made: list[Service] = [CloudFormation(around), S3(around), IAM(around), Logs(around), Route53(around)]
-        made += [gateway, gateway.http_apis]
+        made += [gateway, gateway.http_apis, SSM(around), ECR(around)]
         self.services = {one.name: one for one in made}
         for one in made:
             await one.start()

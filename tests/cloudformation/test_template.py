@@ -42,9 +42,8 @@ def test_a_malformed_template_is_refused(raw: dict[str, Any], said: str) -> None
     ("raw", "said"),
     [
         ({"Resources": RESOURCES, "Transform": "AWS::Include"}, "the transform AWS::Include"),
-        ({"Resources": RESOURCES, "Parameters": {"P": {"Type": "AWS::SSM::Parameter::Value<String>"}}}, "AWS::SSM"),
         ({"Resources": {"A": {"Type": "T", "CreationPolicy": {"x": 1}}}}, "CreationPolicy (resource A)"),
-        ({"Resources": RESOURCES, "Rules": {"R": {}}}, "the template section Rules"),
+        ({"Resources": RESOURCES, "Hooks": {"H": {}}}, "the template section Hooks"),
     ],
 )
 def test_what_antipodes_cannot_do_is_refused_by_name(raw: dict[str, Any], said: str) -> None:

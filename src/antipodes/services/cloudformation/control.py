@@ -67,7 +67,11 @@ class Control:
             raise validation_error("Either Template URL or Template Body must be specified.")
         if "TemplateBody" in params:
             return str(params["TemplateBody"])
-        bucket, key = place_of(str(params["TemplateURL"]))
+        return await self.text_at(str(params["TemplateURL"]))
+
+    async def text_at(self, url: str) -> str:
+        """Of an object in this Region's S3."""
+        bucket, key = place_of(url)
         try:
             answer = await self.surroundings.call("s3", "GetObject", {"Bucket": bucket, "Key": key})
         except AwsError as error:
@@ -95,8 +99,10 @@ class Control:
 
 
 def place_of(url: str) -> tuple[str, str]:
-    """(bucket, key) of an S3 URL, path or virtual-hosted style."""
+    """(bucket, key) of an S3 URL: path or virtual-hosted style, or s3://bucket/key."""
     parts = urlsplit(url)
+    if parts.scheme == "s3" and parts.netloc and len(parts.path) > 1:
+        return parts.netloc, parts.path[1:]
     host, path = parts.netloc.partition(":")[0], unquote(parts.path.lstrip("/"))
     virtual = re.fullmatch(r"(.+)\.s3[.-].*", host)
     if virtual:

@@ -35,6 +35,7 @@ class Drafting:
     def ask(
         self,
         body: str,
+        raw: dict[str, Any],
         given: Mapping[str, str | None],
         previous: Asked | None = None,
         *,
@@ -43,8 +44,8 @@ class Drafting:
         role: str | None = None,
         notifications: Sequence[str] = (),
     ) -> Asked:
-        """What the caller wants, expanded. Raises ValidationError, NotSupported."""
-        raw = read_text(body)
+        """What the caller wants, expanded. raw: the text as read, with what it includes. Raises ValidationError,
+        NotSupported."""
         template = read_template(raw)
         values = bind(template.parameters, given, previous.parameters if previous else None)
         serverless = SERVERLESS in template.transforms

@@ -16,6 +16,7 @@ from antipodes.services.cloudformation.control import (
     refuse,
 )
 from antipodes.services.cloudformation.drafting import check, check_capabilities, transforms_in
+from antipodes.services.cloudformation.includes import with_pieces
 from antipodes.services.cloudformation.plan import Plan
 from antipodes.services.cloudformation.records import Asked, Stack
 from antipodes.services.cloudformation.template import transforms_of
@@ -36,9 +37,11 @@ changed = msgspec.structs.replace
 
 async def ask(control: Control, params: Mapping[str, Any], body: str, previous: Asked | None = None) -> Asked:
     """What a request wants of a stack."""
+    given = given_parameters(params)
     asked = control.drafting.ask(
         body,
-        given_parameters(params),
+        await with_pieces(read_text(body), given, control.text_at),
+        given,
         previous,
         tags=given_tags(params),
         capabilities=params.get("Capabilities") or (),

@@ -213,13 +213,14 @@ def _resource(name: str, body: Any) -> Resource:
     _logical_id("Resource", name)
     if not isinstance(body, dict):
         raise validation_error("Template format error: [/Resources/" + name + "] resource definition is malformed")
+    kind = body.get("Type")
     for key in body:
-        if key not in RESOURCE_KEYS:
+        # SAM's own resources may have more (a Description, say): the transform leaves it out.
+        if key not in RESOURCE_KEYS and not str(kind).startswith("AWS::Serverless::"):
             raise validation_error(f"Invalid template resource property '{key}'")
     for key in ("CreationPolicy", "UpdatePolicy"):
         if body.get(key):
             raise NotSupported(f"{key} (resource {name})")
-    kind = body.get("Type")
     if not isinstance(kind, str):
         raise validation_error(
             f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."

@@ -65,6 +65,7 @@ async def create(job: Job) -> Made:
 
 
 async def update(job: Job) -> Made:
+    good: tuple[str, ...] = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     found = await _stack(job, job.physical_id)
     if not found["StackStatus"].endswith("_IN_PROGRESS"):  # else an update that was begun before the Region ended
         try:
@@ -72,7 +73,8 @@ async def update(job: Job) -> Made:
         except AwsError as error:
             if error.message != NO_CHANGE:
                 raise
-    return await _ended(job, "updated", ("CREATE_COMPLETE", "UPDATE_COMPLETE"))
+            good = (*good, "UPDATE_ROLLBACK_COMPLETE")  # its own way back from a failure led where it is wanted
+    return await _ended(job, "updated", good)
 
 
 async def delete(job: Job) -> None:
