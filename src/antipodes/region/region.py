@@ -49,6 +49,9 @@ LIMITS = Limits(body_bytes=64 * 1024 * 1024)  # a deployment package: 50 MB, in 
 INSPECTION = ("ReplicaTables", "ReplicaConflicts", "ReplicaRows")  # only look: the admin door may ask for them
 STREAM_RETENTION_S = 24 * 3600  # of DynamoDB Streams (facts 1.3): log entries stay so long
 
+# Services that need nothing but their surroundings, and that nobody here needs to know.
+PLAIN: tuple[Callable[[Surroundings], Service], ...] = (CloudControl, ECR, IAM, S3, SSM, STS)
+
 
 class Region:
     """One Region of a planet."""
@@ -85,16 +88,11 @@ class Region:
             gateway,
             gateway.http_apis,
             gateway.connections,
-            CloudControl(around),
             CloudFormation(around),
-            ECR(around),
-            IAM(around),
             Route53(around),
             routing_controls,
             routing_controls.switches,
-            S3(around),
-            SSM(around),
-            STS(around),
+            *(made(around) for made in PLAIN),
         ]
         self.services: Mapping[str, Service] = {service.name: service for service in services}
         owners = [service.carried for service in services if service.carried is not None]
