@@ -24,21 +24,23 @@ from antipodes.wire.protocols.values import FLOATS, INTEGERS
 MAX_ERRORS = 10
 
 
-def validate(service: str, operation: str, params: Mapping[str, Any]) -> None:
-    """Raises ValidationException with all that is wrong (up to ten), in the order of the model."""
+def validate(service: str, operation: str, params: Mapping[str, Any], *, body: str = "") -> None:
+    """Raises ValidationException with all that is wrong (up to ten), in the order of the model. body: goes before the
+    paths of members in the body ("createApiInput."), where a service says so."""
     shape = models.operation_model(service, operation).input_shape
     if shape is None:
         return
-    errors = list(islice(_of_structure(shape, params, ""), MAX_ERRORS))
+    errors = list(islice(_of_structure(shape, params, "", body), MAX_ERRORS))
     if errors:
         noun = "error" if len(errors) == 1 else "errors"
         raise ValidationException(f"{len(errors)} validation {noun} detected: {'; '.join(errors)}")
 
 
-def _of_structure(shape: Shape, params: Mapping[str, Any], path: str) -> Iterator[str]:
+def _of_structure(shape: Shape, params: Mapping[str, Any], path: str, body: str = "") -> Iterator[str]:
     required = frozenset(shape.required_members)
     for name, member in shape.members.items():
-        at = path + name[:1].lower() + name[1:]
+        place = path if not body or "location" in member.serialization else body
+        at = place + name[:1].lower() + name[1:]
         value = params.get(name)
         if value is not None:
             yield from _of_value(member, value, at)

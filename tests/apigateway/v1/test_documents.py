@@ -179,7 +179,7 @@ def test_changes_by_patches(play_once: Play) -> None:
         assert response["selectionPattern"] == "2.."
         for operation, bad, code in (
             ("UpdateMethod", {"op": "replace", "path": "/nothing", "value": "1"}, "UnsupportedOperation"),
-            ("UpdateMethod", {"op": "become", "path": "/apiKeyRequired"}, "BadRequestException"),
+            ("UpdateMethod", {"op": "become", "path": "/apiKeyRequired"}, "ValidationException"),
             ("UpdateIntegration", {"op": "replace", "path": "/timeoutInMillis", "value": "1"}, "BadRequestException"),
             ("UpdateIntegration", {"op": "remove", "path": "/uri"}, "BadRequestException"),
         ):

@@ -305,7 +305,7 @@ def test_a_resource_policy_stands_before_everything(play_once: Play) -> None:
         ("PutMethod", {"authorizationType": "NONE", "requestModels": {"a/b": "None"}}, "BadRequestException"),
         ("CreateModel", {"name": "M", "contentType": "a/b", "schema": "{"}, "BadRequestException"),
         ("CreateModel", {"name": "M", "contentType": "a/b", "schema": '{"type": "wish"}'}, "BadRequestException"),
-        ("PutGatewayResponse", {"responseType": "UNAUTHORIZED", "statusCode": "4"}, "BadRequestException"),
+        ("PutGatewayResponse", {"responseType": "UNAUTHORIZED", "statusCode": "4"}, "ValidationException"),
         ("GetModel", {"modelName": "None"}, "NotFoundException"),
         ("GetRequestValidator", {"requestValidatorId": "x"}, "NotFoundException"),
     ],

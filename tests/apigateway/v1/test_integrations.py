@@ -209,9 +209,15 @@ def test_an_operation_of_an_aws_service(play_once: Play) -> None:
         ({"responses": {"(": {"statusCode": "200"}}}, "BadRequestException"),
         ({"responses": {"x": {"statusCode": "two"}}}, "BadRequestException"),
         ({"responses": {"x": 5}}, "BadRequestException"),
-        ({"type": "aws", "uri": "arn:aws:apigateway:us-west-2:s3:path/b/k"}, "UnsupportedOperation"),
-        ({"type": "aws", "uri": "arn:aws:apigateway:us-west-2:dynamodb:action/Nothing"}, "UnsupportedOperation"),
-        ({"type": "http", "uri": "ftp://x", "httpMethod": "GET"}, "UnsupportedOperation"),
+        (
+            {"type": "aws", "uri": "arn:aws:apigateway:us-west-2:s3:path/b/k", "httpMethod": "GET"},
+            "UnsupportedOperation",
+        ),
+        (
+            {"type": "aws", "uri": "arn:aws:apigateway:us-west-2:dynamodb:action/Nothing", "httpMethod": "POST"},
+            "UnsupportedOperation",
+        ),
+        ({"type": "http", "uri": "ftp://x", "httpMethod": "GET"}, "BadRequestException"),
         ({"connectionType": "VPC_LINK"}, "UnsupportedOperation"),
     ],
 )

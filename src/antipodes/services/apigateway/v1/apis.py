@@ -42,6 +42,8 @@ async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
     _refuse(params)
     if not params.get("name"):
         raise bad_request("API name cannot be null or empty.")
+    if params.get("description") == "":
+        raise bad_request("Description cannot be an empty string")
     root = Resource(id=catalogue.new_id(10))
     api = Api(
         id=catalogue.new_id(10),
@@ -162,6 +164,8 @@ def check_policy(catalogue: Catalogue, api: Api) -> None:
 
 def endpoint_types(configuration: Mapping[str, Any] | None) -> tuple[str, ...]:
     types = tuple((configuration or {}).get("types") or ("EDGE",))
+    if len(types) > 1:
+        raise bad_request("Cannot create an api with multiple Endpoint Types.")
     for kind in types:
         if kind == "PRIVATE":
             raise NotSupported("PRIVATE REST APIs")

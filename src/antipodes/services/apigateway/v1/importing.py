@@ -26,7 +26,7 @@ from antipodes.services.apigateway.v1.records import (
     Validator,
     bad_request,
 )
-from antipodes.services.apigateway.v1.resources import check_method, check_part
+from antipodes.services.apigateway.v1.resources import check_method, check_part, check_sibling
 from antipodes.wire.operation import Request, Result
 
 BASE_PATHS = ("ignore", "prepend", "split")
@@ -126,6 +126,7 @@ def _with_paths(
             below = f"{resource.path.rstrip('/')}/{part}"
             if below not in by_path:
                 check_part(part, resource.path)
+                check_sibling(part, [one for one in resources.values() if one.parent_id == resource.id])
                 made = Resource(id=catalogue.new_id(6), parent_id=resource.id, part=part, path=below)
                 by_path[below] = resources[made.id] = made
             resource = by_path[below]

@@ -143,17 +143,25 @@ def status_of(given: Any) -> str:
 def _check_target(kind: str, uri: str, method: str, where: str) -> None:
     if kind == "MOCK":
         return
-    if not uri:
-        raise bad_request(f"Integration of type {kind} needs a URI ({where})")
+    if not method and kind != "AWS_PROXY":
+        raise bad_request("Enumeration value for HttpMethod must be non-empty")
     if kind in {"HTTP", "HTTP_PROXY"}:
+        if STAGE_VARIABLE.sub("x", uri)[:4] != "http":
+            raise bad_request("Invalid HTTP endpoint specified for URI")
         check_uri(uri)
-        if not method:
-            raise bad_request("Enumeration value for HttpMethod must be non-empty")
         return
     if function_of(uri) is not None:
         return
+    if not uri.startswith("arn:"):
+        raise bad_request("Invalid ARN specified in the request")
+    if uri.count(":") < 5 or uri.split(":", 5)[5].partition("/")[0] not in {"path", "action"}:
+        raise bad_request("AWS ARN for integration must contain path or action")
     if kind == "AWS_PROXY":
-        raise NotSupported(f"AWS_PROXY to {uri} ({where}); only Lambda functions")
+        if ":firehose:" in uri:
+            raise NotSupported(f"AWS_PROXY to {uri} ({where}); only Lambda functions")
+        raise bad_request(
+            "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations."
+        )
     if action_of(STAGE_VARIABLE.sub("x", uri)) is None:
         raise NotSupported(f"integrations with {uri} ({where}); only Lambda functions and actions of JSON services")
 

@@ -25,8 +25,10 @@ TABLE = {
 async def create_api_key(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
     value = params.get("value") or ""
-    if value and not 20 <= len(value) <= 128:
+    if value and len(value) < 20:
         raise bad_request("API Key value should be at least 20 characters")
+    if len(value) > 128:
+        raise bad_request("API Key value exceeds maximum size of 128 characters")
     if value and catalogue.keyring.taken(value):
         raise conflict("API Key already exists")
     chance, now = catalogue.surroundings.world.chance, catalogue.surroundings.world.now()

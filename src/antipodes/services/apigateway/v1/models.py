@@ -55,7 +55,8 @@ async def delete_model(catalogue: Catalogue, request: Request) -> Result:
     for resource in api.resources.values():
         for method in resource.methods.values():
             if model.name in method.request_models.values():
-                raise conflict(f"Cannot delete model '{model.name}', is referenced in method request: {method.verb}")
+                where = f"{resource.path}/{method.verb}"
+                raise conflict(f"Cannot delete model '{model.name}', is referenced in method request: {where}")
     models = {name: kept for name, kept in api.models.items() if name != model.name}
     await catalogue.save_api(msgspec.structs.replace(api, models=models))
     return {}
@@ -109,6 +110,8 @@ async def delete_request_validator(catalogue: Catalogue, request: Request) -> Re
 
 def model_of(model_id: str, name: Any, schema: Any, content_type: Any, description: Any) -> Model:
     """Raises BadRequestException."""
+    if not name:
+        raise bad_request("Model name must be non-empty")
     if NAME.fullmatch(str(name)) is None:
         raise bad_request(f"Model name must be alphanumeric: {name}")
     if schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -36,8 +37,7 @@ async def create_resource(catalogue: Catalogue, request: Request) -> Result:
     siblings = [r for r in api.resources.values() if r.parent_id == parent.id]
     if any(sibling.part == part for sibling in siblings):
         raise conflict(f"Another resource with the same parent already has this name: {part}")
-    if part.startswith("{") and any(s.part.startswith("{") and _greedy(s.part) == _greedy(part) for s in siblings):
-        raise bad_request("A sibling of this resource already has a variable path part -- only one is allowed")
+    check_sibling(part, siblings)
     path = f"{parent.path.rstrip('/')}/{part}"
     resource = Resource(id=catalogue.new_id(6), parent_id=parent.id, part=part, path=path)
     await catalogue.save_resource(api, resource)
@@ -78,7 +78,7 @@ async def put_method(catalogue: Catalogue, request: Request) -> Result:
     api, resource = catalogue.resource(params["restApiId"], params["resourceId"])
     verb = params["httpMethod"]
     if verb not in VERBS:
-        raise bad_request("Invalid HTTP method specified. Valid options are DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT,ANY")
+        raise bad_request("Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY")
     if verb in resource.methods:
         raise conflict("Method already exists for this resource")
     if params.get("authorizationScopes"):
@@ -173,10 +173,22 @@ def check_method(api: Api, method: Method) -> None:
     for name in method.request_models.values():
         if name not in api.models and name not in {"Empty", "Error"}:
             raise bad_request(f"Invalid model identifier specified: {name}")
+    names = [name.removeprefix("method.request.").partition(".")[2] for name in method.request_parameters]
+    if len(names) != len(set(names)):
+        raise bad_request("Parameter names must be unique across querystring, header and path")
     for name in method.request_parameters:
         place, _, rest = name.removeprefix("method.request.").partition(".")
         if not name.startswith("method.request.") or place not in {"header", "path", "querystring"} or not rest:
             raise bad_request(f"Invalid mapping expression parameter specified: {name}")
+
+
+def check_sibling(part: str, siblings: Iterable[Resource]) -> None:
+    """Raises BadRequestException for a second variable among the children of one resource."""
+    other = next((one.part for one in siblings if part.startswith("{") and one.part.startswith("{")), None)
+    if other is not None:
+        raise bad_request(
+            f"A sibling ({other}) of this resource already has a variable path part -- only one is allowed"
+        )
 
 
 def check_part(part: str, parent_path: str) -> None:
@@ -187,7 +199,8 @@ def check_part(part: str, parent_path: str) -> None:
             "beginning and the end."
         )
     if parent_path.endswith("+}"):
-        raise bad_request(f"Cannot create a child of a resource with a greedy path variable: {parent_path}")
+        greedy = parent_path.rpartition("/")[2]
+        raise bad_request(f"Cannot create a child of a resource with a greedy path variable: {greedy}")
 
 
 def shown(resource: Resource, *, embed: bool = False) -> dict[str, Any]:
@@ -267,10 +280,6 @@ def shown_integration_response(response: IntegrationResponse) -> dict[str, Any]:
     if response.content_handling:
         answer["contentHandling"] = response.content_handling
     return answer
-
-
-def _greedy(part: str) -> bool:
-    return part.endswith("+}")
 
 
 def method_named(catalogue: Catalogue, request: Request) -> tuple[Api, Resource, Method]:

@@ -71,14 +71,14 @@ async def update_resource(catalogue: Catalogue, request: Request) -> Result:
     api, before = catalogue.resource(params["restApiId"], params["resourceId"])
     after = patched(before, params.get("patchOperations"), RESOURCE, "UpdateResource")
     if before.id == api.root_id and after != before:
-        raise bad_request("The root resource cannot be changed")  # the words are a guess
+        raise bad_request(f"Root resource cannot update its {'pathPart' if after.part != before.part else 'parentId'}.")
     if after == before:
         return shown(before)
     parent = api.resources.get(after.parent_id)
     if parent is None:
         raise not_found("Resource")
     if parent.id == before.id or parent.path.startswith(before.path + "/"):
-        raise bad_request("A resource cannot be its own parent")  # the words are a guess
+        raise bad_request("Resources cannot be cyclical.")
     check_part(after.part, parent.path)
     if any(r.parent_id == parent.id and r.part == after.part and r.id != after.id for r in api.resources.values()):
         raise conflict(f"Another resource with the same parent already has this name: {after.part}")
