@@ -49,3 +49,26 @@ def test_invocations_errors_throttles_and_concurrency_are_counted_by_function_an
         assert 2000 <= total(room, "Duration", FunctionName="f")[1] < 2100
 
     play_simulated(story)
+
+
+def test_asynchronous_events_are_counted_from_their_coming_to_their_end() -> None:
+    async def story(room: Room) -> None:
+        await room.create("f", SOURCE)
+        await room.create("told", SOURCE)
+        arn = (await room.ask("GetFunctionConfiguration", FunctionName="told"))["FunctionArn"]
+        destination = {"OnFailure": {"Destination": arn}}
+        await room.ask(
+            "PutFunctionEventInvokeConfig", FunctionName="f", MaximumRetryAttempts=1, DestinationConfig=destination
+        )
+        await room.ask("DeleteFunction", FunctionName="told")
+        await room.ask("Invoke", FunctionName="f", InvocationType="Event", Payload=b'{"by": 1}')
+        await room.ask("Invoke", FunctionName="f", InvocationType="Event", Payload=b'{"by": 0}')
+        await room.world.sleep(70)
+        assert total(room, "AsyncEventsReceived", FunctionName="f") == (2.0, 1.0, 2)
+        age_ms, oldest_ms, attempts = total(room, "AsyncEventAge", FunctionName="f")
+        assert attempts == 3 and 60_000 <= oldest_ms <= age_ms < 65_000  # once more, a minute later
+        assert total(room, "AsyncEventsDropped", FunctionName="f") == (1.0, 1.0, 1)
+        assert total(room, "DestinationDeliveryFailures", FunctionName="f") == (1.0, 1.0, 1)
+        assert total(room, "ClaimedAccountConcurrency")[1] == total(room, "UnreservedConcurrentExecutions")[1] == 2.0
+
+    play_simulated(story)

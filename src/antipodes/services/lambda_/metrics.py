@@ -1,10 +1,15 @@
 """What a Region's functions tell CloudWatch of themselves (namespace AWS/Lambda): counted in memory, handed over.
 
-    each invocation that ran   Invocations, Errors (0 or 1), Duration; ProvisionedConcurrencyInvocations or
-                               ProvisionedConcurrencySpilloverInvocations where a version has provisioned concurrency
-    each that was admitted     ConcurrentExecutions, of the function and of the Region
+    each invocation that ran   Invocations, Errors (0 or 1), Duration; PostRuntimeExtensionsDuration where there are
+                               extensions
+    each that was admitted     ConcurrentExecutions, of the function and of the Region; of the Region
+                               UnreservedConcurrentExecutions and ClaimedAccountConcurrency; where a version has
+                               provisioned concurrency, ProvisionedConcurrencyInvocations or ...SpilloverInvocations,
+                               ProvisionedConcurrentExecutions, ProvisionedConcurrencyUtilization
     each attempt               Throttles (0 or 1)
     each batch of a stream     IteratorAge, by the youngest of its records
+    each asynchronous event    AsyncEventsReceived, and AsyncEventAge when it is tried; AsyncEventsDropped if it never
+                               succeeded; DestinationDeliveryFailures if its destination could not be told
 
 under FunctionName, under Resource (function:version or alias) too where it was invoked by one, and under none for the
 Region (Developer Guide, "Types of metrics for Lambda functions"). An invocation pays for two additions to a list, which
@@ -46,18 +51,43 @@ class Meter:
         if len(self._admitted) >= LOT:
             self._sum()
 
-    def ended(self, function: str, qualifier: str | None, outcome: Outcome, duration_s: float) -> None:
+    def concurrency(self, unreserved: int, allocated: int) -> None:
+        """Of the Region, with an invocation that begins. allocated: reserved and provisioned, used or not."""
+        self._add(("", ""), "UnreservedConcurrentExecutions", "Count", float(unreserved))
+        self._add(("", ""), "ClaimedAccountConcurrency", "Count", float(unreserved + allocated))
+
+    def ended(
+        self, function: str, qualifier: str | None, outcome: Outcome, duration_s: float, extensions_s: float | None
+    ) -> None:
+        """extensions_s: of the duration, what extensions took after the runtime had answered; None: there are none."""
         self._reports.begin()
         self._ended.append((function, qualifier, outcome.failed, duration_s))
+        if extensions_s is not None:
+            took_ms = _milliseconds(extensions_s)
+            self._count(function, qualifier, "PostRuntimeExtensionsDuration", took_ms, "Milliseconds")
 
-    def provisioned(self, function: str, qualifier: str | None, *, spilled_over: bool) -> None:
+    def provisioned(self, function: str, qualifier: str | None, *, used: int, of: int, spilled_over: bool) -> None:
+        """An invocation of a version that has provisioned concurrency. used: environments at work, with this one."""
         self._reports.begin()
         spill = "Spillover" if spilled_over else ""
         self._count(function, qualifier, f"ProvisionedConcurrency{spill}Invocations", 1.0)
+        self._count(function, qualifier, "ProvisionedConcurrentExecutions", float(used))
+        for where in _places(function, qualifier)[1:]:
+            self._add(where, "ProvisionedConcurrencyUtilization", "None", round(min(used / of, 1.0), 3))
 
     def iterator_age(self, function: str, age_s: float) -> None:
         self._reports.begin()
-        self._add((function, ""), "IteratorAge", "Milliseconds", float(f"{max(age_s, 0.0) * 1000:.3g}"))
+        self._add((function, ""), "IteratorAge", "Milliseconds", _milliseconds(age_s))
+
+    def async_age(self, function: str, qualifier: str | None, age_s: float) -> None:
+        """An event is tried."""
+        self._reports.begin()
+        self._count(function, qualifier, "AsyncEventAge", _milliseconds(age_s), "Milliseconds")
+
+    def event(self, function: str, qualifier: str | None, metric: str) -> None:
+        """One more of AsyncEventsReceived, AsyncEventsDropped or DestinationDeliveryFailures."""
+        self._reports.begin()
+        self._count(function, qualifier, metric, 1.0)
 
     def _taken(self) -> Iterator[Datum]:
         self._sum()
@@ -78,8 +108,7 @@ class Meter:
         for function, qualifier, failed, duration_s in ended:
             self._count(function, qualifier, "Invocations", 1.0)
             self._count(function, qualifier, "Errors", 1.0 if failed else 0.0)
-            # To three digits: few different values, so that they are summed.
-            self._count(function, qualifier, "Duration", float(f"{duration_s * 1000:.3g}"), "Milliseconds")
+            self._count(function, qualifier, "Duration", _milliseconds(duration_s), "Milliseconds")
 
     def _count(self, function: str, qualifier: str | None, metric: str, value: float, unit: str = "Count") -> None:
         for where in _places(function, qualifier):
@@ -89,6 +118,11 @@ class Meter:
     def _add(self, where: Where, metric: str, unit: str, value: float) -> None:
         counts = self._values.setdefault((where, metric, unit), {})
         counts[value] = counts.get(value, 0) + 1
+
+
+def _milliseconds(seconds: float) -> float:
+    """To three digits: few different values, so that they are summed."""
+    return float(f"{max(seconds, 0.0) * 1000:.3g}")
 
 
 def _places(function: str, qualifier: str | None) -> tuple[Where, ...]:

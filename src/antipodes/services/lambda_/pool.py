@@ -99,8 +99,6 @@ class Pool:
         key = (name, configuration.version, configuration.revision)
         reserve = self._reserves.get(key)
         environment = reserve.take() if reserve is not None else None
-        if reserve is not None and reserve.wanted:
-            self._meter.provisioned(name, invocation.qualifier, spilled_over=environment is None)
         if environment is not None:
             tally.in_reserve += 1
         else:
@@ -114,6 +112,11 @@ class Pool:
         tally.invocations += 1
         self._busy += 1
         self._meter.admitted(name, invocation.qualifier, tally.busy, self._busy)
+        self._meter.concurrency(*self._claims())
+        if reserve is not None and reserve.wanted:
+            used, spilled_over = reserve.at_work, not environment.plan.provisioned
+            meter = self._meter.provisioned
+            meter(name, invocation.qualifier, used=used, of=reserve.wanted, spilled_over=spilled_over)
         environment.take(invocation)
 
     def provide(self, name: str, configuration: Configuration, count: int) -> None:
@@ -184,6 +187,14 @@ class Pool:
             self._meter.throttled(name, qualifier)
             raise ClientFault("TooManyRequestsException", "Rate Exceeded.", status=429, Reason=reason, Type="User")
 
+    def _claims(self) -> tuple[int, int]:
+        """Invocations that no reserved or provisioned concurrency holds; and how much those hold, used or not."""
+        reserved_total = self._reserved_total()
+        if not reserved_total and not self._reserves:
+            return self._busy, 0
+        free = [(n, t) for n, t in self._tallies.items() if self._reserved_of(n) is None]
+        return sum(t.busy - t.in_reserve for _, t in free), reserved_total + sum(self._wanted(n) for n, _ in free)
+
     def _wanted(self, name: str) -> int:
         """Provisioned concurrency of a function: taken from its share, used or not."""
         return sum(reserve.wanted for key, reserve in self._reserves.items() if key[0] == name)
@@ -250,7 +261,7 @@ class Pool:
         self._busy -= 1
         if outcome.failed:
             tally.errors += 1
-        self._meter.ended(name, environment.qualifier, outcome, environment.duration_s)
+        self._meter.ended(name, environment.qualifier, outcome, environment.duration_s, environment.extensions_s)
         reserve = self.reserve_of(name, configuration) if environment.plan.provisioned else None
         if environment.plan.provisioned:
             tally.in_reserve -= 1

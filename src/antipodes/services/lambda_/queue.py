@@ -25,6 +25,7 @@ import msgspec
 import orjson
 
 from antipodes.services.contract import Surroundings
+from antipodes.services.lambda_.metrics import Meter
 from antipodes.services.lambda_.outcome import Outcome
 from antipodes.services.lambda_.records import EventInvokeConfig
 from antipodes.store.engine import StoreError
@@ -66,7 +67,9 @@ class Queue:
         attempt: Attempt,
         settings: Callable[[Event], EventInvokeConfig | None],
         closed: Callable[[str], bool],
+        meter: Meter,
     ) -> None:
+        self._meter = meter
         self._around = surroundings
         self._world = surroundings.world
         self._store = surroundings.store
@@ -101,6 +104,7 @@ class Queue:
         )
         self._store.write([(_key(event), _encode(event))])
         await self._store.durable()
+        self._meter.event(function, qualifier, "AsyncEventsReceived")
         self._begin(_key(event))
 
     def _begin(self, key: bytes) -> None:
@@ -129,6 +133,7 @@ class Queue:
         if self._closed(event.function):
             await self._end(event, settings, "RetriesExhausted", None, "")
             return None
+        self._meter.async_age(event.function, event.qualifier, self._world.now() - event.came)
         try:
             outcome, version = await self._attempt(event)
         except AwsError:  # throttled, or a fault of the service: no attempt was made
@@ -178,8 +183,11 @@ class Queue:
                 raise StoreError(error.message) from error
             except AwsError as error:  # the destination is gone: AWS counts it and says nothing
                 self._world.trace("lambda.destination", function=event.function, refused=error.message)
+                self._meter.event(event.function, event.qualifier, "DestinationDeliveryFailures")
         self._store.write([(_key(event), None)])
         await self._store.durable()
+        if condition != "Success":
+            self._meter.event(event.function, event.qualifier, "AsyncEventsDropped")
 
     def _record(self, event: Event, condition: Condition, outcome: Outcome | None, version: str) -> dict[str, Any]:
         """What a destination is invoked with (facts 4.5)."""

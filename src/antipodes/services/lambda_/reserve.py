@@ -36,6 +36,10 @@ class Reserve:
         return len(self._ready)
 
     @property
+    def at_work(self) -> int:
+        return self.allocated - self.available
+
+    @property
     def status(self) -> str:
         if self.allocated >= self.wanted:
             return "READY"

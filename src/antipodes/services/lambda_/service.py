@@ -121,6 +121,7 @@ class Lambda:
             partial(invoke.attempt, catalogue),
             partial(invoke.settings_of, catalogue),
             catalogue.is_closed,
+            catalogue.meter,
         )
         mappings = self._mappings = Mappings(catalogue)
         self._pollers = Pollers(surroundings, mappings, partial(invoke.feed, catalogue))
