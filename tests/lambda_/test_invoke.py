@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from antipodes.wire.errors import ClientFault
-from tests.lambda_.conftest import ROLE, Play, Room, play_simulated
+from antipodes.wire.errors import ClientFault, NotSupported
+from antipodes.wire.operation import Request
+from tests.lambda_.conftest import REGION, ROLE, Play, Room, play_simulated
 
 ECHO = """
 import os
@@ -145,9 +147,8 @@ def test_code_that_cannot_be_loaded_is_told(play: Play, handler: str, source: st
 
 def test_runtime_that_is_not_here_is_named(play: Play) -> None:
     async def story(room: Room) -> None:
-        await room.create("java", "", Runtime="java21")
-        _, body = await invoked(room, "java")
-        assert "java21" in body["errorMessage"]
+        with pytest.raises(NotSupported, match="java21"):
+            await room.create("java", "", Runtime="java21")
 
     play(story)
 
@@ -309,3 +310,45 @@ def test_folder_is_used_in_place_and_read_anew_by_each_environment(play: Play, t
 
     play(story)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["app.py", "part.py"]
+
+
+def test_a_circle_of_invocations_is_ended_unless_it_is_allowed() -> None:
+    async def story(room: Room) -> None:
+        await room.create("f", "import os\ndef handler(e, c):\n    return os.environ['_X_AMZN_TRACE_ID']\n")
+        trace = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1"
+
+        async def again(trace: str) -> str:
+            """What the function would send on with its own invocation."""
+            asked = Request("lambda", "Invoke", {"FunctionName": "f"}, REGION, trace=trace)
+            answer = await room.service.operations["Invoke"](asked)
+            assert isinstance(answer, Mapping)
+            return str(json.loads(answer["Payload"]))
+
+        for _ in range(16):
+            trace = await again(trace)
+        assert trace.startswith("Root=1-67891233-abcdef012345678912345678;Parent=") and ";Sampled=1;" in trace
+        with pytest.raises(ClientFault, match="recursive loop") as caught:
+            await again(trace)
+        assert caught.value.code == "RecursiveInvocationException"
+        await room.ask("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Allow")
+        await again(trace)
+
+    play_simulated(story)
+
+
+def test_what_an_invocation_cannot_ask_is_refused() -> None:
+    async def story(room: Room) -> None:
+        await room.create("f", "def handler(e, c):\n    return e\n")
+        context = base64.b64encode(json.dumps({"a": "x" * 3000}).encode()).decode()
+        for params, code in (
+            ({"InvocationType": "Later"}, "ValidationException"),
+            ({"LogType": "Head"}, "ValidationException"),
+            ({"ClientContext": context}, "InvalidRequestContentException"),
+            ({"FunctionName": f"arn:aws:lambda:{REGION}:111111111111:function:f"}, "AccessDeniedException"),
+            ({"FunctionName": "arn:aws:lambda:eu-west-1:000000000000:function:f"}, "ResourceNotFoundException"),
+        ):
+            with pytest.raises(ClientFault) as caught:
+                await room.ask("Invoke", **{"FunctionName": "f", **params})
+            assert caught.value.code == code
+
+    play_simulated(story)

@@ -139,7 +139,6 @@ def test_a_bootstrap_of_its_own() -> None:
     [
         ("provided.al2", {"other": "x"}, "no file `bootstrap`"),
         ("provided.al2", {"bootstrap": "#!/bin/sh"}, "not executable"),
-        ("java21", {"x": "y"}, "antipodes cannot run java21"),
     ],
 )
 def test_what_cannot_be_run_is_said(runtime: str, files: dict[str, str], words: str) -> None:

@@ -123,6 +123,7 @@ class Path:
                     access_key=identity.access_key,
                     request_id=request_id,
                     host=request.header("host") or "",
+                    trace=request.header("x-amzn-trace-id") or "",
                 ),
                 spoken,
             )

@@ -26,6 +26,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     access_key: str = ""  # who signed; "" for internal calls
     request_id: str = ""
     host: str = ""  # the endpoint that was called, for URLs in answers
+    trace: str = ""  # X-Amzn-Trace-Id, as it came
 
 
 class Payload(msgspec.Struct, frozen=True, gc=False):

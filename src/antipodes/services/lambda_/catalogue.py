@@ -18,6 +18,7 @@ from antipodes.services.lambda_.metrics import Meter
 from antipodes.services.lambda_.pool import Pool
 from antipodes.services.lambda_.queue import Queue
 from antipodes.services.lambda_.records import LATEST, Configuration, Function, LayerVersion, Reference
+from antipodes.wire.errors import AccessDenied, ClientFault
 
 SETTLE_S = (0.03, 0.12)  # how long Pending and InProgress last; AWS takes a second or two
 
@@ -71,10 +72,20 @@ class Catalogue:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def reference(self, name: str, qualifier: str | None = None) -> Reference:
-        """What a FunctionName parameter names; a Region in an ARN must be this one."""
+        """What a FunctionName parameter names; Region and account in an ARN must be these. Raises
+        ResourceNotFoundException, AccessDeniedException."""
         reference = records.reference_of(name, qualifier)
-        if reference.region is not None and reference.region != self.surroundings.region:
-            raise records.not_found(name)
+        region, account = self.surroundings.region, self.surroundings.settings.account
+        if reference.region is not None and reference.region != region:
+            message = f"Functions from '{reference.region}' are not reachable in this region ('{region}')"
+            raise ClientFault("ResourceNotFoundException", message, status=404, Type="User")
+        if reference.account is not None and reference.account != account:  # AWS names the operation: not known here
+            arn = records.function_arn(region, reference.account, reference.name, reference.qualifier)
+            raise AccessDenied(
+                "AccessDeniedException",
+                f"User: arn:aws:iam::{account}:root is not authorized to perform this operation on resource: {arn} "
+                "because no resource-based policy allows it",
+            )
         return reference
 
     def function(self, reference: Reference) -> Function:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.lambda_ import variables
+from antipodes.services.lambda_ import limits, runtimes, variables
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.code import code_of
 from antipodes.services.lambda_.layers import check_size, used_layers
@@ -67,7 +67,8 @@ async def create_function(catalogue: Catalogue, request: Request) -> Result:
         last_modified=catalogue.surroundings.world.now(),
     )
     check_size(catalogue, latest)
-    function = Function(name=name, latest=latest, tags=dict(params.get("Tags") or {}))
+    limits.check_storage(catalogue, latest.code_size)
+    function = Function(name=name, latest=latest, tags=limits.tags_of(params.get("Tags") or {}))
     await catalogue.save(function, code.rows)
     catalogue.surroundings.world.warm_workers(runtime)
     catalogue.settle(name)
@@ -216,10 +217,8 @@ def shown(
     return answer
 
 
-def _changeable(catalogue: Catalogue, params: Mapping[str, Any]) -> Function:
-    """The function, if nothing is under way with it and the caller's RevisionId (if any) is the newest."""
-    function = catalogue.function(catalogue.reference(params["FunctionName"]))
-    revision = params.get("RevisionId")
+def check_revision(function: Function, revision: str | None) -> None:
+    """Raises PreconditionFailedException (412)."""
     if revision and revision != function.latest.revision:
         raise ClientFault(
             "PreconditionFailedException",
@@ -228,6 +227,12 @@ def _changeable(catalogue: Catalogue, params: Mapping[str, Any]) -> Function:
             status=412,
             Type="User",
         )
+
+
+def _changeable(catalogue: Catalogue, params: Mapping[str, Any]) -> Function:
+    """The function, if nothing is under way with it and the caller's RevisionId (if any) is the newest."""
+    function = catalogue.function(catalogue.reference(params["FunctionName"]))
+    check_revision(function, params.get("RevisionId"))
     arn = catalogue.arn(function.name)
     if function.latest.state == "Pending":
         raise conflict(
@@ -258,6 +263,7 @@ async def _replace_latest(
         },
     )
     check_size(catalogue, latest)
+    limits.check_storage(catalogue, latest.code_size - before.code_size)
     function = msgspec.structs.replace(function, latest=latest)
     catalogue.functions[function.name] = function
     kept = {key for key, _ in rows}
@@ -276,6 +282,8 @@ def _configured(catalogue: Catalogue, configuration: Configuration, params: Mapp
     for member, field in (("Runtime", "runtime"), ("Handler", "handler"), ("Role", "role"), ("Timeout", "timeout_s")):
         if params.get(member) is not None:
             fields[field] = params[member]
+    if params.get("Runtime") is not None:
+        runtimes.check(params["Runtime"])
     if params.get("MemorySize") is not None:
         fields["memory_mb"] = params["MemorySize"]
     if params.get("Description") is not None:

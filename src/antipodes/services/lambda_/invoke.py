@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from antipodes.services.lambda_ import recursion
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.mappings import SourceMapping
 from antipodes.services.lambda_.outcome import ASYNCHRONOUS_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, Outcome
@@ -24,6 +25,11 @@ from antipodes.store.engine import StoreError
 from antipodes.wire import eventstream
 from antipodes.wire.errors import AccessDenied, ClientFault, ServerFault
 from antipodes.wire.operation import Request, Result
+from antipodes.wire.validation import validate
+
+KINDS = ("RequestResponse", "Event", "DryRun")
+LOG_TYPES = (None, "None", "Tail")
+CONTEXT_LIMIT_BYTES = 3583  # in Base64
 
 
 async def invoke(catalogue: Catalogue, request: Request) -> Result:
@@ -38,6 +44,7 @@ async def invoke(catalogue: Catalogue, request: Request) -> Result:
     if kind == "Event":
         await _queue(catalogue, function, invocation)
         return {"StatusCode": 202, "Payload": b""}
+    _refuse_loop(catalogue, function, invocation)
     outcome = await catalogue.pool.invoke(function.name, configuration, invocation)
     answer: dict[str, Any] = {
         "StatusCode": 200,
@@ -58,6 +65,7 @@ async def begin_stream(catalogue: Catalogue, request: Request) -> tuple[Configur
     function, configuration, invocation = _asked(catalogue, request, "RequestResponse")
     _refuse_pending(configuration)
     await catalogue.settled()
+    _refuse_loop(catalogue, function, invocation)
     stream = invocation.stream = ResponseStream(catalogue.surroundings.world)
     invocation.done.add_done_callback(lambda _: stream.over())
     catalogue.pool.begin(function.name, configuration, invocation)
@@ -103,6 +111,8 @@ async def _none() -> AsyncIterator[bytes]:
 def _asked(catalogue: Catalogue, request: Request, kind: str) -> tuple[Function, Configuration, Invocation]:
     """What is to be invoked, with what; checked in the order of AWS."""
     params = request.params
+    if kind not in KINDS or params.get("LogType") not in LOG_TYPES:
+        validate("lambda", "Invoke", params)  # has the words
     reference = catalogue.reference(params["FunctionName"], params.get("Qualifier"))
     function = catalogue.function(reference)
     configuration = catalogue.routed(function, reference.qualifier)
@@ -110,7 +120,7 @@ def _asked(catalogue: Catalogue, request: Request, kind: str) -> tuple[Function,
     payload = _payload(params, ASYNCHRONOUS_LIMIT_BYTES if kind == "Event" else PAYLOAD_LIMIT_BYTES)
     context = _client_context(params.get("ClientContext"))
     request_id = request.request_id or catalogue.revision()
-    invocation = _invocation(catalogue, function, reference.qualifier, payload, request_id, context)
+    invocation = _invocation(catalogue, function, reference.qualifier, payload, request_id, context, request.trace)
     invocation.trace_id = params.get("TraceId") or invocation.trace_id
     invocation.tail = params.get("LogType") == "Tail"
     return function, configuration, invocation
@@ -123,6 +133,12 @@ def _refuse_pending(configuration: Configuration) -> None:
         )
 
 
+def _refuse_loop(catalogue: Catalogue, function: Function, invocation: Invocation) -> None:
+    if invocation.looped and function.recursion == recursion.TERMINATE:
+        catalogue.meter.event(function.name, invocation.qualifier, "RecursiveInvocationsDropped")
+        raise recursion.refusal()
+
+
 async def _queue(catalogue: Catalogue, function: Function, invocation: Invocation) -> None:
     try:
         await catalogue.queue.add(
@@ -131,6 +147,8 @@ async def _queue(catalogue: Catalogue, function: Function, invocation: Invocatio
             invocation.payload,
             request_id=invocation.request_id,
             client_context=invocation.client_context,
+            trace=invocation.trace_id,
+            looped=invocation.looped and function.recursion == recursion.TERMINATE,
         )
     except StoreError as error:
         raise ServerFault("ServiceException", str(error), happened=False) from error
@@ -143,6 +161,7 @@ async def attempt(catalogue: Catalogue, event: Event) -> tuple[Outcome, str]:
     invocation = _invocation(
         catalogue, function, event.qualifier, event.payload, event.request_id, event.client_context
     )
+    invocation.trace_id = event.trace or invocation.trace_id
     return await catalogue.pool.invoke(function.name, configuration, invocation), configuration.version
 
 
@@ -168,15 +187,22 @@ def settings_of(catalogue: Catalogue, event: Event) -> EventInvokeConfig | None:
 
 
 def _invocation(
-    catalogue: Catalogue, function: Function, qualifier: str | None, payload: bytes, request_id: str, context: str
+    catalogue: Catalogue,
+    function: Function,
+    qualifier: str | None,
+    payload: bytes,
+    request_id: str,
+    context: str,
+    trace_header: str = "",
 ) -> Invocation:
-    world = catalogue.surroundings.world
+    arn = catalogue.arn(function.name)
+    trace = recursion.trace_of(catalogue.surroundings.world, trace_header, arn)
     return Invocation(
         request_id=request_id,
         payload=payload,
-        arn=catalogue.arn(function.name, qualifier),
-        trace_id=f"Root=1-{int(world.now()):08x}-{world.chance.getrandbits(96):024x};"
-        f"Parent={world.chance.getrandbits(64):016x};Sampled=0",
+        arn=f"{arn}:{qualifier}" if qualifier else arn,
+        trace_id=trace.header,
+        looped=trace.looped,
         client_context=context,
         qualifier=qualifier,
     )
@@ -221,11 +247,14 @@ def _payload(params: Any, limit_bytes: int) -> bytes:
 def _client_context(encoded: str | None) -> str:
     if not encoded:
         return ""
+    if len(encoded) > CONTEXT_LIMIT_BYTES:  # the words are from memory
+        message = f"Client context must be no more than {CONTEXT_LIMIT_BYTES} bytes."
+        raise ClientFault("InvalidRequestContentException", message, Type="User")
     try:
         text = base64.b64decode(encoded, validate=True).decode()
         orjson.loads(text)
     except ValueError as error:
         raise ClientFault(
-            "InvalidRequestContentException", "Client context must be a valid JSON-encoded string."
+            "InvalidRequestContentException", "Client context must be a valid JSON-encoded string.", Type="User"
         ) from error
     return text

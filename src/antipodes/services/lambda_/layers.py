@@ -20,6 +20,7 @@ import msgspec
 from antipodes.services.lambda_ import records
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.code import archive_of
+from antipodes.services.lambda_.limits import check_storage
 from antipodes.services.lambda_.records import (
     Configuration,
     LayerStatement,
@@ -45,6 +46,7 @@ async def publish_layer_version(catalogue: Catalogue, request: Request) -> Resul
     params = request.params
     name = _name(catalogue, params["LayerName"])
     code = await archive_of(catalogue, params["Content"])
+    check_storage(catalogue, code.fields["code_size"])
     number = catalogue.layer_numbers.get(name, 0) + 1
     layer = LayerVersion(
         name=name,

@@ -20,6 +20,8 @@ from antipodes.wire.operation import Request, Result
 
 INVOKE = "lambda:InvokeFunction"
 INVOKE_URL = "lambda:InvokeFunctionUrl"
+# A service, an account, one of its users or roles, or anybody (the form of service names is a guess).
+_PRINCIPAL = re.compile(r"\*|\d{12}|arn:aws[a-z-]*:(iam|sts)::\d{12}:.+|[a-z0-9.-]+\.[a-z0-9.-]+")
 
 
 async def add_permission(catalogue: Catalogue, request: Request) -> Result:
@@ -35,6 +37,8 @@ async def add_permission(catalogue: Catalogue, request: Request) -> Result:
         raise invalid("FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action")
     if params.get("InvokedViaFunctionUrl") and params["Action"] != INVOKE:  # the words are a guess
         raise invalid("InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action")
+    if not _PRINCIPAL.fullmatch(params["Principal"]):
+        raise invalid("The provided principal was invalid. Please check the principal and try again.")
     statement = Statement(
         sid=params["StatementId"],
         action=params["Action"],

@@ -51,6 +51,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     came: float
     attempts: int = 0  # that ended with an error of the function
     backoffs: int = 0
+    trace: str = ""  # trace header
+    looped: bool = False  # it is not run: its function has been in its chain of invocations too often
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -90,7 +92,15 @@ class Queue:
             task.cancel()
 
     async def add(
-        self, function: str, qualifier: str | None, payload: bytes, *, request_id: str, client_context: str = ""
+        self,
+        function: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        request_id: str,
+        client_context: str = "",
+        trace: str = "",
+        looped: bool = False,
     ) -> None:
         """Returns when the event is on disk. Raises StoreError."""
         event = Event(
@@ -101,6 +111,8 @@ class Queue:
             payload=payload,
             client_context=client_context,
             came=self._world.now(),
+            trace=trace,
+            looped=looped,
         )
         self._store.write([(_key(event), _encode(event))])
         await self._store.durable()
@@ -130,7 +142,9 @@ class Queue:
         if settings is None:  # the function was deleted
             await self._end(event, None, "RetriesExhausted", None, "")
             return None
-        if self._closed(event.function):
+        if event.looped:
+            self._meter.event(event.function, event.qualifier, "RecursiveInvocationsDropped")
+        if event.looped or self._closed(event.function):
             await self._end(event, settings, "RetriesExhausted", None, "")
             return None
         self._meter.async_age(event.function, event.qualifier, self._world.now() - event.came)

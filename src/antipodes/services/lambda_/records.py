@@ -166,6 +166,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     event_invoke: dict[str, EventInvokeConfig] = {}  # by qualifier, $LATEST included
     urls: dict[str, FunctionUrl] = {}  # by alias; "" for the function
     provisioned: dict[str, Provisioned] = {}  # by version or alias
+    recursion: str = "Terminate"  # of circles of invocations, or "Allow"
 
 
 # A name, a partial ARN (account:function:name) or a whole ARN, each perhaps with a qualifier.
@@ -181,6 +182,7 @@ class Reference(msgspec.Struct, frozen=True):
     name: str
     qualifier: str | None = None
     region: str | None = None
+    account: str | None = None
 
 
 @lru_cache(maxsize=512)
@@ -197,7 +199,7 @@ def reference_of(text: str, qualifier: str | None = None) -> Reference:
     inner = match["qualifier"]
     if inner and qualifier and inner != qualifier:
         raise invalid("The derived qualifier from the function name does not match the specified qualifier.")
-    return Reference(match["name"], qualifier or inner, match["region"])
+    return Reference(match["name"], qualifier or inner, match["region"], match["account"])
 
 
 def function_arn(region: str, account: str, name: str, qualifier: str | None = None) -> str:

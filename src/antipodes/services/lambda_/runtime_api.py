@@ -35,6 +35,7 @@ class Invocation:
     arn: str  # as it was invoked, with the qualifier if one was given
     deadline_ms: int = 0  # epoch; set when the runtime gets it
     trace_id: str = ""
+    looped: bool = False  # in a circle once too often
     client_context: str = ""
     qualifier: str | None = None  # as it was invoked
     tail: bool = False  # the caller wants the end of the log

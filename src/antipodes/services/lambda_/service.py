@@ -16,6 +16,8 @@ from antipodes.services.lambda_ import (
     limits,
     permissions,
     provisioned,
+    recursion,
+    runtimes,
     urls,
     versions,
 )
@@ -79,6 +81,11 @@ FAMILIES: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = Mapp
         "ListTags": limits.list_tags,
         "TagResource": limits.tag_resource,
         "UntagResource": limits.untag_resource,
+        "GetRuntimeManagementConfig": runtimes.get_runtime_management_config,
+        "PutRuntimeManagementConfig": runtimes.put_runtime_management_config,
+        "GetFunctionCodeSigningConfig": runtimes.get_function_code_signing_config,
+        "GetFunctionRecursionConfig": recursion.get_function_recursion_config,
+        "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
         "Invoke": invoke.invoke,
         "InvokeWithResponseStream": invoke.invoke_with_response_stream,
     }

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from antipodes.services.lambda_.catalogue import Catalogue
-from antipodes.services.lambda_.functions import publish, shown
+from antipodes.services.lambda_.functions import check_revision, publish, shown
 from antipodes.services.lambda_.records import LATEST, Alias, Function, conflict, invalid, not_found, page
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
@@ -23,6 +23,7 @@ async def publish_version(catalogue: Catalogue, request: Request) -> Result:
             f"CodeSHA256 ({params['CodeSha256']}) is different from current CodeSHA256 in $LATEST "
             f"({function.latest.code_sha256}). Please try again with the CodeSHA256 in $LATEST."
         )
+    check_revision(function, params.get("RevisionId"))
     if function.latest.state == "Pending":
         raise conflict(
             "The operation cannot be performed at this time. The function is currently in the following state: Pending"
@@ -107,7 +108,8 @@ def _alias(catalogue: Catalogue, request: Request) -> tuple[Function, Alias]:
     function = catalogue.function(catalogue.reference(request.params["FunctionName"]))
     alias = function.aliases.get(request.params["Name"])
     if alias is None:
-        raise not_found(catalogue.arn(function.name, request.params["Name"]), "Alias")
+        message = f"Cannot find alias arn: {catalogue.arn(function.name, request.params['Name'])}"
+        raise ClientFault("ResourceNotFoundException", message, status=404, Type="User")
     return function, alias
 
 
