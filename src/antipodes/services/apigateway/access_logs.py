@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -78,11 +77,6 @@ def group_of(arn: str, region: str) -> str:
 def stream_of(api_id: str, stage: str) -> str:
     """The log stream of a stage."""
     return hashlib.sha256(f"{api_id}/{stage}".encode()).hexdigest()[:32]
-
-
-def request_time(now: float) -> str:
-    """$context.requestTime, in CLF's form: "12/Mar/2020:19:03:58 +0000"."""
-    return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now))
 
 
 class AccessLogs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -119,6 +120,7 @@ def allows_url(policy: Sequence[Statement], *, qualifier: str, auth: str) -> boo
     )
 
 
+@lru_cache(maxsize=1024)
 def arn_like(pattern: str, arn: str) -> bool:
     """IAM's ArnLike: `*` and `?` within each of the six parts that colons separate."""
     patterns, parts = pattern.split(":", 5), arn.split(":", 5)

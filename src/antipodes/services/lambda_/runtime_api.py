@@ -204,16 +204,19 @@ def _reported(request: HttpRequest, *, fatal: bool = False) -> Outcome:
 
 
 def _next_of(invocation: Invocation) -> HttpResponse:
-    headers = [
+    headers = (
         JSON,
         ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
         ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms)),
         ("Lambda-Runtime-Invoked-Function-Arn", invocation.arn),
         ("Lambda-Runtime-Trace-Id", invocation.trace_id),
-    ]
-    if invocation.client_context:
-        headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
-    return HttpResponse(200, tuple(headers), invocation.payload)
+    )
+    trace_id = invocation.trace_id
+    if not invocation.client_context and trace_id.isascii() and trace_id.isprintable():  # surely no line break in it
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("ascii")
+        return HttpResponse(200, headers, invocation.payload, lines)
+    context = ("Lambda-Runtime-Client-Context", invocation.client_context)
+    return HttpResponse(200, (*headers, context) if invocation.client_context else headers, invocation.payload)
 
 
 def _over() -> HttpResponse:

@@ -6,7 +6,6 @@ calls, what went wrong), integrations and logs read it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.wire.payload2 import request_time
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -94,7 +94,7 @@ def context_of(call: Call) -> dict[str, Any]:
         "path": call.full_path,
         "protocol": "HTTP/1.1",
         "requestId": call.request_id,
-        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.now)),
+        "requestTime": request_time(call.now),
         "requestTimeEpoch": int(call.now * 1000),
         "resourceId": call.resource_id,
         "resourcePath": call.resource_path,

@@ -8,7 +8,6 @@ is a 502, a missing statusCode is 200. What headers and multiValueHeaders say of
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import orjson
 
 from antipodes.services.apigateway.v1.call import Call
 from antipodes.wire.http import HttpRequest
+from antipodes.wire.payload2 import request_time
 
 ANSWER_KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"})
 NOT_PASSED_ON = frozenset({"content-length", "connection", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
@@ -94,7 +94,7 @@ def event(call: Call) -> dict[str, Any]:
         "resourcePath": call.resource_path,
         "httpMethod": request.method,
         "extendedRequestId": call.extended_id,
-        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.now)),
+        "requestTime": request_time(call.now),
         "path": call.full_path,
         "accountId": call.account,
         "protocol": "HTTP/1.1",

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from antipodes.services.apigateway.access_logs import request_time
 from antipodes.services.apigateway.mutual_tls import told
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.catalogue import Prepared
 from antipodes.services.apigateway.v2.routing import Target
 from antipodes.wire import payload2
 from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.wire.payload2 import request_time
 
 NOTHING: Mapping[str, Any] = {}
 

@@ -6,7 +6,6 @@ answer's rules are those of format 1.0: statusCode may be missing, unknown keys 
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,7 +13,7 @@ import orjson
 
 from antipodes.services.apigateway.v1 import proxy
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.wire.payload2 import Call, Malformed, body_of, joined_headers
+from antipodes.wire.payload2 import Call, Malformed, body_of, joined_headers, request_time
 
 BINARY = ("*/*",)  # isBase64Encoded alone decides
 
@@ -60,7 +59,7 @@ def event_of(request: HttpRequest, call: Call, resource: str) -> bytes:
             "path": request.path,
             "protocol": "HTTP/1.1",
             "requestId": call.request_id,
-            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(call.now)),
+            "requestTime": request_time(call.now),
             "requestTimeEpoch": int(call.now * 1000),
             "resourceId": call.route_key,
             "resourcePath": resource,

@@ -12,13 +12,12 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from antipodes.services.apigateway.access_logs import request_time
 from antipodes.services.apigateway.v1 import proxy
 from antipodes.services.apigateway.v2 import mapping
 from antipodes.services.apigateway.v2.records import Authorizer
 from antipodes.services.apigateway.v2.sockets.settings import DEFAULT
 from antipodes.wire.http import HttpRequest
-from antipodes.wire.payload2 import Malformed
+from antipodes.wire.payload2 import Malformed, request_time
 
 ABNORMAL = "Connection closed abnormally"  # the words are a guess
 
