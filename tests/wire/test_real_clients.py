@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from antipodes.wire import models, sigv4
+from antipodes.wire import models, sigv2, sigv4
 from antipodes.wire.errors import AwsError, ClientFault
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.operation import Payload
@@ -226,6 +226,25 @@ def test_s3_presigned_urls_verify() -> None:
     request = HttpRequest("GET", url.split("127.44.2.1:4566", 1)[1], (("Host", "127.44.2.1:4566"),), b"")
     assert sigv4.verify(request, lambda key: "test", time.time()).service == "s3"
     assert parse_request("s3", request) == ("GetObject", {"Bucket": "b", "Key": "a b"})
+
+
+def test_s3_presigned_urls_of_the_older_kind_verify_until_they_expire() -> None:
+    client, _ = client_of("s3", lambda *_: {}, signature_version="s3")
+    params = {"Bucket": "b", "Key": "a b/é+", "ResponseContentType": "text/plain"}
+    url = client.generate_presigned_url("get_object", Params=params, ExpiresIn=60)
+    target = url.split("127.44.2.1:4566", 1)[1]
+    request = HttpRequest("GET", target, (("Host", "127.44.2.1:4566"),), b"")
+    scope = sigv2.scope_of(request, "us-west-2")
+    assert scope is not None
+    now = time.time()
+    assert sigv2.verify(request, scope, lambda key: "test", now).access_key == "test"
+    for wrong, at, code in (
+        (target.replace("response-content-type=text", "response-content-type=xml"), now, "InvalidSignatureException"),
+        (target, now + 61, "AccessDenied"),
+    ):
+        with pytest.raises(AwsError) as refused:
+            sigv2.verify(HttpRequest("GET", wrong, request.headers, b""), scope, lambda key: "test", at)
+        assert refused.value.code == code
 
 
 def test_s3_bucket_location_and_errors() -> None:

@@ -32,7 +32,7 @@ from antipodes.services.contract import Service, Settings
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.lambda_ import url_door
 from antipodes.services.lambda_.service import Lambda
-from antipodes.wire import models, protocols, session_keys, sigv4
+from antipodes.wire import models, protocols, session_keys, sigv2, sigv4
 from antipodes.wire.errors import AccessDenied, AwsError, ClientFault, NotSupported, ServerFault
 from antipodes.wire.http import Answered, HttpRequest, HttpResponse, IndexedHeaders
 from antipodes.wire.operation import Request
@@ -106,7 +106,10 @@ class Path:
             service = self._service_of(request, scope)
             if service in BILINGUAL:
                 spoken = protocols.protocol_spoken(service, request)
-            identity = self._verify(request)
+            if scope.date:
+                identity = self._verify(request)
+            else:
+                identity = sigv2.verify(request, scope, self._secret_for, self._world.now())
             target = self._locate(scope.region, service)
             if target != self._region:
                 return await self._carry(request, target, service)
@@ -168,7 +171,7 @@ class Path:
     # -- the steps ---------------------------------------------------------------------------------------------
 
     def _identify(self, request: HttpRequest) -> sigv4.Scope:
-        scope = sigv4.scope_of(request)
+        scope = sigv4.scope_of(request) or sigv2.scope_of(request, self._region)
         if scope is None:
             self._verify(request)  # has the right words for what is missing
             raise AccessDenied("MissingAuthenticationTokenException", "Request is missing Authentication Token")
