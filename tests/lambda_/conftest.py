@@ -98,6 +98,12 @@ class Room:
             return {}
         if (service, operation) == ("lambda", "Invoke"):
             return await self.ask("Invoke", **params)
+        if service == "s3" and operation in {"HeadBucket", "PutObject"}:
+            if not any(bucket == params["Bucket"] for bucket, _ in self.objects):
+                raise ClientFault("NoSuchBucket", "The specified bucket does not exist", status=404)
+            if operation == "PutObject":
+                self.objects[params["Bucket"], params["Key"]] = bytes(params["Body"])
+            return {}
         assert (service, operation) == ("s3", "GetObject")
         body = self.objects.get((params["Bucket"], params["Key"]))
         if body is None:

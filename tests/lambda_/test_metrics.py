@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -47,6 +48,28 @@ def test_invocations_errors_throttles_and_concurrency_are_counted_by_function_an
         assert total(room, "Throttles", FunctionName="f") == (1.0, 1.0, 4)
         assert total(room, "ConcurrentExecutions")[1] == 2.0
         assert 2000 <= total(room, "Duration", FunctionName="f")[1] < 2100
+
+    play_simulated(story)
+
+
+def test_an_event_that_fails_for_good_may_be_told_to_a_bucket() -> None:
+    async def story(room: Room) -> None:
+        await room.create("f", SOURCE)
+        room.objects["failures", "first"] = b""
+        for bucket, fits in (("nowhere", False), ("failures", True)):
+            destination = {"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}}
+            asked = {"FunctionName": "f", "MaximumRetryAttempts": 0, "DestinationConfig": destination}
+            if fits:
+                await room.ask("PutFunctionEventInvokeConfig", **asked)
+            else:
+                with pytest.raises(ClientFault, match="no such bucket"):
+                    await room.ask("PutFunctionEventInvokeConfig", **asked)
+        await room.ask("Invoke", FunctionName="f", InvocationType="Event", Payload=b'{"by": 0}')
+        await room.world.sleep(5)
+        _, (_, key) = room.objects
+        assert key.startswith("aws/lambda/async/f/")
+        record = json.loads(room.objects["failures", key])
+        assert (record["requestContext"]["condition"], record["requestPayload"]) == ("RetriesExhausted", {"by": 0})
 
     play_simulated(story)
 

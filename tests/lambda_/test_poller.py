@@ -156,6 +156,31 @@ def test_a_failing_batch_blocks_its_shard_until_it_is_given_up() -> None:
     play(story)
 
 
+def test_records_that_are_given_up_are_told_to_a_bucket() -> None:
+    async def story(table: Table) -> None:
+        bucket = {"OnFailure": {"Destination": "arn:aws:s3:::lost"}}
+        given = {"BatchSize": 3, "MaximumRetryAttempts": 1, "BisectBatchOnFunctionError": True}
+        with pytest.raises(AwsError, match="there is no such bucket"):
+            await table.map(CHOKES, **given, DestinationConfig=bucket)
+        await table.call("lambda", "DeleteFunction", FunctionName="f")
+        configuration = {"LocationConstraint": REGION}
+        await table.call("s3", "CreateBucket", Bucket="lost", CreateBucketConfiguration=configuration)
+        identity = await table.map(CHOKES, **given, DestinationConfig=bucket)
+        await table.put("a", "bad", "c")
+        await table.world.sleep(20)
+        (found,) = (await table.call("s3", "ListObjectsV2", Bucket="lost"))["Contents"]
+        assert found["Key"].startswith(f"aws/lambda/{identity}/shardId-")
+        record = json.loads((await table.call("s3", "GetObject", Bucket="lost", Key=found["Key"]))["Body"])
+        context, info = record["requestContext"], record["DDBStreamBatchInfo"]
+        assert (context["condition"], context["approximateInvokeCount"]) == ("RetryAttemptsExhausted", 2)
+        assert (info["batchSize"], info["streamArn"]) == (1, table.stream)
+        (lost,) = json.loads(record["payload"])["Records"]
+        assert lost["dynamodb"]["Keys"]["id"]["S"] == "bad"
+        assert lost["dynamodb"]["SequenceNumber"] == info["startSequenceNumber"] == info["endSequenceNumber"]
+
+    play(story)
+
+
 def test_bisecting_finds_the_bad_record_and_does_all_others() -> None:
     async def story(table: Table) -> None:
         await table.put("a", "b", "bad", "c")
@@ -212,6 +237,7 @@ def test_a_mapping_is_paused_changed_refused_and_deleted() -> None:
         assert [one["UUID"] for one in listed["EventSourceMappings"]] == [identity]
         deleted = await table.call("lambda", "DeleteEventSourceMapping", UUID=identity)
         assert deleted["State"] == "Deleting"
+        assert (await table.call("lambda", "GetEventSourceMapping", UUID=identity))["State"] == "Deleting"
         await table.put("b")
         assert await table.said("saw") == ["a:I"]
         assert (await table.call("lambda", "ListEventSourceMappings"))["EventSourceMappings"] == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from antipodes.services.lambda_ import destinations
 from antipodes.services.lambda_.catalogue import Catalogue
 from antipodes.services.lambda_.records import LATEST, EventInvokeConfig, Function, invalid, not_found, reference_of
 from antipodes.wire.errors import NotSupported
@@ -75,10 +76,16 @@ async def _keep(catalogue: Catalogue, request: Request, before: EventInvokeConfi
         changes["retries"] = int(params["MaximumRetryAttempts"])
     if params.get("MaximumEventAgeInSeconds") is not None:
         changes["age_s"] = int(params["MaximumEventAgeInSeconds"])
-    destinations: Mapping[str, Any] = params.get("DestinationConfig") or {}
+    given: Mapping[str, Any] = params.get("DestinationConfig") or {}
     for member, field in (("OnSuccess", "on_success"), ("OnFailure", "on_failure")):
-        if member in destinations:
-            changes[field] = _target(catalogue, (destinations[member] or {}).get("Destination") or "")
+        if member in given:
+            arn = (given[member] or {}).get("Destination") or ""
+            if member == "OnFailure" and destinations.bucket_of(arn) is not None:
+                await destinations.check_bucket(catalogue.surroundings, arn)
+                changes[field] = arn
+            else:
+                changes[field] = _target(catalogue, arn)
+    function, qualifier = _named(catalogue, request)  # S3 took its time
     config = msgspec.structs.replace(before, **changes)
     await catalogue.save(msgspec.structs.replace(function, event_invoke={**function.event_invoke, qualifier: config}))
     return _shown(catalogue, function, qualifier, config)

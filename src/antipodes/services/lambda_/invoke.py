@@ -178,6 +178,11 @@ async def feed(catalogue: Catalogue, mapping: SourceMapping, payload: bytes, new
     return await catalogue.pool.invoke(function.name, configuration, invocation)
 
 
+def undelivered(catalogue: Catalogue, mapping: SourceMapping) -> None:
+    """The destination of records that were given up could not be told."""
+    catalogue.meter.event(mapping.function, mapping.qualifier, "DestinationDeliveryFailures")
+
+
 def settings_of(catalogue: Catalogue, event: Event) -> EventInvokeConfig | None:
     """How the event is to be retried; None: its function is no more."""
     function = catalogue.functions.get(event.function)

@@ -4,7 +4,7 @@
     lambda/cursor/<uuid>     how far its records are done (poller.py)
 
 Enabling, disabling, changing and deleting take a moment, as on AWS (SETTLE_S); then a poller takes up what is said.
-Other sources, and destinations of records that are given up (SQS, SNS, S3: none is here), are refused by name.
+Other sources, and destinations of records that are given up other than buckets, are refused by name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.lambda_ import filters
+from antipodes.services.lambda_ import destinations, filters
 from antipodes.services.lambda_.catalogue import SETTLE_S, Catalogue
 from antipodes.services.lambda_.records import Reference, invalid, members
 from antipodes.wire.errors import ClientFault, NotSupported
@@ -59,6 +59,7 @@ class SourceMapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     patterns: tuple[str, ...] = ()
     changed: float = 0.0
     result: str = "No records processed"
+    on_failure: str = ""  # ARN of a bucket
     tags: dict[str, str] = {}
 
 
@@ -95,10 +96,17 @@ class Mappings:
             raise NotSupported(f"event sources other than DynamoDB streams ({stream or 'no EventSourceArn'})")
         reference = self._function(params["FunctionName"])
         position = params.get("StartingPosition")
-        if position not in {"TRIM_HORIZON", "LATEST"}:
-            raise invalid(f"The starting position {position} is not one of TRIM_HORIZON and LATEST.")  # from memory
+        if position is None:
+            raise invalid(
+                "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member "
+                "must not be null."
+            )
+        if position == "AT_TIMESTAMP":  # of Kinesis and Kafka alone
+            raise invalid(f"Unsupported starting position for arn type: {stream}")
         if found[1] != self._around.region:
             raise invalid(f"The event source {stream} is not in this Region: {self._around.region}")  # a guess
+        settings = _with(SourceMapping(id="", stream=stream, function=reference.name), params, 0.0)
+        await self._check_destination(settings)
         await self._around.call("dynamodbstreams", "DescribeStream", {"StreamArn": stream})
         for other in self.known.values():
             if (other.stream, other.function, other.qualifier) == (stream, reference.name, reference.qualifier):
@@ -130,11 +138,12 @@ class Mappings:
             reference = self._function(params["FunctionName"])
             mapping = msgspec.structs.replace(mapping, function=reference.name, qualifier=reference.qualifier)
         changed = _with(mapping, params, self._world.now())
+        await self._check_destination(changed)
         state = "Updating" if changed.enabled == mapping.enabled else "Enabling" if changed.enabled else "Disabling"
         return await self._keep(msgspec.structs.replace(changed, state=state))
 
     async def get_event_source_mapping(self, request: Request) -> Result:
-        mapping = self._named(request.params["UUID"])
+        mapping = self._named(request.params["UUID"], even_deleting=True)
         await self.catalogue.settled()
         return self._shown(mapping)
 
@@ -169,7 +178,8 @@ class Mappings:
             if params.get(name):
                 raise NotSupported(f"the parameter {name} of event source mappings")
         for kind, target in (params.get("DestinationConfig") or {}).items():
-            if target and target.get("Destination"):
+            arn = (target or {}).get("Destination")
+            if arn and (kind != "OnFailure" or destinations.bucket_of(arn) is None):
                 raise NotSupported(f"{kind} destinations of event source mappings ({target['Destination']})")
 
     def _reference(self, text: str) -> Reference:
@@ -180,13 +190,17 @@ class Mappings:
         self.catalogue.configuration(self.catalogue.function(reference), reference.qualifier)
         return reference
 
-    def _named(self, identity: str) -> SourceMapping:
+    async def _check_destination(self, mapping: SourceMapping) -> None:
+        if mapping.on_failure:
+            await destinations.check_bucket(self._around, mapping.on_failure)
+
+    def _named(self, identity: str, *, even_deleting: bool = False) -> SourceMapping:
         mapping = self.known.get(identity)
         if mapping is None:
             raise ClientFault(
                 "ResourceNotFoundException", "The resource you requested does not exist.", status=404, Type="User"
             )
-        if mapping.state == "Deleting":
+        if mapping.state == "Deleting" and not even_deleting:
             raise ClientFault(
                 "ResourceInUseException",
                 f"Cannot update the event source mapping because it is in use. ({mapping.state})",  # from memory
@@ -209,13 +223,14 @@ class Mappings:
     async def _come_to_rest(self, identity: str) -> None:
         before = self.known[identity]
         await self._world.sleep(self._world.chance.uniform(*SETTLE_S))
-        if self.known.get(identity) is not before:
+        now = self.known.get(identity)
+        if now is None or (now.state, now.changed) != (before.state, before.changed):
             return
         if before.state == "Deleting":
             del self.known[identity]
             self._store.write([(PREFIX + identity.encode(), None), (CURSOR + identity.encode(), None)])
         else:
-            mapping = msgspec.structs.replace(before, state="Enabled" if before.enabled else "Disabled")
+            mapping = msgspec.structs.replace(now, state="Enabled" if before.enabled else "Disabled")
             self.known[identity] = mapping
             self._store.write([(PREFIX + identity.encode(), _encode(mapping))])
         await self._store.durable()
@@ -242,7 +257,7 @@ class Mappings:
             "BisectBatchOnFunctionError": mapping.bisect,
             "TumblingWindowInSeconds": mapping.tumbling_s,
             "FunctionResponseTypes": ["ReportBatchItemFailures"] if mapping.partial else [],
-            "DestinationConfig": {"OnFailure": {}},
+            "DestinationConfig": {"OnFailure": {"Destination": mapping.on_failure} if mapping.on_failure else {}},
         }
         if mapping.patterns:
             shown["FilterCriteria"] = {"Filters": [{"Pattern": one} for one in mapping.patterns]}
@@ -251,7 +266,7 @@ class Mappings:
 
 def _with(mapping: SourceMapping, params: Mapping[str, Any], now: float) -> SourceMapping:
     """The mapping with the settings that are given. Raises InvalidParameterValueException."""
-    given = members(params, *_SETTINGS, "Enabled", "FunctionResponseTypes", "FilterCriteria")
+    given = members(params, *_SETTINGS, "Enabled", "FunctionResponseTypes", "FilterCriteria", "DestinationConfig")
     fields: dict[str, Any] = {"changed": now}
     for member, field in (
         ("BatchSize", "batch_size"),
@@ -267,6 +282,8 @@ def _with(mapping: SourceMapping, params: Mapping[str, Any], now: float) -> Sour
             fields[field] = given[member]
     if "FunctionResponseTypes" in given:
         fields["partial"] = "ReportBatchItemFailures" in given["FunctionResponseTypes"]
+    if "DestinationConfig" in given:
+        fields["on_failure"] = (given["DestinationConfig"].get("OnFailure") or {}).get("Destination") or ""
     if "FilterCriteria" in given:
         patterns = [one.get("Pattern") or "" for one in given["FilterCriteria"].get("Filters") or ()]
         filters.compiled(patterns)

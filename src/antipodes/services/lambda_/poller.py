@@ -5,7 +5,7 @@ is filtered, put into lanes (ParallelizationFactor: order is kept for each item)
 is written when a batch is done: a Region that dies in between delivers the batch again (at least once, as on AWS).
 
     a batch fails      with BisectBatchOnFunctionError it is cut in two, else tried again; a shard waits for its batches
-    tried too often,   its records are given up: AWS tells a destination, here there can be none, and
+    tried too often,   its records are given up: the mapping's bucket is told, if it has one, and
     or too old         LastProcessingResult says so
     a partial answer   {"batchItemFailures": [{"itemIdentifier": number}]}: the lowest number is where to go on
 
@@ -15,6 +15,7 @@ How long AWS waits between two attempts is not documented: here 0.5 s, doubled u
 from __future__ import annotations
 
 import asyncio
+import uuid
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ import msgspec
 import orjson
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.lambda_ import filters
+from antipodes.services.lambda_ import destinations, filters
 from antipodes.services.lambda_.mappings import CURSOR, Mappings, SourceMapping
 from antipodes.services.lambda_.outcome import PAYLOAD_LIMIT_BYTES, Outcome
 from antipodes.store.engine import StoreError
@@ -37,6 +38,7 @@ OK, FAILED, GIVEN_UP = "OK", "PROBLEM: Function call failed", "PROBLEM: Records 
 
 Record = Mapping[str, Any]
 Invoke = Callable[[SourceMapping, bytes, float | None], Awaitable[Outcome]]
+Undelivered = Callable[[SourceMapping], None]  # a destination could not be told
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -66,7 +68,10 @@ class Ended(Exception):
 class Pollers:
     """`changed` begins and ends them as the mappings say."""
 
-    def __init__(self, surroundings: Surroundings, mappings: Mappings, invoke: Invoke) -> None:
+    def __init__(
+        self, surroundings: Surroundings, mappings: Mappings, invoke: Invoke, undelivered: Undelivered
+    ) -> None:
+        self._undelivered = undelivered
         self._around = surroundings
         self._mappings = mappings
         self._invoke = invoke
@@ -79,7 +84,9 @@ class Pollers:
             before.end()
         mapping = self._mappings.known.get(identity)
         if mapping is not None and mapping.state == "Enabled":
-            self._running[identity] = Poller(self._around, self._mappings, mapping, self._invoke, before)
+            self._running[identity] = Poller(
+                self._around, self._mappings, mapping, self._invoke, before, self._undelivered
+            )
 
     def stop(self) -> None:
         for poller in self._running.values():
@@ -97,7 +104,10 @@ class Poller:
         mapping: SourceMapping,
         invoke: Invoke,
         before: Poller | None,
+        undelivered: Undelivered,
     ) -> None:
+        self._undelivered = undelivered
+        self._around = surroundings
         self._world = surroundings.world
         self._store = surroundings.store
         self._call = surroundings.call
@@ -244,9 +254,8 @@ class Poller:
         mapping = self._mapping
         failures, wait_s = 0, FIRST_WAIT_S
         while True:
-            batch = self._young(batch)
+            batch = await self._young(batch, failures)
             if not batch:
-                self._mappings.note(mapping.id, GIVEN_UP)
                 return []
             await self._enter_window(batch[0])
             try:
@@ -272,7 +281,7 @@ class Poller:
                 return [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
             failures += 1
             if 0 <= mapping.retries < failures:
-                self._mappings.note(mapping.id, GIVEN_UP)
+                await self._give_up(batch, "RetryAttemptsExhausted", failures, outcome)
                 return []
             await self._pause(wait_s)
             wait_s = min(wait_s * 2, LAST_WAIT_S)
@@ -293,12 +302,56 @@ class Poller:
         if self._ending:
             raise Ended
 
-    def _young(self, batch: Sequence[Record]) -> Sequence[Record]:
-        """Without the records that are older than the mapping wants to try."""
+    async def _young(self, batch: Sequence[Record], failures: int) -> Sequence[Record]:
+        """Without the records that are older than the mapping wants to try: those are given up."""
         if self._mapping.age_s < 0:
             return batch
         oldest = self._world.now() - self._mapping.age_s
-        return [one for one in batch if one["dynamodb"]["ApproximateCreationDateTime"] >= oldest]
+        young = [one for one in batch if _made(one) >= oldest]
+        if len(young) < len(batch):
+            old = [one for one in batch if _made(one) < oldest]
+            await self._give_up(old, "RecordAgeExceeded", failures)
+        return young
+
+    async def _give_up(
+        self, batch: Sequence[Record], condition: str, failures: int, outcome: Outcome | None = None
+    ) -> None:
+        """Tells the mapping's bucket, if it has one (the name of the second condition is from memory)."""
+        mapping, settings = self._mapping, self._around.settings
+        self._mappings.note(mapping.id, GIVEN_UP)
+        if not mapping.on_failure:
+            return
+        numbers = [one["dynamodb"]["SequenceNumber"] for one in batch]
+        function = f"arn:aws:lambda:{self._around.region}:{settings.account}:function:{mapping.function}"
+        record: dict[str, Any] = {
+            "requestContext": {
+                "requestId": str(uuid.UUID(int=self._world.chance.getrandbits(128), version=4)),
+                "functionArn": f"{function}:{mapping.qualifier}" if mapping.qualifier else function,
+                "condition": condition,
+                "approximateInvokeCount": failures,
+            },
+            "version": "1.0",
+            "timestamp": destinations.moment(self._world.now()),
+            "DDBStreamBatchInfo": {
+                "shardId": self._cursor.shard,
+                "startSequenceNumber": numbers[0],
+                "endSequenceNumber": numbers[-1],
+                "approximateArrivalOfFirstRecord": destinations.moment(_made(batch[0])),
+                "approximateArrivalOfLastRecord": destinations.moment(_made(batch[-1])),
+                "batchSize": len(batch),
+                "streamArn": mapping.stream,
+            },
+            "payload": self._event(batch).decode(),
+        }
+        if outcome is not None:
+            response = {"statusCode": 200, "executedVersion": mapping.qualifier or "$LATEST"}
+            record["responseContext"] = response | ({"functionError": "Unhandled"} if outcome.failed else {})
+        folder = f"aws/lambda/{mapping.id}/{self._cursor.shard}"
+        try:
+            await destinations.tell(self._around, mapping.on_failure, record, folder)
+        except AwsError as error:
+            self._world.trace("lambda.destination", function=mapping.function, refused=error.message)
+            self._undelivered(mapping)
 
     def _done(self, outcome: Outcome, batch: Sequence[Record]) -> int:
         """How many of the batch are done, by what the function answered; an answer that says nothing clear: none."""

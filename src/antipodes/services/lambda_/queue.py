@@ -11,20 +11,21 @@ An event is on disk before it is acknowledged (202). It stays in this Region: wh
     succeeded               its OnSuccess destination is told, if there is one
     reserved concurrency 0  no attempt: straight to the end
 
-A destination is a function of this Region, invoked in its turn asynchronously, with AWS's record of the invocation.
+A destination is a function of this Region, invoked in its turn asynchronously, with AWS's record of the invocation;
+OnFailure may be a bucket.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 import orjson
 
 from antipodes.services.contract import Surroundings
+from antipodes.services.lambda_ import destinations
 from antipodes.services.lambda_.metrics import Meter
 from antipodes.services.lambda_.outcome import Outcome
 from antipodes.services.lambda_.records import EventInvokeConfig
@@ -188,11 +189,7 @@ class Queue:
         if target:
             record = self._record(event, condition, outcome, version)
             try:
-                await self._around.call(
-                    "lambda",
-                    "Invoke",
-                    {"FunctionName": target, "InvocationType": "Event", "Payload": orjson.dumps(record)},
-                )
+                await destinations.tell(self._around, target, record, f"aws/lambda/async/{event.function}")
             except ServerFault as error:
                 raise StoreError(error.message) from error
             except AwsError as error:  # the destination is gone: AWS counts it and says nothing
@@ -207,7 +204,6 @@ class Queue:
         """What a destination is invoked with (facts 4.5)."""
         settings = self._around.settings
         arn = f"arn:aws:lambda:{self._around.region}:{settings.account}:function:{event.function}"
-        now = datetime.fromtimestamp(self._world.now(), UTC)
         context: dict[str, Any] = {
             "requestId": event.request_id,
             "functionArn": f"{arn}:{event.qualifier or '$LATEST'}",
@@ -216,7 +212,7 @@ class Queue:
         }
         record: dict[str, Any] = {
             "version": "1.0",
-            "timestamp": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
+            "timestamp": destinations.moment(self._world.now()),
             "requestContext": context,
             "requestPayload": orjson.loads(event.payload or b"null"),
         }

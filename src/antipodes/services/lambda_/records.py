@@ -97,7 +97,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventInvokeConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How asynchronous invocations of one qualifier are retried, and which functions (ARNs) are told of their end."""
+    """How asynchronous invocations of one qualifier are retried, and which functions or bucket (ARNs) are told of their
+    end."""
 
     retries: int = 2
     age_s: int = 21_600

@@ -131,7 +131,9 @@ class Lambda:
             catalogue.meter,
         )
         mappings = self._mappings = Mappings(catalogue)
-        self._pollers = Pollers(surroundings, mappings, partial(invoke.feed, catalogue))
+        self._pollers = Pollers(
+            surroundings, mappings, partial(invoke.feed, catalogue), partial(invoke.undelivered, catalogue)
+        )
         mappings.on_change = self._pollers.changed
         self.urls = UrlDoor(catalogue)
         self.operations: dict[str, Operation] = {
