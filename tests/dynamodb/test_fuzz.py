@@ -8,10 +8,12 @@ the damage. `pytest --hypothesis-profile=search` draws a thousand examples a tes
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +28,7 @@ from antipodes.services.dynamodb.keys import after_prefix
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.dynamodb.values import measure_item
 from antipodes.wire import models, sigv4
-from antipodes.wire.http import HttpRequest, HttpResponse
+from antipodes.wire.http import HttpRequest, HttpResponse, IndexedHeaders
 from antipodes.world.disk import MemoryDisk
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld
@@ -161,15 +163,20 @@ def requests(draw: st.DrawFn) -> tuple[str, str, bytes]:
     return service, operation, orjson.dumps(draw(of_shape(shape)) if shape is not None else {})
 
 
-def signed(service: str, operation: str, body: bytes, now: float) -> HttpRequest:
+def signed(service: str, operation: str, body: bytes, now: float, *more: tuple[str, str]) -> HttpRequest:
+    """As a listener hands it over."""
     prefix = models.service_model(service).metadata["targetPrefix"]
     headers = (
         ("Host", "127.0.0.1"),
         ("X-Amz-Target", f"{prefix}.{operation}"),
         ("Content-Type", "application/x-amz-json-1.0"),
+        *more,
     )
     request = HttpRequest("POST", "/", headers, body)
-    return sigv4.sign(request, KEY, region=SITE, service=SERVICES[service], now=now)
+    request = sigv4.sign(request, KEY, region=SITE, service=SERVICES[service], now=now)
+    indexed = IndexedHeaders(request.headers)
+    indexed.by_name, indexed.repeats = {name.lower(): value for name, value in indexed}, False
+    return msgspec.structs.replace(request, headers=indexed)
 
 
 class Site:
@@ -189,8 +196,10 @@ class Site:
         raise AssertionError(request.target)
 
     async def ask(self, service: str, operation: str, body: bytes) -> HttpResponse:
+        return await self.answer(signed(service, operation, body, self.world.now()))
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """By the short way if it takes the request, else by the long one."""
-        request = signed(service, operation, body, self.world.now())
         answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
 
         def answered(response: HttpResponse | None, error: BaseException | None) -> None:
@@ -326,5 +335,29 @@ def test_deep_and_broken_bodies_do_not_crash(text: str) -> None:
             + b"}}"
         )
         assert (await site.ask("dynamodb", "PutItem", deep)).status == 400
+
+    run(story)
+
+
+def test_bodies_may_be_compressed_and_no_larger_than_16_mb() -> None:
+    async def story(site: Site) -> None:
+        plain = orjson.dumps(GOOD[0][1])
+        for body, encoding, wanted in (
+            (gzip.compress(plain), "gzip", 200),
+            (plain, "gzip", 500),
+            (plain + b" " * (17 << 20), "", 413),
+        ):
+            more = (("Content-Encoding", encoding),) if encoding else ()
+            request = signed("dynamodb", "PutItem", body, site.world.now(), *more)
+            assert (await site.answer(request)).status == wanted
+
+    run(story)
+
+
+def test_what_has_no_output_has_no_body() -> None:
+    async def story(site: Site) -> None:
+        asked = orjson.dumps({"ResourceArn": ARN, "Tags": [{"Key": "a", "Value": "b"}]})
+        told = await site.ask("dynamodb", "TagResource", asked)
+        assert (told.status, told.body) == (200, b"")
 
     run(story)

@@ -175,8 +175,8 @@ async def compare_query(service: DynamoDB, items: list[dict[str, Any]], data: st
     }
     if index is not None:
         asked["IndexName"] = index
-    bounds = sorted((one[name] for one in wanted), key=rank)
-    if bounds and data.draw(st.booleans()):
+    bounds: list[Any] = sorted((one[name] for one in wanted), key=rank)
+    if data.draw(st.booleans()) and bounds:
         wanted = narrowed(asked, wanted, name, bounds, data)
     scanned = len(wanted)
     backward = not asked["ScanIndexForward"]
@@ -257,7 +257,12 @@ paths = st.one_of(
     st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.sampled_from("uw")),
 )
 Operand = tuple[str, Any, Any]
-operands = st.deferred(
+simple: st.SearchStrategy[Operand] = st.one_of(
+    st.tuples(st.just("value"), st.one_of(numbers, st.lists(scalars, max_size=2)), st.none()),
+    st.tuples(st.just("path"), paths, st.none()),
+    st.tuples(st.just("if_not_exists"), paths, st.tuples(st.just("value"), st.one_of(numbers, st.just([])), st.none())),
+)
+operands: st.SearchStrategy[Operand] = st.deferred(
     lambda: st.one_of(
         st.tuples(st.just("value"), plains, st.none()),
         st.tuples(st.just("path"), paths, st.none()),
@@ -265,11 +270,6 @@ operands = st.deferred(
         st.tuples(st.sampled_from(["+", "-"]), simple, simple),
         st.tuples(st.just("list_append"), simple, simple),
     )
-)
-simple = st.one_of(
-    st.tuples(st.just("value"), st.one_of(numbers, st.lists(scalars, max_size=2)), st.none()),
-    st.tuples(st.just("path"), paths, st.none()),
-    st.tuples(st.just("if_not_exists"), paths, st.tuples(st.just("value"), st.one_of(numbers, st.just([])), st.none())),
 )
 actions = st.one_of(
     st.tuples(st.just("SET"), paths, operands),

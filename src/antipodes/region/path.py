@@ -6,6 +6,7 @@
     identify      whose signature, for which Region and service
     verify        the signature
     locate        another Region's request is carried there over the network; global services live in the home Region
+    decode        a compressed body, which the signature covers as it was sent
     parse         bytes to a typed operation, by AWS's service model
     dispatch      the service's operation
     serialise     the answer, or the error, in the service's protocol
@@ -24,6 +25,7 @@ from typing import Any
 from uuid import UUID
 from zlib import crc32
 
+import msgspec
 import orjson
 
 from antipodes.edge.client import HttpClient
@@ -32,7 +34,7 @@ from antipodes.services.contract import Service, Settings
 from antipodes.services.dynamodb.service import DynamoDB
 from antipodes.services.lambda_ import url_door
 from antipodes.services.lambda_.service import Lambda
-from antipodes.wire import models, protocols, session_keys, sigv2, sigv4
+from antipodes.wire import encodings, models, protocols, session_keys, sigv2, sigv4
 from antipodes.wire.errors import AccessDenied, AwsError, ClientFault, NotSupported, ServerFault
 from antipodes.wire.http import Answered, HttpRequest, HttpResponse, IndexedHeaders
 from antipodes.wire.operation import Request
@@ -115,7 +117,7 @@ class Path:
                 return await self._carry(request, target, service)
             if service not in self._services:
                 raise NotSupported(f"the service {service}")
-            operation, params = protocols.parse_request(service, request)
+            operation, params = protocols.parse_request(service, self._decode(service, request))
             return await self._dispatch(
                 Request(
                     service=service,
@@ -146,6 +148,8 @@ class Path:
         target = headers.by_name.get("x-amz-target", "")
         operation = self._usual.get(target)
         if operation is None or self._gateway.owns_host(request.host) or url_door.owns_host(request.host):
+            return False
+        if "content-encoding" in headers.by_name or len(request.body) > encodings.MAX_BYTES:
             return False
         identity = sigv4.accepted(request, self._secret_for, self._world.now())
         if identity is None or identity.region != self._region:
@@ -206,6 +210,15 @@ class Path:
             f"This planet has no Region {scope_region}; it has {', '.join(self._settings.regions)}."
             + (f" Start one with `antipodes up --regions ...,{scope_region}`." if known else ""),
         )
+
+    def _decode(self, service: str, request: HttpRequest) -> HttpRequest:
+        """With its body as it was before compression. The other services take bodies of content: theirs stay."""
+        if service == "dynamodb" and len(request.body) > encodings.MAX_BYTES:
+            raise ClientFault("RequestEntityTooLargeException", "", status=413)  # the code is from memory
+        encoding = request.header("content-encoding")
+        if not encoding or models.protocol_of(service) not in {"json", "query"}:
+            return request
+        return msgspec.structs.replace(request, body=encodings.decoded(request.body, encoding))
 
     async def _carry(self, request: HttpRequest, target: str, service: str) -> HttpResponse:
         """To the Region that was meant, over the planet's network, as it came: the signature stays valid."""

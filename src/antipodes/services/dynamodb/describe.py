@@ -152,7 +152,10 @@ def deleted_description(
         "TableName",
         "TableSizeBytes",
     )
-    return {name: whole[name] for name in kept if name in whole} | {"TableStatus": "DELETING"}
+    told = {name: whole[name] for name in kept if name in whole} | {"TableStatus": "DELETING"}
+    if "BillingModeSummary" in told:
+        told["BillingModeSummary"] = billing(description.shared.settings, fresh=False)
+    return told
 
 
 def key_schema(hashes: tuple[KeyPart, ...], ranges: tuple[KeyPart, ...]) -> list[dict[str, str]]:

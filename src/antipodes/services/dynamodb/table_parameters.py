@@ -413,11 +413,15 @@ def with_bounds(index: Index, detail: Mapping[str, Any], on_demand: bool, *, cre
 def _projection(one: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     projection: Mapping[str, Any] = one.get("Projection") or {}
     kind = projection.get("ProjectionType")
-    included = projection.get("NonKeyAttributes")
+    included: list[str] | None = projection.get("NonKeyAttributes")
     if kind is None:
         raise ValidationException(INVALID + "Unknown ProjectionType: null")
     if included is not None and kind != "INCLUDE":
         raise ValidationException(INVALID + f"ProjectionType is {kind}, but NonKeyAttributes is specified")
     if kind == "INCLUDE" and not included:
         raise ValidationException(INVALID + "ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
-    return str(kind), tuple(included or ())
+    names = tuple(included or ())
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ValidationException(INVALID + f"Duplicate value in attribute name: {name}")  # wording in part a guess
+    return str(kind), names
