@@ -8,12 +8,14 @@ Source: "Lifecycle configuration elements", S3 User Guide.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from antipodes.services.s3.records import Rows, Version
 from antipodes.services.s3.stock import Stock
+from antipodes.store.engine import StoreError
 from antipodes.wire.errors import ClientFault, NotSupported
 
 DAY_S = 86_400
@@ -137,4 +139,5 @@ async def run(stock: Stock) -> None:
     while True:
         await stock.surroundings.world.sleep(SWEEP_EVERY_S)
         if sweep(stock, stock.now()):
-            await stock.durable()
+            with contextlib.suppress(StoreError):  # a full disk: next time
+                await stock.durable()

@@ -9,6 +9,7 @@ from typing import Any
 
 from antipodes.services.s3 import checksums
 from antipodes.services.s3.conditions import byte_range, check_write
+from antipodes.services.s3.notifications import notes
 from antipodes.services.s3.objects import (
     MAX_OBJECT_BYTES,
     draft_of,
@@ -185,7 +186,11 @@ async def complete_multipart_upload(stock: Stock, request: Request) -> Result:
     )
     kept = {part.piece.id: part.piece for part in chosen}
     await stock.commit(
-        [*stock.shelves.with_version(bucket.name, version), *stock.shelves.without_upload(bucket.name, upload, kept)]
+        [
+            *stock.shelves.with_version(bucket.name, version),
+            *stock.shelves.without_upload(bucket.name, upload, kept),
+            *notes(stock, request, bucket, "ObjectCreated:CompleteMultipartUpload", version),
+        ]
     )
     return {
         "Location": f"http://{request.host or 's3.amazonaws.com'}/{bucket.name}/{version.key}",

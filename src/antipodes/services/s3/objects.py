@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 from antipodes.services.s3 import checksums
 from antipodes.services.s3.conditions import check_read, check_write
+from antipodes.services.s3.notifications import notes
 from antipodes.services.s3.records import Bucket, Rows, Version
 from antipodes.services.s3.stock import Stock, changed, check_key, tags_of, told_tags, told_version
 from antipodes.wire.errors import AwsError, ClientFault, NotSupported
@@ -101,7 +102,7 @@ async def put_object(stock: Stock, request: Request) -> Result:
     sums = checksums.verified(params, body)
     check_write(stock.shelves.newest(bucket.name, draft.key), params)
     version, rows = _laid_down(stock, bucket, changed(draft, checksums=sums), body)
-    await stock.commit(rows)
+    await stock.commit([*rows, *notes(stock, request, bucket, "ObjectCreated:Put", version)])
     return {
         "ETag": version.etag,
         **told_version(bucket, version),
@@ -170,7 +171,7 @@ async def copy_object(stock: Stock, request: Request) -> Result:
     kept = asked or next(iter(source.checksums), "")
     sums = {kept: checksums.digest(kept, body)} if kept else {}
     version, rows = _laid_down(stock, bucket, changed(draft, checksums=sums), body)
-    await stock.commit(rows)
+    await stock.commit([*rows, *notes(stock, request, bucket, "ObjectCreated:Copy", version)])
     told = {
         "ETag": version.etag,
         "LastModified": version.modified,
@@ -187,34 +188,35 @@ async def copy_object(stock: Stock, request: Request) -> Result:
 async def delete_object(stock: Stock, request: Request) -> Result:
     params = request.params
     bucket = stock.bucket(params)
-    rows, told = _removal(stock, bucket, params)
+    rows, told = _removal(stock, request, bucket, params)
     await stock.commit(rows)
     return told
 
 
-def _removal(stock: Stock, bucket: Bucket, params: Mapping[str, Any]) -> tuple[Rows, dict[str, Any]]:
+def _removal(stock: Stock, request: Request, bucket: Bucket, params: Mapping[str, Any]) -> tuple[Rows, dict[str, Any]]:
     """What removes a key or a version of it, and the answer. Removing what is not there succeeds, as on AWS."""
     key, wanted = params["Key"], params.get("VersionId")
     check_key(key)
     newest = stock.shelves.newest(bucket.name, key)
+    told: dict[str, Any]
     for name in ("IfMatchLastModifiedTime", "IfMatchSize"):
         if params.get(name) is not None:
             raise NotSupported(f"the parameter {name} of DeleteObject")
     if params.get("IfMatch") is not None:
         check_write(newest, {"IfMatch": params["IfMatch"]})
-    if wanted is not None:
-        found = stock.shelves.find(bucket.name, key, wanted)
-        told: dict[str, Any] = {"VersionId": wanted}
-        if found is None:
-            return [], told
-        return stock.shelves.without_version(bucket.name, found), {
-            **told,
-            **({"DeleteMarker": True} if found.marker else {}),
-        }
-    if not bucket.versioning:
-        return ([] if newest is None else stock.shelves.without_version(bucket.name, newest)), {}
-    marker = stock.stamped(bucket, Version(key=key, marker=True))
-    return stock.shelves.with_version(bucket.name, marker), {"DeleteMarker": True, "VersionId": marker.id}
+    if wanted is None and bucket.versioning:
+        marker = stock.stamped(bucket, Version(key=key, marker=True))
+        rows = notes(stock, request, bucket, "ObjectRemoved:DeleteMarkerCreated", marker)
+        told = {"DeleteMarker": True, "VersionId": marker.id}
+        return [*stock.shelves.with_version(bucket.name, marker), *rows], told
+    found = newest if wanted is None else stock.shelves.find(bucket.name, key, wanted)
+    told = {} if wanted is None else {"VersionId": wanted}
+    if found is None:
+        return [], told
+    if found.marker:
+        told["DeleteMarker"] = True
+    rows = notes(stock, request, bucket, "ObjectRemoved:Delete", found)
+    return [*stock.shelves.without_version(bucket.name, found), *rows], told
 
 
 async def delete_objects(stock: Stock, request: Request) -> Result:
@@ -230,7 +232,7 @@ async def delete_objects(stock: Stock, request: Request) -> Result:
     errors: list[dict[str, Any]] = []
     for one in wanted:
         try:
-            rows, told = _removal(stock, bucket, {"IfMatch": one.get("ETag"), **one})
+            rows, told = _removal(stock, request, bucket, {"IfMatch": one.get("ETag"), **one})
         except AwsError as error:
             errors.append({"Key": one["Key"], "Code": error.code, "Message": error.message})
             continue

@@ -5,6 +5,7 @@
     s3/past/<bucket>\\0<key>\\0<age>          what was newest before, newest first (age: 2^64 less its order)
     s3/data/<piece>                         bytes: an object has one piece, or one for each part it was uploaded in
     s3/upload/<bucket>\\0<key>\\0<id>         an upload in parts that is under way
+    s3/news/...                             events for functions, see news.py
     s3/part/<upload id>\\0<number>           a part of it
 
 A bucket without versions has no `past` rows; a key whose newest version is removed has the one before it as its newest.
@@ -41,6 +42,7 @@ class Bucket(msgspec.Struct, frozen=True):
     policy: str = ""
     tags: dict[str, str] = {}
     lifecycle: list[dict[str, Any]] = []  # rules
+    notifications: list[dict[str, Any]] = []  # LambdaFunctionConfigurations
 
 
 class Piece(msgspec.Struct, frozen=True):

@@ -256,7 +256,7 @@ def _never(code: str, message: str) -> Any:
 
 
 async def get_nothing(stock: Stock, request: Request) -> Result:
-    """Of notifications and access logs AWS answers an empty configuration."""
+    """Of access logs AWS answers an empty configuration."""
     await _bucket(stock, request)
     return {}
 
@@ -272,7 +272,6 @@ OPERATIONS = {
     "GetBucketEncryption": get_bucket_encryption,
     "GetBucketLifecycleConfiguration": get_bucket_lifecycle_configuration,
     "GetBucketLogging": get_nothing,
-    "GetBucketNotificationConfiguration": get_nothing,
     "GetBucketOwnershipControls": get_bucket_ownership_controls,
     "GetBucketPolicy": get_bucket_policy,
     "GetBucketPolicyStatus": get_bucket_policy_status,

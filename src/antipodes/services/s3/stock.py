@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from antipodes.services.contract import Surroundings
+from antipodes.services.s3.news import Sender
 from antipodes.services.s3.records import NULL, Bucket, Piece, Rows, Shelves, Version, version_id
 from antipodes.wire.errors import AccessDenied, ClientFault
 
@@ -23,6 +24,7 @@ class Stock:
 
     surroundings: Surroundings
     shelves: Shelves
+    sender: Sender
 
     @property
     def region(self) -> str:
@@ -77,10 +79,11 @@ class Stock:
 
     async def commit(self, rows: Rows) -> None:
         self.shelves.store.write(rows)
-        await self.shelves.store.durable()
+        await self.durable()
 
     async def durable(self) -> None:
         await self.shelves.store.durable()
+        self.sender.wake()
 
     async def settled(self) -> None:
         """Before answering a read."""

@@ -77,6 +77,20 @@ def _lifecycle(value: Mapping[str, Any]) -> dict[str, Any]:
     return {"Rules": rules}
 
 
+def _notifications(value: Mapping[str, Any]) -> dict[str, Any]:
+    for name in value:
+        if name != "LambdaConfigurations":
+            raise NotSupported(f"{name} of the NotificationConfiguration of AWS::S3::Bucket")
+    found = []
+    for one in value.get("LambdaConfigurations") or ():
+        told: dict[str, Any] = {"LambdaFunctionArn": one["Function"], "Events": [one["Event"]]}
+        rules = ((one.get("Filter") or {}).get("S3Key") or {}).get("Rules")
+        if rules:
+            told["Filter"] = {"Key": {"FilterRules": rules}}
+        found.append(told)
+    return {"LambdaFunctionConfigurations": found}
+
+
 SETTINGS: Mapping[str, Setting] = {
     "VersioningConfiguration": Setting(
         "PutBucketVersioning", "VersioningConfiguration", _as_it_is, "", {"Status": "Suspended"}
@@ -86,6 +100,9 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "PublicAccessBlockConfiguration": Setting(
         "PutPublicAccessBlock", "PublicAccessBlockConfiguration", _as_it_is, "DeletePublicAccessBlock"
+    ),
+    "NotificationConfiguration": Setting(
+        "PutBucketNotificationConfiguration", "NotificationConfiguration", _notifications, "", {}
     ),
     "OwnershipControls": Setting(
         "PutBucketOwnershipControls", "OwnershipControls", _rules, "DeleteBucketOwnershipControls"
