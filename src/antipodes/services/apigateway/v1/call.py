@@ -46,6 +46,7 @@ class Call(msgspec.Struct, kw_only=True):
     steps: list[str] | None = None  # what is told of the way to the backend and back; None: nobody wants to know
     reason: str = ""  # why it failed, for those who may know
     is_test: bool = False  # by TestInvokeMethod
+    is_canary: bool = False
     # of WebSocket APIs' messages
     context: Mapping[str, Any] | None = None  # $context as a whole
     template_key: str = ""  # names the request template, in the place of a Content-Type
@@ -86,6 +87,7 @@ def context_of(call: Call) -> dict[str, Any]:
         "error": dict(call.error or {}),
         "extendedRequestId": call.extended_id,
         "httpMethod": call.request.method,
+        "isCanary": call.is_canary,
         "identity": {
             "sourceIp": call.request.client,
             "userAgent": call.request.header("user-agent"),

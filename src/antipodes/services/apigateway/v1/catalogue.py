@@ -16,6 +16,7 @@ from antipodes.services.apigateway.access_logs import AccessLogs
 from antipodes.services.apigateway.metrics import ApiMeter
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE, Bucket
 from antipodes.services.apigateway.v1 import records
+from antipodes.services.apigateway.v1.canary import as_stage
 from antipodes.services.apigateway.v1.keyring import Keyring
 from antipodes.services.apigateway.v1.prepared import Prepared, prepare
 from antipodes.services.apigateway.v1.records import (
@@ -118,9 +119,7 @@ class Catalogue:
             stage = self.stages.get(key)
             if stage is None:
                 return None
-            deployment = self.deployments[api_id, stage.deployment_id]
-            prepared = prepare(self.apis[api_id], stage, deployment, self.surroundings, self.meter)
-            found = self._prepared[key] = prepared
+            found = self._prepared[key] = _prepared(self, stage)
         return found
 
     async def settled(self) -> None:
@@ -216,6 +215,15 @@ class Catalogue:
 
     def values(self, prefix: bytes) -> list[bytes]:
         return [value for _, value in self.surroundings.store.range(prefix, prefix + b"\xff")]
+
+
+def _prepared(catalogue: Catalogue, stage: Stage) -> Prepared:
+    deployment = catalogue.deployments[stage.api_id, stage.deployment_id]
+    prepared = prepare(catalogue.apis[stage.api_id], stage, deployment, catalogue.surroundings, catalogue.meter)
+    if stage.canary is None:
+        return prepared
+    second = msgspec.structs.replace(_prepared(catalogue, as_stage(stage, stage.canary)), is_canary=True)
+    return msgspec.structs.replace(prepared, canary=second)
 
 
 def _check_stage(catalogue: Catalogue, stage: Stage) -> None:

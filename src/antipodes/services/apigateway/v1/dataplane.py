@@ -82,6 +82,8 @@ class DataPlane:
         place = self._place(request)
         if isinstance(place, HttpResponse):
             return msgspec.structs.replace(place, headers=(*ids, *place.headers))
+        if place.prepared.canary is not None:
+            place = self._drawn(place, place.prepared.canary)
         prepared = place.prepared
         begun = self._world.monotonic()
         found = prepared.table.match(request.method, place.path)
@@ -109,6 +111,14 @@ class DataPlane:
             headers = (*headers, ("X-Amzn-Trace-Id", call.trace_id))
         self._observe(prepared, route, call, answer, self._world.monotonic() - begun)
         return HttpResponse(answer.status, headers, answer.body)
+
+    def _drawn(self, place: Place, canary: Prepared) -> Place:
+        """Whether this request is one of a canary's."""
+        configured = place.prepared.stage.canary
+        assert configured is not None
+        if self._world.chance.random() * 100.0 >= configured.percent:
+            return place
+        return Place(canary, place.path, place.event_path)
 
     def drawn_ids(self) -> Ids:
         chance = self._world.chance
@@ -147,6 +157,7 @@ class DataPlane:
             now=now,
             binary_types=prepared.deployment.binary_media_types,
             identity=None if client is None else {"clientCert": client},
+            is_canary=prepared.is_canary,
             steps=[] if route is not None and route.log_level and route.data_trace else None,
         )
 

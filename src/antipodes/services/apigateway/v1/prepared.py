@@ -31,6 +31,8 @@ class Prepared(msgspec.Struct, frozen=True):
     wardrobe: Wardrobe
     tally: Tally
     log: Log | None
+    canary: Prepared | None = None  # what serves some of the requests in the place of this
+    is_canary: bool = False
 
 
 def prepare(api: Api, stage: Stage, deployment: Deployment, surroundings: Surroundings, meter: ApiMeter) -> Prepared:

@@ -175,6 +175,15 @@ class MethodSetting(msgspec.Struct, frozen=True, kw_only=True):
     data_trace: bool | None = None
 
 
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    """A second deployment of a stage, for some of its requests."""
+
+    deployment_id: str
+    percent: float = 0.0  # of the requests
+    overrides: dict[str, str] = {}  # of the stage's variables
+    use_stage_cache: bool = False
+
+
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """A name under which a deployment is served."""
 
@@ -191,6 +200,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     method_settings: dict[str, MethodSetting] = {}  # by "*/*" or "path~1of~1resource/GET"
     log_group_arn: str = ""
     log_format: str = ""
+    canary: Canary | None = None
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from antipodes.services.apigateway.access_logs import BadFormat, format_of, group_of
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
+from antipodes.services.apigateway.v1 import canary
 from antipodes.services.apigateway.v1.apis import page
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.execution_logs import execution_group
@@ -21,7 +23,7 @@ METHOD_PATH = re.compile(
     r"(/.*/(?:\*|[A-Z]+))(?:/((?:metrics/enabled)|(?:logging/(?:loglevel|dataTrace))|(?:throttling/\w+)|(?:caching/\w+)))?"
 )
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-REFUSED = ("canarySettings", "cacheClusterEnabled", "documentationVersion")
+REFUSED = ("cacheClusterEnabled", "documentationVersion")
 
 
 async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
@@ -36,8 +38,14 @@ async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
     now = catalogue.surroundings.world.now()
     deployment = snapshot(api, catalogue.new_id(6), now, params.get("description") or "")
     stage: Stage | None = None
-    name = params.get("stageName")
-    if name:
+    name, settings = params.get("stageName"), params.get("canarySettings")
+    if settings is not None:
+        stage = catalogue.stages.get((api.id, name or ""))
+        canary.check_stage(name, stage)
+        assert stage is not None
+        made = canary.canary_of(settings, deployment.id)
+        stage = msgspec.structs.replace(stage, canary=made, updated=now)
+    elif name:
         _check_name(name)
         stage = catalogue.stages.get((api.id, name))
         if stage is None:
@@ -95,7 +103,8 @@ async def update_deployment(catalogue: Catalogue, request: Request) -> Result:
 
 async def delete_deployment(catalogue: Catalogue, request: Request) -> Result:
     deployment = catalogue.deployment(request.params["restApiId"], request.params["deploymentId"])
-    if any(s.api_id == deployment.api_id and s.deployment_id == deployment.id for s in catalogue.stages.values()):
+    stages = [stage for stage in catalogue.stages.values() if stage.api_id == deployment.api_id]
+    if any(deployment.id in {one.deployment_id, one.canary and one.canary.deployment_id} for one in stages):
         raise bad_request("Active stages pointing to this deployment must be moved or deleted")
     await catalogue.delete_deployment(deployment)
     return {}
@@ -121,6 +130,11 @@ async def create_stage(catalogue: Catalogue, request: Request) -> Result:
         tracing=bool(params.get("tracingEnabled")),
         tags=dict(params.get("tags") or {}),
     )
+    settings = params.get("canarySettings")
+    if settings is not None:
+        made = canary.canary_of(settings, deployment.id)
+        _check_deployment(catalogue, stage, made.deployment_id)
+        stage = msgspec.structs.replace(stage, canary=made)
     await catalogue.save_stage(stage)
     return shown(stage)
 
@@ -184,6 +198,8 @@ def shown(stage: Stage) -> dict[str, Any]:
         answer["description"] = stage.description
     if stage.variables:
         answer["variables"] = dict(stage.variables)
+    if stage.canary is not None:
+        answer["canarySettings"] = canary.shown(stage.canary)
     if stage.log_group_arn:
         answer["accessLogSettings"] = {"destinationArn": stage.log_group_arn, "format": stage.log_format}
     if stage.tags:
@@ -200,18 +216,27 @@ def _shown_deployment(deployment: Deployment) -> dict[str, Any]:
 
 def _settled(catalogue: Catalogue, stage: Stage, patches: Any) -> Stage:
     """The stage after patches of UpdateStage."""
-    stage = patched(stage, [one for one in patches if not _of_method(one)], TABLE, "UpdateStage")
     for one in patches:
-        if _of_method(one):
+        if canary.is_patch(one):
+            stage = canary.patched(stage, one, partial(_check_deployment, catalogue, stage))
+        elif _of_method(one):
             stage = _patched_method(stage, str(one.get("op")), str(one.get("path")), one.get("value"))
+        else:
+            stage = patched(stage, [one], TABLE, "UpdateStage")
     catalogue.deployment(stage.api_id, stage.deployment_id)
     _check_log(catalogue, stage)
     return stage
 
 
+def _check_deployment(catalogue: Catalogue, stage: Stage, deployment_id: str) -> None:
+    """Of a canary. Raises BadRequestException."""
+    if (stage.api_id, deployment_id) not in catalogue.deployments:
+        raise bad_request("Deployment id does not exist")
+
+
 def _of_method(patch: Any) -> bool:
     path = str(patch.get("path") or "")
-    return METHOD_PATH.fullmatch(path) is not None and not path.startswith(("/variables/", "/canarySettings/"))
+    return METHOD_PATH.fullmatch(path) is not None and not path.startswith("/variables/")
 
 
 def _patched_method(stage: Stage, op: str, path: str, value: Any) -> Stage:

@@ -79,6 +79,20 @@ def settings_patches(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
     return gone + changed
 
 
+def canary_patches(before: Any, after: Any) -> list[dict[str, str]]:
+    """From one CanarySetting to another."""
+    patches = [{"op": "remove", "path": "/canarySettings"}] if before else []
+    for name, path in (("DeploymentId", "deploymentId"), ("PercentTraffic", "percentTraffic"),
+                       ("UseStageCache", "useStageCache")):  # fmt: skip
+        if after and name in after:
+            text = str(after[name]).lower() if isinstance(after[name], bool) else str(after[name])
+            patches.append({"op": "replace", "path": f"/canarySettings/{path}", "value": text})
+    for name, value in ((after or {}).get("StageVariableOverrides") or {}).items():
+        path = f"/canarySettings/stageVariableOverrides/{name}"
+        patches.append({"op": "replace", "path": path, "value": str(value)})
+    return patches
+
+
 async def create_stage(job: Job) -> Made:
     given = job.properties
     params: dict[str, Any] = {
@@ -94,6 +108,9 @@ async def create_stage(job: Job) -> Made:
     ):
         if name in given:
             params[member] = given[name]
+    canary = given.get("CanarySetting")
+    if canary:
+        params["canarySettings"] = {name[:1].lower() + name[1:]: value for name, value in canary.items()}
     tags = tags_of(given, job.tags)
     if tags:
         params["tags"] = {one["Key"]: one["Value"] for one in tags}
@@ -125,6 +142,8 @@ async def update_stage(job: Job) -> Made:
         if old.get(name) != value
     ]
     patches += settings_patches(job.before, job.properties)
+    if job.changed("CanarySetting"):
+        patches += canary_patches(job.before.get("CanarySetting"), job.properties.get("CanarySetting"))
     if patches:
         params = {
             "restApiId": job.properties["RestApiId"],
@@ -154,8 +173,8 @@ HANDLERS = (
         "AWS::ApiGateway::Stage",
         frozenset(
             {
-                "AccessLogSetting", "CacheClusterEnabled", "DeploymentId", "Description", "MethodSettings", "RestApiId",
-                "StageName", "Tags", "TracingEnabled", "Variables",
+                "AccessLogSetting", "CacheClusterEnabled", "CanarySetting", "DeploymentId", "Description",
+                "MethodSettings", "RestApiId", "StageName", "Tags", "TracingEnabled", "Variables",
             }
         ),
         create_stage,
