@@ -63,7 +63,11 @@ def test_the_shape_of_an_export(play_once: Play) -> None:
     """As documents have it that AWS exported."""
     integration = {"type": "mock", "requestTemplates": {"application/json": '{"statusCode": 200}'}}
     operation = {
-        EXTENSION + "integration": {**integration, "responses": {"default": {"statusCode": "200"}}},
+        EXTENSION + "integration": {
+            **integration,
+            "responses": {"default": {"statusCode": "200"}},
+            "cacheKeyParameters": ["method.request.querystring.page"],
+        },
         "parameters": [{"in": "query", "name": "page"}, {"in": "body", "schema": {"$ref": "#/definitions/Pet"}}],
         "responses": {"200": {"schema": {"$ref": "#/definitions/Pet"}, "headers": {"X-A": {"type": "string"}}}},
     }
@@ -79,6 +83,9 @@ def test_the_shape_of_an_export(play_once: Play) -> None:
         await room.ask("CreateDeployment", restApiId=api, stageName="v1")
         answer = await room.ask("GetExport", restApiId=api, stageName="v1", exportType="swagger")
         assert answer["contentDisposition"] == 'attachment; filename="swagger_1.0.json"'
+        whole = await export(room, api, "swagger", parameters={"extensions": "integrations"})
+        kept = whole["paths"]["/pets"]["post"][EXTENSION + "integration"]
+        assert kept["cacheKeyParameters"] == ["method.request.querystring.page"]
         second = await export(room, api, "swagger")
         assert second["host"] == host_of(api)
         assert second["basePath"] == "/v1"

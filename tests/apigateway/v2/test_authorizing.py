@@ -140,11 +140,11 @@ def policy(*statements: tuple[str, str, str]) -> bytes:
     ],
 )
 def test_policies_allow_and_deny(statements: list[tuple[str, str, str]], allowed: bool) -> None:
-    verdict = verdict_of(Authorizer(id="i", name="n", uri="u", payload="1.0"), policy(*statements), ARN)
+    verdict = verdict_of(Authorizer(id="i", name="n", uri="u", payload="1.0"), policy(*statements), ARN, "127.0.0.1")
     assert (verdict.allowed, verdict.context) == (allowed, {"a": 1, "principalId": "me"})
 
 
 @pytest.mark.parametrize("answer", [b"1", b"{}", b'{"isAuthorized": true}', b'{"principalId": "me"}'])
 def test_what_is_no_policy(answer: bytes) -> None:
     with pytest.raises(Malformed):
-        verdict_of(Authorizer(id="i", name="n", uri="u", payload="1.0"), answer, ARN)
+        verdict_of(Authorizer(id="i", name="n", uri="u", payload="1.0"), answer, ARN, "127.0.0.1")

@@ -66,6 +66,7 @@ OPERATIONS: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = Ma
         "CreateModel": models.create_model,
         "GetModel": models.get_model,
         "GetModels": models.get_models,
+        "GetModelTemplate": models.get_model_template,
         "UpdateModel": models.update_model,
         "DeleteModel": models.delete_model,
         "CreateRequestValidator": models.create_request_validator,

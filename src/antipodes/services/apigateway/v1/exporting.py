@@ -241,6 +241,7 @@ def _integration(integration: Integration, resource_id: str) -> Iterator[tuple[s
         ("requestParameters", dict(integration.parameters)),
         ("requestTemplates", dict(integration.templates)),
         ("contentHandling", integration.content_handling),
+        ("cacheKeyParameters", list(integration.cache_keys)),
         ("cacheNamespace", integration.cache_namespace if integration.cache_namespace != resource_id else ""),
         ("timeoutInMillis", integration.timeout_ms if integration.timeout_ms != DEFAULT_TIMEOUT_MS else 0),
     ):

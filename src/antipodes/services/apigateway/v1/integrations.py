@@ -33,7 +33,7 @@ from antipodes.wire.errors import NotSupported
 
 KINDS = ("HTTP", "AWS", "MOCK", "HTTP_PROXY", "AWS_PROXY")
 PASSTHROUGHS = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
-REFUSED = ("connectionId", "cacheKeyParameters", "tlsConfig", "integrationTarget")
+REFUSED = ("connectionId", "tlsConfig", "integrationTarget")
 PLACES = ("header", "path", "querystring")
 STATUS = re.compile(r"[1-5]\d\d")
 TEMPLATE_LIMIT = 300 * 1024  # bytes; AWS's quota
@@ -68,6 +68,7 @@ def integration_of(params: Mapping[str, Any], where: str) -> Integration:
         timeout_ms=timeout_ms,
         passthrough=passthrough,
         cache_namespace=str(params.get("cacheNamespace") or ""),
+        cache_keys=tuple(str(one) for one in _listed(params.get("cacheKeyParameters"), "cacheKeyParameters", where)),
         templates=templates_of(params.get("requestTemplates"), where),
         parameters=_request_parameters(params.get("requestParameters"), where),
         content_handling=handling_of(params.get("contentHandling")),
@@ -193,6 +194,14 @@ def _mapping(given: Any, name: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise bad_request(f"{name} is not an object ({where})")
     return given
+
+
+def _listed(given: Any, name: str, where: str) -> list[Any]:
+    if given is None:
+        return []
+    if not isinstance(given, list | tuple):
+        raise bad_request(f"{name} is not a list ({where})")
+    return list(given)
 
 
 def _whole(given: Any, name: str) -> int:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import msgspec
+import orjson
 
 from antipodes.services.apigateway.v1.apis import page
 from antipodes.services.apigateway.v1.catalogue import Catalogue
@@ -39,6 +40,13 @@ async def get_models(catalogue: Catalogue, request: Request) -> Result:
     api = catalogue.api(request.params["restApiId"])
     await catalogue.settled()
     return page([shown(api.models[name]) for name in sorted(api.models)], request.params)
+
+
+async def get_model_template(catalogue: Catalogue, request: Request) -> Result:
+    """A mapping template that passes on what the schema has."""
+    _, model = _model(catalogue, request)
+    await catalogue.settled()
+    return {"value": template_of(model.schema)}
 
 
 async def update_model(catalogue: Catalogue, request: Request) -> Result:
@@ -126,6 +134,17 @@ def model_of(model_id: str, name: Any, schema: Any, content_type: Any, descripti
         schema=str(schema or ""),
         description=str(description or ""),
     )
+
+
+def template_of(schema: str) -> str:
+    """As AWS generates it; of a schema without properties the body as it is (its form is from memory)."""
+    parsed = orjson.loads(schema or "{}")
+    properties = parsed.get("properties") if isinstance(parsed, dict) else None
+    names = list(properties) if isinstance(properties, dict) else []
+    if not names:
+        return "#set($inputRoot = $input.path('$'))\n{ }"
+    members = ",\n".join(f'  "{name}" : "$inputRoot.{name}"' for name in names)
+    return f"#set($inputRoot = $input.path('$'))\n{{\n{members}\n}}"
 
 
 def shown(model: Model) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     passthrough: str = "WHEN_NO_MATCH"
     cache_namespace: str = ""
+    cache_keys: tuple[str, ...] = ()  # kept, for a cache that no stage can have
     templates: dict[str, str] = {}
     responses: dict[str, IntegrationResponse] = {}
     parameters: dict[str, str] = {}  # integration.request.{header,path,querystring}.Name to a mapping

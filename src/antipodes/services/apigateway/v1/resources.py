@@ -243,7 +243,7 @@ def shown_integration(integration: Integration) -> dict[str, Any]:
         "passthroughBehavior": integration.passthrough,
         "timeoutInMillis": integration.timeout_ms,
         "cacheNamespace": integration.cache_namespace,
-        "cacheKeyParameters": [],
+        "cacheKeyParameters": list(integration.cache_keys),
     }
     if integration.http_method:
         answer["httpMethod"] = integration.http_method

@@ -9,7 +9,7 @@ import msgspec
 
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.integrations import integration_of, integration_response_of, method_response_of
-from antipodes.services.apigateway.v1.patching import Entries, One, Table, flag, patched, whole
+from antipodes.services.apigateway.v1.patching import Entries, Members, One, Table, flag, patched, whole
 from antipodes.services.apigateway.v1.records import (
     Api,
     Integration,
@@ -52,6 +52,7 @@ INTEGRATION: Table = {
     "/timeoutInMillis": One("timeout_ms", whole),
     "/passthroughBehavior": One("passthrough"),
     "/cacheNamespace": One("cache_namespace", gone=""),
+    "/cacheKeyParameters": Members("cache_keys"),
     "/credentials": One("credentials", gone=""),
     "/contentHandling": One("content_handling", gone=""),
     "/requestTemplates": Entries("templates"),

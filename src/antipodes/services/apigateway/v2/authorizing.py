@@ -6,20 +6,20 @@ answer is {"isAuthorized", "context"}, or an IAM policy that must allow execute-
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from antipodes.services.apigateway.v1 import policies
+from antipodes.services.apigateway.v1.authorizing import INVOKE
 from antipodes.services.apigateway.v2 import payload1
 from antipodes.services.apigateway.v2.records import Authorizer
 from antipodes.wire import payload2
 from antipodes.wire.http import HttpRequest
 from antipodes.wire.payload2 import Call, Malformed
 
-INVOKE = "execute-api:invoke"
 NO_PART = ("body", "isBase64Encoded")  # of a function's event: an authorizer does not get them
 
 
@@ -68,8 +68,8 @@ def event_of(
     return orjson.dumps({**own, **{name: value for name, value in event.items() if name != "version"}})
 
 
-def verdict_of(authorizer: Authorizer, payload: bytes, arn: str) -> Verdict:
-    """Raises Malformed."""
+def verdict_of(authorizer: Authorizer, payload: bytes, arn: str, client: str) -> Verdict:
+    """client: its address, for policies with conditions. Raises Malformed."""
     try:
         answer = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -86,27 +86,8 @@ def verdict_of(authorizer: Authorizer, payload: bytes, arn: str) -> Verdict:
     policy = answer.get("policyDocument")
     if not isinstance(policy, dict) or not answer.get("principalId"):
         raise Malformed("the authorizer's answer has no principalId, or no policyDocument")
-    return Verdict(_allows(policy, arn), {**context, "principalId": answer["principalId"]})
-
-
-def _allows(policy: Mapping[str, Any], arn: str) -> bool:
-    allowed = False
-    for statement in _list(policy.get("Statement")):
-        if not isinstance(statement, dict) or {"Condition", "NotAction", "NotResource"} & statement.keys():
-            raise Malformed("a statement with more than Action, Effect and Resource: not supported")
-        acts = any(_like(str(one).lower(), INVOKE) for one in _list(statement.get("Action")))
-        if acts and any(_like(str(one), arn) for one in _list(statement.get("Resource"))):
-            if statement.get("Effect") == "Deny":
-                return False
-            allowed = allowed or statement.get("Effect") == "Allow"
-    return allowed
-
-
-def _list(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return given if isinstance(given, list) else [given]
-
-
-def _like(pattern: str, text: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL) is not None
+    try:
+        verdict = policies.policy_of(policy).verdict(INVOKE, arn, {"aws:sourceip": client})
+    except policies.Unreadable as error:
+        raise Malformed(f"the authorizer's policy: {error}") from error
+    return Verdict(verdict is policies.Verdict.ALLOWED, {**context, "principalId": answer["principalId"]})

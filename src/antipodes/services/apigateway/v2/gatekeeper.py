@@ -116,7 +116,7 @@ class Gatekeeper:
             event = event_of(authorizer, request, call, target.path, arn, identity)
             payload = await self.ask(authorizer, stage.variables, event, f"{base}/authorizers/{authorizer.id}")
         try:
-            verdict = verdict_of(authorizer, payload, arn)
+            verdict = verdict_of(authorizer, payload, arn, request.client)
         except Malformed as reason:
             log.warning("%s: authorizer %s: %s", around.region, authorizer.name, reason)
             raise Stopped(500, str(reason)) from reason

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
-from antipodes.services.apigateway.v1.models import model_of
+from antipodes.services.apigateway.v1.models import model_of, template_of
 from antipodes.services.apigateway.v1.records import Model, bad_request, conflict
 from antipodes.services.apigateway.v2.catalogue import HttpCatalogue
 from antipodes.services.apigateway.v2.parts import Part
@@ -44,17 +42,6 @@ async def get_model_template(catalogue: HttpCatalogue, request: Request) -> Resu
     _, model = PART.found(catalogue, request.params)
     await catalogue.shared.settled()
     return {"Value": template_of(model.schema)}
-
-
-def template_of(schema: str) -> str:
-    """As AWS generates it; of a schema without properties the body as it is (its form is from memory)."""
-    parsed = orjson.loads(schema or "{}")
-    properties = parsed.get("properties") if isinstance(parsed, dict) else None
-    names = list(properties) if isinstance(properties, dict) else []
-    if not names:
-        return "#set($inputRoot = $input.path('$'))\n{ }"
-    members = ",\n".join(f'  "{name}" : "$inputRoot.{name}"' for name in names)
-    return f"#set($inputRoot = $input.path('$'))\n{{\n{members}\n}}"
 
 
 def _check_name(api: HttpApi, model: Model) -> None:

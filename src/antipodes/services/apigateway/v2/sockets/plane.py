@@ -158,7 +158,7 @@ class WebSocketPlane:
             authorizer, facts.variables, orjson.dumps(event), f"{base}/authorizers/{authorizer.id}"
         )
         try:
-            verdict = verdict_of(authorizer, payload, arn)
+            verdict = verdict_of(authorizer, payload, arn, request.client)
         except Malformed as reason:
             log.warning("%s: authorizer %s: %s", self._region, authorizer.name, reason)
             raise Stopped(500, str(reason)) from reason
