@@ -159,7 +159,8 @@ def test_a_failing_batch_blocks_its_shard_until_it_is_given_up() -> None:
 def test_records_that_are_given_up_are_told_to_a_bucket() -> None:
     async def story(table: Table) -> None:
         bucket = {"OnFailure": {"Destination": "arn:aws:s3:::lost"}}
-        given = {"BatchSize": 3, "MaximumRetryAttempts": 1, "BisectBatchOnFunctionError": True}
+        given: dict[str, Any] = {"BatchSize": 3, "MaximumRetryAttempts": 1, "BisectBatchOnFunctionError": True}
+        given["MetricsConfig"] = {"Metrics": ["EventCount"]}
         with pytest.raises(AwsError, match="there is no such bucket"):
             await table.map(CHOKES, **given, DestinationConfig=bucket)
         await table.call("lambda", "DeleteFunction", FunctionName="f")
@@ -168,6 +169,10 @@ def test_records_that_are_given_up_are_told_to_a_bucket() -> None:
         identity = await table.map(CHOKES, **given, DestinationConfig=bucket)
         await table.put("a", "bad", "c")
         await table.world.sleep(20)
+        asked = {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": "EventSourceMappingUUID", "Value": identity}]}
+        metrics = (await table.call("cloudwatch", "ListMetrics", **asked))["Metrics"]
+        names = sorted(one["MetricName"].removesuffix("EventCount") for one in metrics)
+        assert names == ["FailedInvoke", "Invoked", "OnFailureDestinationDelivered", "Polled"]
         (found,) = (await table.call("s3", "ListObjectsV2", Bucket="lost"))["Contents"]
         assert found["Key"].startswith(f"aws/lambda/{identity}/shardId-")
         record = json.loads((await table.call("s3", "GetObject", Bucket="lost", Key=found["Key"]))["Body"])
@@ -230,6 +235,10 @@ def test_a_mapping_is_paused_changed_refused_and_deleted() -> None:
         assert code == "UnsupportedOperation" and "sqs" in message
         code, _ = await refused(table, EventSourceArn=table.stream + "9", StartingPosition="LATEST")
         assert code == "ResourceNotFoundException"
+        arn = (await table.call("lambda", "GetEventSourceMapping", UUID=identity))["EventSourceMappingArn"]
+        await table.call("lambda", "TagResource", Resource=arn, Tags={"a": "b", "c": "d"})
+        await table.call("lambda", "UntagResource", Resource=arn, TagKeys=["c"])
+        assert (await table.call("lambda", "ListTags", Resource=arn))["Tags"] == {"a": "b"}
         changed = await table.call("lambda", "UpdateEventSourceMapping", UUID=identity, Enabled=True, BatchSize=7)
         assert (changed["State"], changed["BatchSize"]) == ("Enabling", 7)
         assert await table.said("saw") == ["a:I"]

@@ -178,9 +178,12 @@ async def feed(catalogue: Catalogue, mapping: SourceMapping, payload: bytes, new
     return await catalogue.pool.invoke(function.name, configuration, invocation)
 
 
-def undelivered(catalogue: Catalogue, mapping: SourceMapping) -> None:
-    """The destination of records that were given up could not be told."""
-    catalogue.meter.event(mapping.function, mapping.qualifier, "DestinationDeliveryFailures")
+def counted(catalogue: Catalogue, mapping: SourceMapping, metric: str, count: int) -> None:
+    """What a poller tells CloudWatch: DestinationDeliveryFailures, and of a mapping that asks for it, its events."""
+    if metric == "DestinationDeliveryFailures":
+        catalogue.meter.event(mapping.function, mapping.qualifier, metric)
+    elif mapping.metrics and count:
+        catalogue.meter.mapping(mapping.id, metric, count)
 
 
 def settings_of(catalogue: Catalogue, event: Event) -> EventInvokeConfig | None:

@@ -18,6 +18,7 @@ import msgspec
 
 from antipodes.services.lambda_ import destinations, filters
 from antipodes.services.lambda_.catalogue import SETTLE_S, Catalogue
+from antipodes.services.lambda_.limits import tags_of
 from antipodes.services.lambda_.records import Reference, invalid, members
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
@@ -33,7 +34,7 @@ _SETTINGS = (
 REFUSED = (
     "SelfManagedEventSource", "SourceAccessConfigurations", "Topics", "Queues", "AmazonManagedKafkaEventSourceConfig",
     "SelfManagedKafkaEventSourceConfig", "ScalingConfig", "DocumentDBEventSourceConfig", "KMSKeyArn",
-    "ProvisionedPollerConfig", "MetricsConfig",
+    "ProvisionedPollerConfig",
 )  # fmt: skip
 
 
@@ -60,6 +61,7 @@ class SourceMapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     changed: float = 0.0
     result: str = "No records processed"
     on_failure: str = ""  # ARN of a bucket
+    metrics: bool = False  # its events are counted for CloudWatch
     tags: dict[str, str] = {}
 
 
@@ -125,7 +127,7 @@ class Mappings:
             qualifier=reference.qualifier,
             position=position,
             begun=now,
-            tags=dict(params.get("Tags") or {}),
+            tags=tags_of(params.get("Tags") or {}),
         )
         return await self._keep(_with(mapping, params, now))
 
@@ -166,6 +168,29 @@ class Mappings:
         """Ends the mapping; what was read and not done is not done."""
         mapping = msgspec.structs.replace(self._named(request.params["UUID"]), state="Deleting", enabled=False)
         return await self._keep(mapping)
+
+    async def list_tags(self, request: Request) -> Result:
+        mapping = self._tagged(request)
+        await self.catalogue.settled()
+        return {"Tags": dict(mapping.tags)}
+
+    async def tag_resource(self, request: Request) -> Result:
+        mapping = self._tagged(request)
+        return await self._retag(mapping, tags_of({**mapping.tags, **request.params["Tags"]}))
+
+    async def untag_resource(self, request: Request) -> Result:
+        mapping, gone = self._tagged(request), request.params["TagKeys"]
+        return await self._retag(mapping, {key: value for key, value in mapping.tags.items() if key not in gone})
+
+    def _tagged(self, request: Request) -> SourceMapping:
+        return self._named(request.params["Resource"].rpartition(":")[2])
+
+    async def _retag(self, mapping: SourceMapping, tags: dict[str, str]) -> Result:
+        """Its poller goes on as it is."""
+        self.known[mapping.id] = mapping = msgspec.structs.replace(mapping, tags=tags)
+        self._store.write([(PREFIX + mapping.id.encode(), _encode(mapping))])
+        await self._store.durable()
+        return {}
 
     def note(self, identity: str, result: str) -> None:
         """What became of the last batch: shown, and written with the next change."""
@@ -259,6 +284,8 @@ class Mappings:
             "FunctionResponseTypes": ["ReportBatchItemFailures"] if mapping.partial else [],
             "DestinationConfig": {"OnFailure": {"Destination": mapping.on_failure} if mapping.on_failure else {}},
         }
+        if mapping.metrics:
+            shown["MetricsConfig"] = {"Metrics": ["EventCount"]}
         if mapping.patterns:
             shown["FilterCriteria"] = {"Filters": [{"Pattern": one} for one in mapping.patterns]}
         return shown
@@ -266,7 +293,9 @@ class Mappings:
 
 def _with(mapping: SourceMapping, params: Mapping[str, Any], now: float) -> SourceMapping:
     """The mapping with the settings that are given. Raises InvalidParameterValueException."""
-    given = members(params, *_SETTINGS, "Enabled", "FunctionResponseTypes", "FilterCriteria", "DestinationConfig")
+    given = members(
+        params, *_SETTINGS, "Enabled", "FunctionResponseTypes", "FilterCriteria", "DestinationConfig", "MetricsConfig"
+    )
     fields: dict[str, Any] = {"changed": now}
     for member, field in (
         ("BatchSize", "batch_size"),
@@ -282,6 +311,11 @@ def _with(mapping: SourceMapping, params: Mapping[str, Any], now: float) -> Sour
             fields[field] = given[member]
     if "FunctionResponseTypes" in given:
         fields["partial"] = "ReportBatchItemFailures" in given["FunctionResponseTypes"]
+    if "MetricsConfig" in given:
+        kinds = given["MetricsConfig"].get("Metrics") or ()
+        if set(kinds) - {"EventCount"}:
+            raise NotSupported(f"the metrics {', '.join(kinds)} of event source mappings")
+        fields["metrics"] = "EventCount" in kinds
     if "DestinationConfig" in given:
         fields["on_failure"] = (given["DestinationConfig"].get("OnFailure") or {}).get("Destination") or ""
     if "FilterCriteria" in given:

@@ -10,6 +10,9 @@
     each batch of a stream     IteratorAge, by the youngest of its records
     each asynchronous event    AsyncEventsReceived, and AsyncEventAge when it is tried; AsyncEventsDropped if it never
                                succeeded; DestinationDeliveryFailures if its destination could not be told
+    each lot of a mapping      PolledEventCount, FilteredOutEventCount, InvokedEventCount, FailedInvokeEventCount,
+                               DroppedEventCount, OnFailureDestinationDeliveredEventCount, by EventSourceMappingUUID,
+                               where its MetricsConfig asks for EventCount
 
 under FunctionName, under Resource (function:version or alias) too where it was invoked by one, and under none for the
 Region (Developer Guide, "Types of metrics for Lambda functions"). An invocation pays for two additions to a list, which
@@ -27,7 +30,8 @@ from antipodes.services.lambda_.outcome import Outcome
 NAMESPACE = "AWS/Lambda"
 LOT = 4096  # counts that are kept one by one before they are summed
 
-Where = tuple[str, str]  # function, function:qualifier; "" for none
+Where = tuple[str, ...]  # values of DIMENSIONS; "" for none
+DIMENSIONS = ("FunctionName", "Resource", "EventSourceMappingUUID")
 
 
 class Meter:
@@ -79,6 +83,11 @@ class Meter:
         self._reports.begin()
         self._add((function, ""), "IteratorAge", "Milliseconds", _milliseconds(age_s))
 
+    def mapping(self, identity: str, metric: str, count: int) -> None:
+        """Events of a mapping (MetricsConfig EventCount)."""
+        self._reports.begin()
+        self._add(("", "", identity), metric, "Count", float(count))
+
     def async_age(self, function: str, qualifier: str | None, age_s: float) -> None:
         """An event is tried."""
         self._reports.begin()
@@ -93,7 +102,7 @@ class Meter:
         self._sum()
         values, self._values = self._values, {}
         for (where, metric, unit), counts in values.items():
-            named = zip(("FunctionName", "Resource"), where, strict=True)
+            named = zip(DIMENSIONS, where, strict=False)
             yield from data_of(metric, unit, counts, [(name, value) for name, value in named if value])
 
     def _sum(self) -> None:

@@ -38,7 +38,7 @@ OK, FAILED, GIVEN_UP = "OK", "PROBLEM: Function call failed", "PROBLEM: Records 
 
 Record = Mapping[str, Any]
 Invoke = Callable[[SourceMapping, bytes, float | None], Awaitable[Outcome]]
-Undelivered = Callable[[SourceMapping], None]  # a destination could not be told
+Count = Callable[[SourceMapping, str, int], None]  # what CloudWatch is told: a metric, how many
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -68,10 +68,8 @@ class Ended(Exception):
 class Pollers:
     """`changed` begins and ends them as the mappings say."""
 
-    def __init__(
-        self, surroundings: Surroundings, mappings: Mappings, invoke: Invoke, undelivered: Undelivered
-    ) -> None:
-        self._undelivered = undelivered
+    def __init__(self, surroundings: Surroundings, mappings: Mappings, invoke: Invoke, count: Count) -> None:
+        self._count = count
         self._around = surroundings
         self._mappings = mappings
         self._invoke = invoke
@@ -84,9 +82,7 @@ class Pollers:
             before.end()
         mapping = self._mappings.known.get(identity)
         if mapping is not None and mapping.state == "Enabled":
-            self._running[identity] = Poller(
-                self._around, self._mappings, mapping, self._invoke, before, self._undelivered
-            )
+            self._running[identity] = Poller(self._around, self._mappings, mapping, self._invoke, before, self._count)
 
     def stop(self) -> None:
         for poller in self._running.values():
@@ -104,9 +100,9 @@ class Poller:
         mapping: SourceMapping,
         invoke: Invoke,
         before: Poller | None,
-        undelivered: Undelivered,
+        count: Count,
     ) -> None:
-        self._undelivered = undelivered
+        self._count = count
         self._around = surroundings
         self._world = surroundings.world
         self._store = surroundings.store
@@ -186,7 +182,10 @@ class Poller:
             iterator = answer.get("NextShardIterator")
             if not waiting:
                 since = self._world.monotonic()
-            waiting += [one for one in records if self._matches(one)]
+            fitting = [one for one in records if self._matches(one)]
+            self._count(self._mapping, "PolledEventCount", len(records))
+            self._count(self._mapping, "FilteredOutEventCount", len(records) - len(fitting))
+            waiting += fitting
             full = len(waiting) >= self._mapping.batch_size or iterator is None
             if waiting and (full or self._world.monotonic() - since >= self._mapping.window_s):
                 await self._deliver(waiting)
@@ -261,11 +260,14 @@ class Poller:
             try:
                 outcome = await self._invoked(self._event(batch), _made(batch[-1]))
             except AwsError:  # throttled, or gone: that is no attempt
+                self._count(mapping, "FailedInvokeEventCount", len(batch))
                 self._mappings.note(mapping.id, FAILED)
                 await self._pause(wait_s)
                 wait_s = min(wait_s * 2, LAST_WAIT_S)
                 continue
             done = 0 if outcome.failed else self._done(outcome, batch)
+            self._count(mapping, "InvokedEventCount", len(batch))
+            self._count(mapping, "FailedInvokeEventCount", len(batch) - done)
             if done == len(batch):
                 self._keep_state(outcome)
                 self._mappings.note(mapping.id, OK)
@@ -320,6 +322,7 @@ class Poller:
         mapping, settings = self._mapping, self._around.settings
         self._mappings.note(mapping.id, GIVEN_UP)
         if not mapping.on_failure:
+            self._count(mapping, "DroppedEventCount", len(batch))
             return
         numbers = [one["dynamodb"]["SequenceNumber"] for one in batch]
         function = f"arn:aws:lambda:{self._around.region}:{settings.account}:function:{mapping.function}"
@@ -351,7 +354,10 @@ class Poller:
             await destinations.tell(self._around, mapping.on_failure, record, folder)
         except AwsError as error:
             self._world.trace("lambda.destination", function=mapping.function, refused=error.message)
-            self._undelivered(mapping)
+            self._count(mapping, "DestinationDeliveryFailures", 1)
+            self._count(mapping, "DroppedEventCount", len(batch))
+        else:
+            self._count(mapping, "OnFailureDestinationDeliveredEventCount", len(batch))
 
     def _done(self, outcome: Outcome, batch: Sequence[Record]) -> int:
         """How many of the batch are done, by what the function answered; an answer that says nothing clear: none."""

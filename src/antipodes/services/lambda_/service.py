@@ -115,6 +115,17 @@ def _checked(operation: Operation) -> Operation:
     return checked
 
 
+def _by_resource(of_functions: Operation, of_mappings: Operation) -> Operation:
+    """Tags: of a function, or of an event source mapping."""
+
+    async def tags(request: Request) -> Result:
+        validate("lambda", request.operation, request.params)
+        of_mapping = ":event-source-mapping:" in request.params["Resource"]
+        return await (of_mappings if of_mapping else of_functions)(request)
+
+    return tags
+
+
 class Lambda:
     """The service (services.contract.Service)."""
 
@@ -132,7 +143,7 @@ class Lambda:
         )
         mappings = self._mappings = Mappings(catalogue)
         self._pollers = Pollers(
-            surroundings, mappings, partial(invoke.feed, catalogue), partial(invoke.undelivered, catalogue)
+            surroundings, mappings, partial(invoke.feed, catalogue), partial(invoke.counted, catalogue)
         )
         mappings.on_change = self._pollers.changed
         self.urls = UrlDoor(catalogue)
@@ -148,6 +159,9 @@ class Lambda:
             "GetEventSourceMapping": _checked(mappings.get_event_source_mapping),
             "ListEventSourceMappings": _checked(mappings.list_event_source_mappings),
             "DeleteEventSourceMapping": _checked(mappings.delete_event_source_mapping),
+            "ListTags": _by_resource(self.operations["ListTags"], mappings.list_tags),
+            "TagResource": _by_resource(self.operations["TagResource"], mappings.tag_resource),
+            "UntagResource": _by_resource(self.operations["UntagResource"], mappings.untag_resource),
         }
 
     async def start(self) -> None:
