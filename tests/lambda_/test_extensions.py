@@ -12,7 +12,7 @@ import pytest
 from antipodes.wire.errors import ClientFault
 from tests.lambda_.conftest import Room, play_real, play_simulated
 from tests.lambda_.test_runtimes import archive as files
-from tests.lambda_.test_runtimes import call
+from tests.lambda_.test_runtimes import call, make
 
 # As AWS's own examples are laid out: a launcher in extensions/ and its program beside it in /opt.
 LAUNCHER = '#!/bin/sh\nexec python3 "${PLACE:-/opt}/watcher/program.py" "$(basename "$0")"\n'
@@ -135,6 +135,35 @@ def test_internal_extensions_register_before_the_first_event_and_get_no_shutdown
         kinds = ["InvalidEventType", "InvalidEventType", None, "InvalidExtensionName", "RegistrationClosed"]
         assert answers == [f"Extension.{kind}" if kind else "InvalidRequestFormat" for kind in kinds]
 
+    play_real(story)
+
+
+WRAPPER = """#!/bin/bash
+args=("$@")
+export WRAPPED=yes
+exec "${args[@]:0:$#-1}" OPTION "${args[@]: -1}"
+"""
+
+
+@pytest.mark.parametrize(("runtime", "option"), [("python3.12", "-B"), ("nodejs20.x", "--no-warnings")])
+def test_a_wrapper_script_of_a_layer_starts_the_runtime(runtime: str, option: str) -> None:
+    async def story(room: Room) -> None:
+        python = "import os, sys\ndef handler(e, c):\n    return [os.environ['WRAPPED'], sys.dont_write_bytecode]\n"
+        node = "exports.handler = async () => [process.env.WRAPPED, process.execArgv.includes('--no-warnings')];\n"
+        layer = {"wrapper": WRAPPER.replace("OPTION", option)}
+        answer = await room.ask("PublishLayerVersion", LayerName="beside", Content={"ZipFile": files(layer)})
+        code = {"app.py": python, "app.js": node}
+        wrapper = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}}
+        given: dict[str, Any] = {
+            "Handler": "app.handler",
+            "Layers": [answer["LayerVersionArn"]],
+            "Environment": wrapper,
+        }
+        await make(room, "f", code, Runtime=runtime, **given)
+        assert await call(room, "f") == (None, ["yes", True])
+
+    if runtime.startswith("nodejs") and shutil.which("node") is None:
+        pytest.skip("Node.js is not installed here")
     play_real(story)
 
 

@@ -1,6 +1,6 @@
 // Runs inside a Lambda worker process: a Runtime API loop for Node.js handlers.
 //
-//     node handler_loop.mjs module.function
+//     node handler_loop.mjs module.function        (else the name in _HANDLER)
 //
 // Node's own modules only. It does what AWS's Node.js runtime does: handlers that are async, return a promise or call
 // back; CommonJS and ES modules; the context object; console lines with time, request id and level; the same error types
@@ -234,7 +234,7 @@ process.on("uncaughtException", (error) => (fatal ?? (() => process.exit(129)))(
 async function main() {
   let handle;
   try {
-    handle = await load(process.argv[2]);
+    handle = await load(process.argv[2] ?? process.env._HANDLER);
   } catch (error) {
     say("ERROR", "Uncaught Exception \t%s", JSON.stringify(errorBody(error)));
     await tell("/init/error", error);

@@ -1,6 +1,6 @@
 """Runs inside a Lambda worker process: a small Runtime API loop, for machines where awslambdaric cannot be had.
 
-    python handler_loop.py module.function
+    python handler_loop.py module.function        (else the name in _HANDLER)
 
 Standard library only, and nothing of antipodes: it is started by its path, in the folder of the function's code. Its
 parts (finding the handler, the context object, running one event, error bodies) serve simulated time as well, where
@@ -179,7 +179,7 @@ def main() -> None:
 
     sys.path.insert(0, os.environ.get("LAMBDA_TASK_ROOT", os.getcwd()))  # noqa: PTH109 - no pathlib: it costs start time
     try:
-        handler = load_handler(sys.argv[1])
+        handler = load_handler(sys.argv[1] if len(sys.argv) > 1 else os.environ["_HANDLER"])
     except Exception as error:
         answer = error_answer(error)
         ask("POST", "/init/error", answer.body, answer.headers)

@@ -76,7 +76,7 @@ async def start(
             extensions = RealExtensions(files, host, lodging.leave)
             await extensions.start(environment, before)
             await host.started(extensions)
-        argv = real_runtimes.wrapped(command.argv, spec.environment, layers)
+        argv = real_runtimes.wrapped(command, spec.environment, layers)
         if template is not None and command.official and serves(folder, spec.environment):
             return await template.start(list(argv[2:]), environment, folder, output, lodging.leave, opt)
         loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ FIXED = ("EventSourceArn", "StartingPosition", "StartingPositionTimestamp")
 SETTINGS = (
     "FunctionName", "Enabled", "BatchSize", "FilterCriteria", "MaximumBatchingWindowInSeconds", "ParallelizationFactor",
     "DestinationConfig", "MaximumRecordAgeInSeconds", "BisectBatchOnFunctionError", "MaximumRetryAttempts",
-    "TumblingWindowInSeconds", "FunctionResponseTypes",
+    "TumblingWindowInSeconds", "FunctionResponseTypes", "MetricsConfig",
 )  # fmt: skip
 
 

@@ -68,6 +68,12 @@ async def put_concurrency(job: Job, name: str) -> None:
         await job.call("lambda", "PutFunctionConcurrency", params)
 
 
+async def put_recursion(job: Job, name: str) -> None:
+    if job.changed("RecursiveLoop"):
+        wanted = job.properties.get("RecursiveLoop", "Terminate")
+        await job.call("lambda", "PutFunctionRecursionConfig", {"FunctionName": name, "RecursiveLoop": wanted})
+
+
 async def create(job: Job) -> Made:
     name = job.name("FunctionName")
     params = {
@@ -87,6 +93,7 @@ async def create(job: Job) -> Made:
             raise
     await job.claim(name)
     await put_concurrency(job, name)
+    await put_recursion(job, name)
     return await settled(job, name)
 
 
@@ -104,6 +111,7 @@ async def update(job: Job) -> Made:
     if job.changed("Tags"):
         await put_tags(job)
     await put_concurrency(job, name)
+    await put_recursion(job, name)
     return await settled(job, name)
 
 
@@ -137,7 +145,7 @@ HANDLERS = (
         frozenset(
             {
                 *CONFIGURATION, "Architectures", "Code", "FunctionName", "KmsKeyArn", "PackageType",
-                "ReservedConcurrentExecutions", "Tags",
+                "RecursiveLoop", "ReservedConcurrentExecutions", "Tags",
             }
         ),
         create,
