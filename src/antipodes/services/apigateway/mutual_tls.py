@@ -14,14 +14,15 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from typing import Any
-
-from cryptography import x509
+from typing import TYPE_CHECKING, Any
 
 from antipodes.services.apigateway.v1.records import Domain, Truststore, bad_request
 from antipodes.services.contract import Surroundings
 from antipodes.wire.errors import AwsError
 from antipodes.wire.http import HttpRequest
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})", re.DOTALL)
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -76,6 +77,8 @@ def shown(truststore: Truststore) -> dict[str, Any]:
 
 def _read(body: bytes, uri: str) -> tuple[bytes, tuple[str, ...]]:
     """The certificates that can be used, and what is wrong with the others."""
+    from cryptography import x509  # noqa: PLC0415 - it takes 9 MB, and few Regions need it
+
     if len(body) > MOST_BYTES:
         raise bad_request(f"The truststore {uri} is larger than 1 MB")
     blocks = CERTIFICATE.findall(body)
@@ -98,6 +101,8 @@ def _read(body: bytes, uri: str) -> tuple[bytes, tuple[str, ...]]:
 @functools.lru_cache(maxsize=256)
 def _facts(pem: str) -> Mapping[str, Any]:
     """The names' form (in the certificate's order) is from memory."""
+    from cryptography import x509  # noqa: PLC0415
+
     certificate = x509.load_pem_x509_certificate(pem.encode())
     serial = f"{certificate.serial_number:x}"
     serial = serial.zfill(len(serial) + len(serial) % 2)
