@@ -47,9 +47,9 @@ class Counting(Sink):
 class Bench:
     """A Region and its connections."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[RealWorld] = RealWorld) -> None:
         self.port = peers.free_port()
-        self.world = RealWorld(REGION, links=Links(), disk=FileDisk(folder))
+        self.world = kind(REGION, links=Links(), disk=FileDisk(folder))
         settings = Settings(regions=(REGION,), port=self.port, https_port=peers.free_port())
         self.region = Region(self.world, settings, token="t", authority=None, set_links=lambda rules: None)
         self.connections: list[HttpConnection] = []

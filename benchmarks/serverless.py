@@ -1,6 +1,6 @@
 """Serverless: an API with a function behind it, beside serverless-offline (npm, on osls) and MiniStack (PyPI).
 
-    python -m benchmarks.serverless [--peers FOLDER] [--seconds N] [--rounds N] [--alone]
+    python -m benchmarks.serverless [--peers FOLDER] [--seconds N] [--rounds N] [--connections N ...] [--alone]
 
 Each server has the same handlers: `trivial` answers at once, `item` reads one item of a table with boto3. They are
 warmed first; then rounds of each server in turn, so that a busy minute of the machine meets all of them. Each figure is
@@ -93,9 +93,9 @@ def client(service: str, port: int, host: str = "127.0.0.1") -> Any:
     )
 
 
-def deploy(port: int, variables: dict[str, str]) -> dict[str, str]:
+def deploy(port: int, variables: dict[str, str], host: str = "127.0.0.1") -> dict[str, str]:
     """Table, functions and HTTP APIs, as on AWS; the id of each function's API."""
-    database, functions, gateway = (client(name, port) for name in ("dynamodb", "lambda", "apigatewayv2"))
+    database, functions, gateway = (client(name, port, host) for name in ("dynamodb", "lambda", "apigatewayv2"))
     database.create_table(
         TableName=TABLE,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -130,6 +130,20 @@ def deploy(port: int, variables: dict[str, str]) -> dict[str, str]:
         gateway.create_route(ApiId=api, RouteKey="GET /", Target=f"integrations/{integration['IntegrationId']}")
         gateway.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
     return apis
+
+
+def deploy_rest(port: int, name: str) -> str:
+    """A REST API of one method before a function that is there; its id. Its stage is v1."""
+    functions, gateway = client("lambda", port), client("apigateway", port)
+    arn = functions.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    api: str = gateway.create_rest_api(name=name)["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    where = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+    gateway.put_method(**where, authorizationType="NONE")
+    uri = f"arn:aws:apigateway:{HOME}:lambda:path/2015-03-31/functions/{arn}/invocations"
+    gateway.put_integration(**where, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    return api
 
 
 def get(host: str, path: str = "/") -> bytes:
@@ -188,6 +202,8 @@ def of_planet(planet: planets.Running) -> list[Target]:
         Target("antipodes", what, address, planet.port, get(f"{apis[what]}.execute-api.{HOME}.amazonaws.com"), pid=pid)
         for what in ("trivial", "item")
     ]
+    rest = get(f"{deploy_rest(planet.port, 'trivial')}.execute-api.{HOME}.amazonaws.com", "/v1/")
+    found.append(Target("antipodes", "trivial, REST", address, planet.port, rest, pid=pid))
     return [*found, Target("antipodes", "invoke", address, planet.port, invocation("nothing", planet.port), b"", pid)]
 
 
@@ -234,16 +250,16 @@ def serverless_offline(folder: Path) -> Iterator[list[Target]]:
 # -- what is measured ----------------------------------------------------------------------------------------------
 
 
-def warm(target: Target) -> None:
-    """Until its environments have come to rest, at both numbers of connections."""
-    for connections in (1, 8):
+def warm(target: Target, loads: list[int]) -> None:
+    """Until its environments have come to rest, at all numbers of connections."""
+    for connections in loads:
         load.run(target.host, target.port, [target.request], connections=connections, seconds=1.5, expect=target.expect)
 
 
-def rounds(targets: list[Target], count: int, seconds: float) -> None:
+def rounds(targets: list[Target], count: int, seconds: float, loads: list[int]) -> None:
     for target in targets:
-        warm(target)
-    for connections in (1, 8):
+        warm(target, loads)
+    for connections in loads:
         seen: dict[int, list[tuple[load.Figures, float]]] = {}
         for _ in range(count):
             for number, target in enumerate(targets):
@@ -312,6 +328,7 @@ def measure(arguments: list[str] | None = None) -> None:
     parser.add_argument("--peers", type=Path, help="a folder to keep installed peers in")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--alone", action="store_true", help="without peers")
     given = parser.parse_args(arguments or [])
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
@@ -322,7 +339,7 @@ def measure(arguments: list[str] | None = None) -> None:
         if not given.alone:
             targets += stack.enter_context(serverless_offline(folder))
             targets += stack.enter_context(ministack(folder))
-        rounds(targets, given.rounds, given.seconds)
+        rounds(targets, given.rounds, given.seconds, given.connections)
         cold_starts(planet)
 
 
