@@ -6,10 +6,12 @@ import io
 import json
 import shutil
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from antipodes.world.handler_loop import Lender
 from tests.lambda_.conftest import ROLE, Room, play_real
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed here")
@@ -122,6 +124,38 @@ def test_node_handlers_of_every_kind(handler: str, expected: tuple[str | None, A
                 assert expected[1] in body["errorMessage"]
 
     play_real(story)
+
+
+@needs_node
+def test_node_modules_import_awss_sdk_from_where_node_path_leads_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("@aws-sdk/client-x", "other"):
+        folder = tmp_path / "node_modules" / name
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text(json.dumps({"name": name, "type": "module", "exports": "./index.js"}))
+        (folder / "index.js").write_text(f"export const name = '{name}';")
+    monkeypatch.setenv("NODE_PATH", str(tmp_path / "node_modules"))
+    code = "import {{ name }} from '{0}';\nexport const handler = async () => name;"
+
+    async def story(room: Room) -> None:
+        await make(room, "f", {"index.mjs": code.format("@aws-sdk/client-x")}, Handler="index.handler")
+        assert await call(room, "f") == (None, "@aws-sdk/client-x")
+        await make(room, "g", {"index.mjs": code.format("other")}, Handler="index.handler")
+        failed, body = await call(room, "g")
+        assert (failed, body["errorType"]) == ("Unhandled", "Runtime.ImportModuleError")
+
+    play_real(story)
+
+
+def test_another_interpreter_is_lent_boto3_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("boto3", "orjson"):
+        (tmp_path / f"{name}.py").write_text("")
+    lender = Lender(str(tmp_path))
+    found = lender.find_spec("boto3")
+    assert found is not None
+    assert found.origin == str(tmp_path / "boto3.py")
+    assert lender.find_spec("orjson") is None
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the bootstrap of this test is made of curl")

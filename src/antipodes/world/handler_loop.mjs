@@ -4,11 +4,12 @@
 //
 // Node's own modules only. It does what AWS's Node.js runtime does: handlers that are async, return a promise or call
 // back; CommonJS and ES modules; the context object; console lines with time, request id and level; the same error types
-// for a module that cannot be imported or a handler that is missing; awslambda.streamifyResponse.
+// for a module that cannot be imported or a handler that is missing; awslambda.streamifyResponse. AWS's SDK, which AWS's
+// runtime has, is found on NODE_PATH: by require() of itself, by import through a hook.
 
 import http from "node:http";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, register } from "node:module";
 import path from "node:path";
 import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
@@ -19,6 +20,24 @@ const BASE = "/2018-06-01/runtime";
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const EXTENSIONS = [".js", ".mjs", ".cjs"];
 let requestId = "";
+
+const SDK_HOOK = `
+import { pathToFileURL } from "node:url";
+const folders = process.env.NODE_PATH.split(":").filter(Boolean);
+export async function resolve(name, context, next) {
+  try {
+    return await next(name, context);
+  } catch (error) {
+    if (error.code !== "ERR_MODULE_NOT_FOUND" || !/^@(aws-sdk|smithy)[/]/.test(name)) throw error;
+    for (const folder of folders) {
+      try {
+        return await next(name, { ...context, parentURL: pathToFileURL(folder + "/../import.mjs").href });
+      } catch {}
+    }
+    throw error;
+  }
+}`;
+if (process.env.NODE_PATH && register) register(`data:text/javascript,${encodeURIComponent(SDK_HOOK)}`);
 
 class RuntimeFault extends Error {
   constructor(kind, message) {

@@ -1,6 +1,7 @@
 """Runs inside a Lambda worker process: a small Runtime API loop, for machines where awslambdaric cannot be had.
 
     python handler_loop.py module.function        (else the name in _HANDLER)
+    python handler_loop.py module.function FOLDER (which lends boto3)
 
 Standard library only, and nothing of antipodes: it is started by its path, in the folder of the function's code. Its
 parts (finding the handler, the context object, running one event, error bodies) serve simulated time as well, where
@@ -21,6 +22,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 BASE = "/2018-06-01/runtime"
@@ -164,6 +166,20 @@ class LogToStdout(logging.Handler):
         sys.stdout.write(self.format(record))
 
 
+# boto3 and all that it imports: pure Python, so that another version's interpreter can use it.
+LENT = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+
+
+class Lender:
+    """Finds boto3, and only that, in a folder: after everything that the function brings."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [self._folder]) if name in LENT else None
+
+
 def main() -> None:
     """The loop of a worker process; ends with exit code 1 when the function cannot be loaded."""
     request_id = ""
@@ -178,6 +194,8 @@ def main() -> None:
         return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
 
     sys.path.insert(0, os.environ.get("LAMBDA_TASK_ROOT", os.getcwd()))  # noqa: PTH109 - no pathlib: it costs start time
+    if len(sys.argv) > 2:
+        sys.meta_path.append(Lender(sys.argv[2]))
     try:
         handler = load_handler(sys.argv[1] if len(sys.argv) > 1 else os.environ["_HANDLER"])
     except Exception as error:

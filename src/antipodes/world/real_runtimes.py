@@ -1,7 +1,8 @@
 """Which program runs a function's handler on this machine, by AWS's name of the runtime.
 
-    python3.N     the interpreter of that version, if it is here and has boto3; else ours, which the log then says. On
-                  ours AWS's own runtime client (Linux), on others the loop of handler_loop.py
+    python3.N     the interpreter of that version, if it is here; boto3, which AWS's runtimes have, is its own or lent
+                  by ours. Else ours, which the log then says. On ours AWS's own runtime client (Linux), on others the
+                  loop of handler_loop.py
     nodejsN.x     the `node` found on the PATH, whatever its version (said in the log); the loop of handler_loop.mjs
     provided.*    the archive's own executable `bootstrap`
 
@@ -68,10 +69,19 @@ def _python(version: str, handler: str) -> Command:
         other = shutil.which(f"python{version}")
         if other is not None and _answers(other, "-c", "import boto3"):
             return Command((other, str(LOOPS / "handler_loop.py"), handler))
+        lent = _packages()
+        if other is not None and lent and _answers(other, "-c", f"import sys; sys.path.append({lent!r}); import boto3"):
+            return Command((other, str(LOOPS / "handler_loop.py"), handler, lent))
         note = f"antipodes: python{version} runs on the interpreter found here, python{ours}"
     if has_official_client():
         return Command((sys.executable, "-m", "awslambdaric", handler), official=True, note=note)
     return Command((sys.executable, str(LOOPS / "handler_loop.py"), handler), note=note)
+
+
+def _packages() -> str:
+    """The folder that our boto3 lies in; "" without."""
+    found = importlib.util.find_spec("boto3")
+    return str(Path(found.origin).parent.parent) if found is not None and found.origin is not None else ""
 
 
 def _node(version: str, handler: str) -> Command:
