@@ -16,7 +16,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from antipodes.services.dynamodb.service import DynamoDB
@@ -140,7 +140,6 @@ INDEXES: dict[str, Any] = {
 }
 
 
-@settings(max_examples=60)
 @given(collections(), st.data())
 def test_queries_give_what_a_sorted_list_gives(
     found: tuple[str, list[tuple[str, Any, Any]]], data: st.DataObject
@@ -415,7 +414,6 @@ def carried_out(item: dict[str, Any], puts: list[Any], gone: list[Any]) -> dict[
     return item
 
 
-@settings(max_examples=250)
 @given(st.dictionaries(st.sampled_from("abc"), plains, max_size=3), st.lists(actions, min_size=1, max_size=3))
 def test_updates_do_what_the_model_does(item: dict[str, Any], found: list[tuple[str, tuple[Any, ...], Any]]) -> None:
     values: dict[str, Any] = {}
