@@ -35,6 +35,7 @@ def printed(template: str, **variables: Any) -> str:
         ("#if($x == 1)one#{else}other#end", "one"),
         ("#if($x > 1 || !$map)a#elseif($x >= 1 && $list)b#else c#end", "b"),
         ("#if($x eq 1 and not $nobody)a#end", "a"),
+        ("#if($nobody == '')a#end#if('' == $null)b#end#if($x == $null)c#end#if($x != $null)d#end", "abd"),
         ("#if('')a#{else}b#end#if([])a#{else}b#end", "bb"),
         ("#foreach($i in $list)$i$foreach.index#if($foreach.hasNext), #end#end", "a0, b1"),
         ("#foreach($k in $map.keySet())$k=$map.get($k);#end", "k=v;"),

@@ -271,9 +271,13 @@ def _rest(left: Any, right: Any) -> Any:
 
 
 def _equal(left: Any, right: Any) -> bool:
+    if (
+        left is None or right is None
+    ):  # null is empty text, too, and what a path does not find is both (recorded on AWS)
+        return left in (None, "") and right in (None, "")
     if isinstance(left, bool) != isinstance(right, bool):
         return as_text(left) == as_text(right) if isinstance(left, str) or isinstance(right, str) else False
-    if isinstance(left, str) != isinstance(right, str) and left is not None and right is not None:
+    if isinstance(left, str) != isinstance(right, str):
         return as_text(left) == as_text(right)  # things of two kinds are equal if they print alike
     return bool(left == right)
 
