@@ -74,7 +74,7 @@ def test_a_function_is_tried_out(play_once: Play) -> None:
         assert "Received response. Status: 200" in answer["log"]
         assert "X-Amzn-Trace-Id" in answer["headers"]
         failed = await room.ask("TestInvokeMethod", **where, pathWithQueryString="/a/x")
-        assert failed["status"] == 502
+        assert (failed["status"], failed["headers"]) == (502, {"x-amzn-ErrorType": "InternalServerErrorException"})
         assert lines_of(failed)[-2].startswith(
             "Execution failed due to configuration error: Malformed Lambda proxy response"
         )
