@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from antipodes.wire.errors import ClientFault
-from tests.lambda_.conftest import Room, play_real, play_simulated
+from tests.lambda_.conftest import Play, Room, play_real, play_simulated
 from tests.lambda_.test_runtimes import archive as files
 from tests.lambda_.test_runtimes import call, make
 
@@ -176,7 +176,7 @@ def test_extensions_are_refused_by_name_in_simulated_time() -> None:
     play_simulated(story)
 
 
-def test_json_log_format_writes_the_platforms_events_as_objects_and_levels_hold_them_back() -> None:
+def test_json_log_format_writes_the_platforms_events_as_objects_and_levels_hold_them_back(play: Play) -> None:
     async def story(room: Room) -> None:
         settings = {"LogFormat": "JSON", "ApplicationLogLevel": "ERROR", "LogGroup": "/my/own"}
         source = "import logging\ndef handler(e, c):\n    logging.error('no')\n    logging.info('quiet')\n"
@@ -202,4 +202,4 @@ def test_json_log_format_writes_the_platforms_events_as_objects_and_levels_hold_
             given = {"LogFormat": "Text", "SystemLogLevel": "DEBUG"}
             await room.ask("UpdateFunctionConfiguration", FunctionName="f", LoggingConfig=given)
 
-    play_real(story)
+    play(story)

@@ -127,7 +127,12 @@ def error_answer(error: Exception, request_id: str = "") -> Answer:
     text = "".join(
         ["[ERROR] ", kind, ": ", message] + (["\nTraceback (most recent call last):\n", *stack] if stack else [])
     )
-    print(text.rstrip("\n").replace("\n", "\r"))
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        entry = {"level": "ERROR", "errorType": kind, "errorMessage": message, "requestId": request_id}
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        print(json.dumps({"timestamp": at, **entry, "stackTrace": stack}))
+    else:
+        print(text.rstrip("\n").replace("\n", "\r"))
     body = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": stack}
     category = "Unhandled" if not isinstance(error, FunctionFault) else kind
     return Answer(
@@ -159,6 +164,42 @@ class LogFormatter(logging.Formatter):
         return super().format(record)
 
 
+class JsonLogFormatter(logging.Formatter):
+    """An object a line, with the members that AWS's Python runtime writes."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self, request_id: Callable[[], str]) -> None:
+        super().__init__(datefmt="%Y-%m-%dT%H:%M:%SZ")
+        self._request_id = request_id
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "timestamp": self.formatTime(record, self.datefmt),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "requestId": self._request_id() or None,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            entry["errorType"], entry["errorMessage"] = record.exc_info[0].__name__, str(record.exc_info[1])
+            entry["stackTrace"] = traceback.format_tb(record.exc_info[2])
+        return json.dumps({name: value for name, value in entry.items() if value is not None}, default=str) + "\n"
+
+
+def listen(root: logging.Logger, environment: Mapping[str, str], request_id: Callable[[], str]) -> None:
+    """Has what is logged written as the function's LoggingConfig says (AWS_LAMBDA_LOG_FORMAT, AWS_LAMBDA_LOG_LEVEL)."""
+    log = LogToStdout()
+    if environment.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        log.setFormatter(JsonLogFormatter(request_id))
+        level = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
+        given = environment.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        root.setLevel(level.get(given, given))
+    else:
+        log.setFormatter(LogFormatter(request_id))
+    root.addHandler(log)
+
+
 class LogToStdout(logging.Handler):
     """Writes to whatever sys.stdout is at that moment."""
 
@@ -183,9 +224,7 @@ class Lender:
 def main() -> None:
     """The loop of a worker process; ends with exit code 1 when the function cannot be loaded."""
     request_id = ""
-    log = LogToStdout()
-    log.setFormatter(LogFormatter(lambda: request_id))
-    logging.getLogger().addHandler(log)
+    listen(logging.getLogger(), os.environ, lambda: request_id)
     connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 
     def ask(method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:

@@ -41,7 +41,7 @@ import greenlet
 
 from antipodes.world import sim_boto
 from antipodes.world.archive import entries_of
-from antipodes.world.handler_loop import LogFormatter, LogToStdout
+from antipodes.world.handler_loop import listen
 from antipodes.world.sim_greenlets import await_only
 from antipodes.world.sim_http import Asker
 from antipodes.world.world import World
@@ -91,9 +91,7 @@ class Sandbox:
         self._finder = CodeFinder(code)
         self._variables = {key.encode(): value.encode() for key, value in environment.items()}
         self._root = logging.RootLogger(logging.WARNING)
-        handler = LogToStdout()
-        handler.setFormatter(LogFormatter(lambda: self.request_id))
-        self._root.addHandler(handler)
+        listen(self._root, environment, lambda: self.request_id)
         self._own: tuple[tuple[Any, str, Any], ...] = (
             (sys, "stdout", _Output(output)),
             (sys, "stderr", _Output(output)),

@@ -10,8 +10,8 @@ seen on AWS and not documented.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -25,8 +25,7 @@ MOST = 16
 TERMINATE = "Terminate"
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """The trace header of one invocation, and whether it closes a circle once too often."""
 
     header: str
@@ -35,15 +34,17 @@ class Trace:
 
 def trace_of(world: World, given: str, arn: str) -> Trace:
     """given: the caller's header, or "". arn: of the function that is invoked."""
-    parts = dict(part.strip().partition("=")[::2] for part in given.split(";") if "=" in part) if given else {}
-    root = parts.get("Root") or f"1-{int(world.now()):08x}-{world.chance.getrandbits(96):024x}"
-    counts = _lineage(parts["Lineage"]) if "Lineage" in parts else {}
-    own = _hash(arn)
+    own, draw = _hash(arn), world.chance.getrandbits
+    root = f"1-{int(world.now()):08x}-{draw(96):024x}"
+    if not given:
+        return Trace(f"Root={root};Parent={draw(64):016x};Sampled=0;Lineage=1:{own}:1", False)
+    parts = dict(part.strip().partition("=")[::2] for part in given.split(";") if "=" in part)
+    counts = _lineage(parts.get("Lineage", ""))
     looped = counts.get(own, 0) >= MOST
     counts[own] = counts.get(own, 0) + 1
     lineage = "|".join(f"1:{one}:{count}" for one, count in counts.items())
-    parent = f"{world.chance.getrandbits(64):016x}"
-    return Trace(f"Root={root};Parent={parent};Sampled={parts.get('Sampled') or '0'};Lineage={lineage}", looped)
+    kept = f"Root={parts.get('Root') or root};Parent={draw(64):016x};Sampled={parts.get('Sampled') or '0'}"
+    return Trace(f"{kept};Lineage={lineage}", looped)
 
 
 @lru_cache(maxsize=1024)
