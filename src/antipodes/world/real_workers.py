@@ -57,7 +57,7 @@ async def start(
     world: World, template: Template | None, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None
 ) -> Worker:
     """Starts the worker, after its extensions. Raises WorkerFailed: a runtime that is not there, a bad archive, no such
-    folder, an extension that does not start; and what host.started raises."""
+    folder, an extension that does not start; and what the host raises."""
     lodging = _Home(_fresh_home(world))
     home, layers = lodging.path, lodging.path / LAYERS
     extensions: RealExtensions | None = None
@@ -72,10 +72,12 @@ async def start(
         before = partial(_prepare_child, opt, os.getpid()) if sys.platform == "linux" else None
         files = real_extensions.files_of(layers) if host is not None else []
         if host is not None and files:
+            companions = RealExtensions(files, host, lodging.leave)
+            host.starting(companions)
+            extensions = companions
             lodging.enter()
-            extensions = RealExtensions(files, host, lodging.leave)
             await extensions.start(environment, before)
-            await host.started(extensions)
+            await host.registered()
         argv = real_runtimes.wrapped(command, spec.environment, layers)
         if template is not None and command.official and serves(folder, spec.environment):
             return await template.start(list(argv[2:]), environment, folder, output, lodging.leave, opt)

@@ -171,8 +171,13 @@ class Companions(Protocol):
 class Host(Protocol):
     """Who is told of a worker's extensions."""
 
-    async def started(self, processes: Companions) -> None:
-        """They run. The runtime starts when this returns, and does not if it raises. Not called if there are none."""
+    def starting(self, processes: Companions) -> None:
+        """They are started next: the first one may be heard of before the last one runs. Not called if there are none.
+        Raises WorkerFailed: they are not wanted any more."""
+        ...
+
+    async def registered(self) -> None:
+        """They run. The runtime starts when this returns, and does not if it raises."""
         ...
 
     def wrote(self, name: str, data: bytes) -> None:

@@ -100,21 +100,21 @@ class Extensions:
 
     # -- external ones, told by the World --------------------------------------------------------------------------
 
-    async def started(self, processes: Companions) -> None:
-        """Returns when all have registered. Raises WorkerFailed: the environment has ended, or begins anew."""
+    def starting(self, processes: Companions) -> None:
+        """Raises WorkerFailed: the environment has ended; ExtensionFailed: there are too many."""
         if self._ending:
             raise WorkerFailed("the environment has ended")
         if len(processes.names) > MOST:
             raise ExtensionFailed(processes.names[MOST], f"Extension limit ({MOST}) reached")
         self._processes = processes
-        self.known.clear()
-        self._working = 0
+        self.known = {name: Extension(name, self._identity(), external=True) for name in processes.names}
+        self._working = len(self.known)
         self._closed = False
-        for name in processes.names:
-            self.known[name] = Extension(name, self._identity(), external=True)
-            self._working += 1
         self._registered = asyncio.get_running_loop().create_future()
-        self._look_registered()
+
+    async def registered(self) -> None:
+        """Returns when all have registered. Raises WorkerFailed: the environment has ended, or begins anew."""
+        assert self._registered is not None
         await self._registered
 
     def ended(self, name: str, code: int) -> None:
@@ -209,6 +209,7 @@ class Extensions:
             self._processes.kill()
         if self._registered is not None and not self._registered.done():
             self._registered.set_exception(why)
+            self._registered.exception()  # seen: perhaps nobody waits
 
     # -- requests --------------------------------------------------------------------------------------------------
 
