@@ -52,6 +52,23 @@ def test_the_aws_command_works_with_the_environment_that_env_prints(planet: Runn
     assert "000000000000" in done.stdout
 
 
+def test_aws_s3_carries_a_file_in_parts_and_a_url_fetches_it(planet: Running, tmp_path: Path) -> None:
+    aws = Path(sys.executable).parent / "aws"
+    there = tmp_path / "there"
+    there.write_bytes(os.urandom(64 * 1024) * 144)  # 9 MiB: two parts
+    client = planet.client("s3", "us-east-1")
+    client.create_bucket(Bucket="carried")
+    exports = planet.command("env", "--region", "us-east-1").out
+    script = f'{exports}\n"{aws}" s3 cp --quiet "{there}" s3://carried/a/b'
+    done = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    assert client.head_object(Bucket="carried", Key="a/b")["ETag"].endswith('-2"')
+    with urllib.request.urlopen(
+        client.generate_presigned_url("get_object", {"Bucket": "carried", "Key": "a/b"})
+    ) as got:
+        assert got.read() == there.read_bytes()
+
+
 def test_an_unknown_key_is_refused_as_aws_refuses_it(planet: Running) -> None:
     client = planet.client("dynamodb", "us-east-1", aws_access_key_id="AKIAIOSFODNN7EXAMPLE")
     with pytest.raises(ClientError, match="The security token included in the request is invalid") as refused:

@@ -127,9 +127,11 @@ def imported(document: Mapping[str, Any]) -> Imported:
 
 
 def _endpoint_disabled(document: Mapping[str, Any]) -> bool | None:
-    """OpenAPI 2.0 says it at the top, 3.0 of a server."""
+    """OpenAPI 2.0 says it at the top, 3.0 of a server. Servers that are no list are passed over: published documents
+    that AWS imports have one there that is an object."""
     name, found = EXTENSION + "endpoint-configuration", None
-    for place in (document, *_list(document.get("servers"), "servers")):
+    servers = document.get("servers")
+    for place in (document, *(servers if isinstance(servers, list) else ())):
         configuration = _object(_object(place, "servers").get(name), name)
         if configuration.get("vpcEndpointIds"):
             raise NotSupported(f"vpcEndpointIds of {name} in OpenAPI documents")
