@@ -87,7 +87,7 @@ def test_events_come_while_the_function_makes_them_and_tell_how_it_ended(tmp_pat
         complete = json.loads(last[1])
         assert complete["ErrorCode"] == "Unhandled"
         assert json.loads(complete["ErrorDetails"])["errorType"] == "RangeError"
-        await room.ask("UpdateFunctionConfiguration", FunctionName="f", Timeout=1)
+        await room.ask("UpdateFunctionConfiguration", FunctionName="f", Timeout=2)
         await room.active("f")
         *parts, last = await events_of(room, "f", {"until": str(tmp_path / "never")})
         assert [one[1] for one in parts] == [b"one "]
