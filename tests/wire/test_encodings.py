@@ -19,6 +19,7 @@ BODY = b'{"TableName": "Things"}' * 100
         ("gzip", gzip.compress(BODY)),
         ("GZIP", gzip.compress(BODY[:7]) + gzip.compress(BODY[7:])),
         ("deflate", zlib.compress(BODY)),
+        ("amz-1.0", BODY),
     ],
 )
 def test_a_compressed_body_is_read(encoding: str, sent: bytes) -> None:

@@ -12,11 +12,15 @@ from antipodes.wire.errors import ServerFault
 
 MAX_BYTES = 16 << 20  # of a request, compressed or not (Developer Guide, "Quotas")
 _WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's names for the two formats
+_PLAIN = ("identity", "amz-1.0")  # the second is what AWS's older clients of JSON services say of their bodies
 
 
 def decoded(body: bytes, encoding: str) -> bytes:
     """The body behind a Content-Encoding. Raises ServerFault (500): of another kind, broken, or too large."""
-    window = _WINDOWS.get(encoding.strip().lower())
+    encoding = encoding.strip().lower()
+    if encoding in _PLAIN:
+        return body
+    window = _WINDOWS.get(encoding)
     if window is None:
         raise _undone(f"the Content-Encoding {encoding} is not known")
     found = b""
