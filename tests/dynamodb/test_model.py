@@ -352,6 +352,7 @@ def misused(operand: Operand) -> Iterator[bool]:
             yield side[0] == "value" and type(side[1]) is not good
     if kind == "if_not_exists":
         yield two[0] in {"+", "-"}  # no sum within a function
+        yield from misused(two)
 
 
 def changed(item: dict[str, Any], found: list[tuple[str, tuple[Any, ...], Any]]) -> dict[str, Any]:
