@@ -8,7 +8,6 @@ the damage. `pytest --hypothesis-profile=search` draws a thousand examples a tes
 from __future__ import annotations
 
 import asyncio
-import gzip
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -341,29 +340,5 @@ def test_deep_and_broken_bodies_do_not_crash(text: str) -> None:
             + b"}}"
         )
         assert (await site.ask("dynamodb", "PutItem", deep)).status == 400
-
-    run(story)
-
-
-def test_bodies_may_be_compressed_and_no_larger_than_16_mb() -> None:
-    async def story(site: Site) -> None:
-        plain = orjson.dumps(GOOD[0][1])
-        for body, encoding, wanted in (
-            (gzip.compress(plain), "gzip", 200),
-            (plain, "gzip", 500),
-            (plain + b" " * (17 << 20), "", 413),
-        ):
-            more = (("Content-Encoding", encoding),) if encoding else ()
-            request = signed("dynamodb", "PutItem", body, site.world.now(), *more)
-            assert (await site.answer(request)).status == wanted
-
-    run(story)
-
-
-def test_what_has_no_output_has_no_body() -> None:
-    async def story(site: Site) -> None:
-        asked = orjson.dumps({"ResourceArn": ARN, "Tags": [{"Key": "a", "Value": "b"}]})
-        told = await site.ask("dynamodb", "TagResource", asked)
-        assert (told.status, told.body) == (200, b"")
 
     run(story)

@@ -328,18 +328,3 @@ def test_bad_queries_are_refused_in_awss_words(run: Run, operation: str, params:
         assert await refused(service, operation, params) == ("ValidationException", message)
 
     run(story)
-
-
-def test_a_partition_of_one_item_has_no_second_page(run: Run) -> None:
-    async def story(planet: Planet) -> None:
-        service = await planet.start("us-east-1")
-        await make_table(service)
-        await ask(service, "PutItem", {"TableName": "Things", "Item": {"pk": {"S": "a"}}})
-        asked = query("pk = :v", {":v": "a"}, Limit=1)
-        assert await ask(service, "Query", asked) == {"Count": 1, "ScannedCount": 1, "Items": [{"pk": {"S": "a"}}]}
-        assert await refused(service, "Query", {**asked, "ExclusiveStartKey": {"pk": {"S": "a"}}}) == (
-            "ValidationException",
-            "The provided exclusive start key is invalid: ExclusiveStartKey: {pk=AttributeValue: {S:a}}",
-        )
-
-    run(story)

@@ -433,15 +433,3 @@ def test_tags_are_words_of_allowed_characters(run: Run) -> None:
         assert (await ask(service, "ListTagsOfResource", {"ResourceArn": arn}))["Tags"] == good
 
     run(story)
-
-
-def test_what_an_on_demand_table_tells_of_its_billing(run: Run) -> None:
-    async def story(planet: Planet) -> None:
-        service = await planet.start("us-east-1")
-        await make_table(service)
-        table = (await ask(service, "DescribeTable", NAME))["Table"]
-        since = {"BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": table["CreationDateTime"]}
-        assert table["BillingModeSummary"] == since
-        assert (await ask(service, "DeleteTable", NAME))["TableDescription"]["BillingModeSummary"] == since
-
-    run(story)

@@ -6,7 +6,6 @@
     identify      whose signature, for which Region and service
     verify        the signature
     locate        another Region's request is carried there over the network; global services live in the home Region
-    decode        a compressed body, which the signature covers as it was sent
     parse         bytes to a typed operation, by AWS's service model
     dispatch      the service's operation
     serialise     the answer, or the error, in the service's protocol
@@ -54,6 +53,7 @@ OREGON_ONLY = "route53-recovery-control-config"
 ANYWHERE = "route53-recovery-cluster"
 # Services whose clients speak two protocols: newer ones JSON, older ones forms; each is answered in its own.
 BILINGUAL = frozenset({"cloudwatch", "sqs"})
+COMPRESSED = frozenset({"cloudwatch"})  # wire/encodings.py
 # Of an answer of DynamoDB's, as protocols/json.py has them; the checksum is to follow.
 USUAL_LINES = b"x-amzn-RequestId: %b\r\nContent-Type: application/x-amz-json-1.0\r\nx-amz-crc32: "
 KNOWN_KEYS: Mapping[str, str] = {"test": "test"}
@@ -117,7 +117,7 @@ class Path:
                 return await self._carry(request, target, service)
             if service not in self._services:
                 raise NotSupported(f"the service {service}")
-            operation, params = protocols.parse_request(service, self._decode(service, request))
+            operation, params = protocols.parse_request(service, _plain(service, request))
             return await self._dispatch(
                 Request(
                     service=service,
@@ -148,8 +148,6 @@ class Path:
         target = headers.by_name.get("x-amz-target", "")
         operation = self._usual.get(target)
         if operation is None or self._gateway.owns_host(request.host) or url_door.owns_host(request.host):
-            return False
-        if "content-encoding" in headers.by_name or len(request.body) > encodings.MAX_BYTES:
             return False
         identity = sigv4.accepted(request, self._secret_for, self._world.now())
         if identity is None or identity.region != self._region:
@@ -211,15 +209,6 @@ class Path:
             + (f" Start one with `antipodes up --regions ...,{scope_region}`." if known else ""),
         )
 
-    def _decode(self, service: str, request: HttpRequest) -> HttpRequest:
-        """With its body as it was before compression. The other services take bodies of content: theirs stay."""
-        if service == "dynamodb" and len(request.body) > encodings.MAX_BYTES:
-            raise ClientFault("RequestEntityTooLargeException", "", status=413)  # the code is from memory
-        encoding = request.header("content-encoding")
-        if not encoding or models.protocol_of(service) not in {"json", "query"}:
-            return request
-        return msgspec.structs.replace(request, body=encodings.decoded(request.body, encoding))
-
     async def _carry(self, request: HttpRequest, target: str, service: str) -> HttpResponse:
         """To the Region that was meant, over the planet's network, as it came: the signature stays valid."""
         try:
@@ -243,6 +232,13 @@ class Path:
         return protocols.serialize_response(
             request.service, request.operation, result, request.request_id, protocol=spoken
         )
+
+
+def _plain(service: str, request: HttpRequest) -> HttpRequest:
+    """With its body as it was before compression, where the service's model has operations whose clients compress."""
+    if service not in COMPRESSED or (request.header("content-encoding") or "").lower() != "gzip":
+        return request
+    return msgspec.structs.replace(request, body=encodings.unzipped(request.body))
 
 
 CARRY_TIMEOUT_S = 60.0

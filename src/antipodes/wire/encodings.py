@@ -1,45 +1,27 @@
-"""Content-Encoding of requests: SDKs compress large ones of some operations (PutMetricData from 10 KiB on). Pure.
+"""Content-Encoding of requests. Pure.
 
-The signature covers the body as it was sent, so a body is decoded after it was verified. DynamoDB's manners, seen on
-AWS: gzip (of several members too) and deflate; whatever else, or broken, is an InternalServerError.
+The service models name the operations whose large requests SDKs compress (`requestcompression`): of ours CloudWatch's
+PutMetricData alone, by gzip, from 10 KiB on. The signature covers a body as it was sent, so it is verified first.
 """
 
 from __future__ import annotations
 
 import zlib
 
-from antipodes.wire.errors import ServerFault
+from antipodes.wire.errors import ClientFault
 
-MAX_BYTES = 16 << 20  # of a request, compressed or not (Developer Guide, "Quotas")
-_WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's names for the two formats
-_PLAIN = ("identity", "amz-1.0")  # the second is what AWS's older clients of JSON services say of their bodies
+MAX_BYTES = 16 << 20  # of what a body may come to
+_GZIP = 31  # zlib's name for the format
 
 
-def decoded(body: bytes, encoding: str) -> bytes:
-    """The body behind a Content-Encoding. Raises ServerFault (500): of another kind, broken, or too large."""
-    encoding = encoding.strip().lower()
-    if encoding in _PLAIN:
-        return body
-    window = _WINDOWS.get(encoding)
-    if window is None:
-        raise _undone(f"the Content-Encoding {encoding} is not known")
-    found = b""
-    rest = body
-    while rest or not found:
-        reader = zlib.decompressobj(window)
-        try:
-            found += reader.decompress(rest, MAX_BYTES + 1 - len(found))
-        except zlib.error as error:
-            raise _undone(str(error)) from error
-        if len(found) > MAX_BYTES:
-            raise _undone("it is too large")
-        if not reader.eof:
-            raise _undone("it breaks off")
-        if not reader.unused_data and not found:
-            break
-        rest = reader.unused_data
+def unzipped(body: bytes) -> bytes:
+    """The body before gzip. Raises ClientFault: broken or too large; AWS's words for either are not known."""
+    reader = zlib.decompressobj(_GZIP)
+    try:
+        found = reader.decompress(body, MAX_BYTES)
+    except zlib.error as error:
+        raise ClientFault("SerializationException", f"The request's body is no gzip: {error}") from error
+    if not reader.eof:
+        why = f"comes to more than {MAX_BYTES} bytes" if len(found) == MAX_BYTES else "breaks off"
+        raise ClientFault("SerializationException", f"The request's body {why}")
     return found
-
-
-def _undone(why: str) -> ServerFault:
-    return ServerFault("InternalServerError", f"The request's body cannot be decoded: {why}", happened=False)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hmac
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +33,6 @@ from antipodes.wire.errors import AccessDenied
 from antipodes.wire.http import HttpRequest, IndexedHeaders
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-_SEPARATORS = re.compile(r"[,\s]+")  # of the parts of an Authorization header
 EMPTY_HASH = sha256(b"").hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
 SKEW_S = 15 * 60
@@ -271,8 +269,8 @@ def _claim_of_header(authorization: str, headers: dict[str, str]) -> _Claim:
     if not algorithm.startswith("AWS4-"):
         raise AccessDenied("MissingAuthenticationTokenException", "Request is missing Authentication Token")
     fields: dict[str, str] = {}
-    for part in _SEPARATORS.split(rest):  # seen on AWS: white space alone separates too
-        name, equals, value = part.partition("=")
+    for part in rest.split(","):
+        name, equals, value = part.strip().partition("=")
         if name and not equals:
             raise AccessDenied(
                 "IncompleteSignatureException",

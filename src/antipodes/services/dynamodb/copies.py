@@ -57,10 +57,9 @@ def new_copy(
     protected: bool = False,
     kms_key: str = "",
     policy: Policy | None = None,
-    since: float | None = None,
 ) -> Description:
-    """A copy that is still CREATING, since now unless told otherwise."""
-    now = database.world.now() if since is None else since
+    """A copy that is still CREATING."""
+    now = database.world.now()
     return Description(
         shared=shared,
         space=drawn_id(database),

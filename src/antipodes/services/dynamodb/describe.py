@@ -152,10 +152,7 @@ def deleted_description(
         "TableName",
         "TableSizeBytes",
     )
-    told = {name: whole[name] for name in kept if name in whole} | {"TableStatus": "DELETING"}
-    if "BillingModeSummary" in told:
-        told["BillingModeSummary"] = billing(description.shared.settings, fresh=False)
-    return told
+    return {name: whole[name] for name in kept if name in whole} | {"TableStatus": "DELETING"}
 
 
 def key_schema(hashes: tuple[KeyPart, ...], ranges: tuple[KeyPart, ...]) -> list[dict[str, str]]:

@@ -16,7 +16,6 @@ from antipodes.services.dynamodb.parameters import Constraints, Params
 from antipodes.services.dynamodb.schema import MAX_INDEX_KEYS, Description, Index, KeyPart, Shared
 from antipodes.services.dynamodb.table_parameters import (
     MAX_GLOBAL_INDEXES,
-    check_definitions,
     check_schema,
     check_throughput,
     global_index,
@@ -30,8 +29,7 @@ ONE_AT_A_TIME = "Subscriber limit exceeded: Only 1 online index can be created o
 
 
 def check_index_updates(constraints: Constraints, params: Params) -> None:
-    """The simple constraints of AttributeDefinitions and GlobalSecondaryIndexUpdates; notes what is broken."""
-    check_definitions(constraints, params)
+    """The simple constraints of GlobalSecondaryIndexUpdates; notes what is broken."""
     for number, update in enumerate(params.get("GlobalSecondaryIndexUpdates") or (), 1):
         for kind, detail in _kinds(update):
             member = f"globalSecondaryIndexUpdates.{number}.member.{kind.lower()}"

@@ -28,7 +28,7 @@ from antipodes.services.dynamodb.expressions.ast import (
 from antipodes.services.dynamodb.key_conditions import KeyTest
 from antipodes.services.dynamodb.parameters import Params
 from antipodes.services.dynamodb.schema import MAX_INDEX_KEYS
-from antipodes.services.dynamodb.values import INVALID, SETS, Value, check_name, kind_of, measure, order
+from antipodes.services.dynamodb.values import INVALID, SETS, Value, kind_of, measure, order
 from antipodes.wire.errors import ValidationException
 
 _COMPARATORS = {"EQ": "=", "NE": "<>", "LT": "<", "LE": "<=", "GT": ">", "GE": ">="}
@@ -93,7 +93,6 @@ def update_of(changes: Mapping[str, Any]) -> Update | None:
     adds: list[SetChange] = []
     deletes: list[SetChange] = []
     for name, one in changes.items():
-        check_name(name)
         value, action = one.get("Value"), one.get("Action") or "PUT"
         if value is not None:
             measure(value)
@@ -123,7 +122,6 @@ def paths_of(names: Sequence[str]) -> list[Path]:
     """AttributesToGet: top-level attributes, each once."""
     seen: dict[str, Path] = {}
     for name in names:
-        check_name(name)
         if name in seen:
             raise ValidationException(INVALID + f"Duplicate value in attribute name: {name}")
         seen[name] = Path((name,))
@@ -228,7 +226,4 @@ def _condition(name: str, operator: str, values: Sequence[Value]) -> Condition:
     if operator == "BEGINS_WITH":
         return Call("begins_with", (path, *literals))
     contained = Call("contains", (path, *literals))
-    if operator == "CONTAINS":
-        return contained
-    # Seen on AWS: unlike NE, NOT_CONTAINS is false of an attribute that is not there.
-    return And(Call("attribute_exists", (path,)), Not(contained))
+    return contained if operator == "CONTAINS" else Not(contained)

@@ -34,7 +34,12 @@ def check_create(params: Params) -> str:
     if name is None:
         raise ValidationException("The parameter 'TableName' is required but was not present in the request")
     constraints.required(params.get("AttributeDefinitions"), "attributeDefinitions")
-    check_definitions(constraints, params)
+    for number, one in enumerate(params.get("AttributeDefinitions") or (), 1):
+        place = f"attributeDefinitions.{number}.member"
+        constraints.required(one.get("AttributeName"), f"{place}.attributeName")
+        constraints.required(one.get("AttributeType"), f"{place}.attributeType")
+        check_key_name(constraints, one.get("AttributeName"), f"{place}.attributeName")
+        constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
     check_name(constraints, name, "tableName")
     constraints.one_of(params.get("BillingMode"), "billingMode", BILLING_MODES)
     check_throughput(constraints, params.get("ProvisionedThroughput"), "provisionedThroughput")
@@ -50,16 +55,6 @@ def check_create(params: Params) -> str:
             raise NotSupported(f"the CreateTable parameter {parameter}")
     assert isinstance(name, str)
     return name
-
-
-def check_definitions(constraints: Constraints, params: Params) -> None:
-    """The simple constraints of AttributeDefinitions."""
-    for number, one in enumerate(params.get("AttributeDefinitions") or (), 1):
-        place = f"attributeDefinitions.{number}.member"
-        constraints.required(one.get("AttributeName"), f"{place}.attributeName")
-        constraints.required(one.get("AttributeType"), f"{place}.attributeType")
-        check_key_name(constraints, one.get("AttributeName"), f"{place}.attributeName")
-        constraints.one_of(one.get("AttributeType"), f"{place}.attributeType", ("B", "N", "S"))
 
 
 def check_name(constraints: Constraints, name: str, member: str) -> None:
@@ -413,15 +408,11 @@ def with_bounds(index: Index, detail: Mapping[str, Any], on_demand: bool, *, cre
 def _projection(one: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     projection: Mapping[str, Any] = one.get("Projection") or {}
     kind = projection.get("ProjectionType")
-    included: list[str] | None = projection.get("NonKeyAttributes")
+    included = projection.get("NonKeyAttributes")
     if kind is None:
         raise ValidationException(INVALID + "Unknown ProjectionType: null")
     if included is not None and kind != "INCLUDE":
         raise ValidationException(INVALID + f"ProjectionType is {kind}, but NonKeyAttributes is specified")
     if kind == "INCLUDE" and not included:
         raise ValidationException(INVALID + "ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
-    names = tuple(included or ())
-    for number, name in enumerate(names):
-        if name in names[:number]:
-            raise ValidationException(INVALID + f"Duplicate value in attribute name: {name}")  # wording in part a guess
-    return str(kind), names
+    return str(kind), tuple(included or ())

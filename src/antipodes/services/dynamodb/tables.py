@@ -90,7 +90,6 @@ async def create_table(database: Database, replicas: Replicas, request: Request)
         protected=bool(params.get("DeletionProtectionEnabled")),
         kms_key=kms_key or "",
         policy=policy,
-        since=now,
     )
     description = database.keep(description).description
     await database.settle()

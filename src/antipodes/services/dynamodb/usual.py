@@ -221,8 +221,7 @@ class Usual:
             return False
         table = self._table(asked.table_name)
         limit = asked.limit if asked.limit is not None else -1
-        paged = asked.limit is not None or asked.exclusive_start_key is not _NO_KEY
-        if table is None or (asked.limit is not None and limit < 1) or (paged and table.shared.range is None):
+        if table is None or (asked.limit is not None and limit < 1):
             return False
         tests = self._tests(asked.key_condition_expression, asked.expression_attribute_names)
         found = _range(table, tests, asked.expression_attribute_values) if tests is not None else None

@@ -310,10 +310,10 @@ def writable(shape: Shape, value: Any, timestamp_form: str = "unixtimestamp") ->
 def serialize_response(service: str, operation: str, result: Result, request_id: str) -> HttpResponse:
     if isinstance(result, Payload):
         return response(service, 200, result.body, request_id, result.headers)
+    if service in RAW_SERVICES:
+        return response(service, 200, orjson.dumps(result), request_id)
     shape = models.operation_model(service, operation).output_shape
-    if shape is None:  # AWS sends nothing at all
-        return response(service, 200, b"", request_id)
-    body = orjson.dumps(result if service in RAW_SERVICES else writable(shape, result))
+    body = b"" if shape is None else orjson.dumps(writable(shape, result))  # no output shape: AWS sends nothing at all
     return response(service, 200, body, request_id)
 
 

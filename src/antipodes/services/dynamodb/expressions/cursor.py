@@ -13,8 +13,7 @@ from antipodes.services.dynamodb.expressions.ast import ExpressionFault
 from antipodes.services.dynamodb.expressions.lexer import Token, syntax_fault, tokens
 
 MAX_TEXT_BYTES = 4096
-MAX_OPERATORS = 300  # operators and functions (Developer Guide, "Expression parameters")
-MAX_NESTING = 150  # a guess: on AWS 149 were seen to do, with as many operators as there may be
+MAX_NESTING = 100  # a guess: AWS bounds operators (300), not depth
 PARENTHESES = 0  # the kind of the one fault that is noted here
 
 T = TypeVar("T")
@@ -33,7 +32,6 @@ class Cursor:
         self.tokens = tokens(text)
         self.at = 0
         self.depth = 0
-        self.operators = 0
         self.faults: dict[int, str] = {}
         self.group = (-1, -1)  # the token numbers of the parentheses closed last
 
@@ -76,11 +74,6 @@ class Cursor:
         while self.accept(","):
             found.append(one())
         return found
-
-    def count_operator(self) -> None:
-        self.operators += 1
-        if self.operators > MAX_OPERATORS:
-            raise ExpressionFault(f"The expression contains too many operators; operator count: {self.operators}")
 
     def descend(self) -> None:
         self.depth += 1

@@ -81,10 +81,10 @@ def size_of(value: Value) -> int | None:
 
 
 def _compared(operator: str, left: Value | None, right: Value | None) -> bool:
-    if left is None or right is None:
-        return operator == "<>"  # what is not there differs from everything, also from what is not there either
     if operator == "<>":
         return left != right
+    if left is None or right is None:
+        return False
     if operator == "=":
         return left == right
     found = order(left, right)

@@ -264,8 +264,8 @@ class Terms:
         if isinstance(low, Literal) and isinstance(high, Literal):
             found = order(low.value, high.value)
             bounds = (
-                f"lower bound operand: AttributeValue: {shown(low.value)}, "
-                f"upper bound operand: AttributeValue: {shown(high.value)}"
+                f"lower bound operand: AttributeValue: {_shown(low.value)}, "
+                f"upper bound operand: AttributeValue: {_shown(high.value)}"
             )
             if kind_of(low.value) != kind_of(high.value):
                 self.note(KIND, f"The BETWEEN operator requires same data type for lower and upper bounds; {bounds}")
@@ -345,8 +345,7 @@ def _relation(one: Path, two: Path) -> tuple[int, str] | None:
     return OVERLAP, "overlap"
 
 
-def shown(value: Value) -> str:
-    """As AWS shows a value in its messages: {S:text}."""
+def _shown(value: Value) -> str:
     ((kind, content),) = value.items()
     return f"{{{kind}:{content}}}"
 

@@ -11,13 +11,10 @@
 
 What can be judged without names and values is judged here, in AWS's order: syntax first; then redundant parentheses,
 unknown functions, functions out of place, reserved words. The rest is names.py's.
-Nesting is limited: text from outside must not exhaust the stack. So the rules of conditions are few functions: each
-parenthesis costs four frames.
+Nesting is limited: text from outside must not exhaust the stack.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from antipodes.services.dynamodb.expressions.ast import (
     SECTIONS,
@@ -49,13 +46,9 @@ CONDITION_FUNCTIONS = frozenset(
 )
 UPDATE_FUNCTIONS = frozenset(("if_not_exists", "list_append"))
 # Faults that need no names or values, in the order in which AWS reports them.
-FUNCTION, MISUSE, SECTION, RESERVED, PATH = range(1, 6)
-CONDITION_ORDER = (PARENTHESES, FUNCTION, MISUSE, RESERVED, PATH)
-UPDATE_ORDER = (RESERVED, FUNCTION, MISUSE, SECTION, PARENTHESES, PATH)
-MAX_PATH = 32  # parts of a document path: as deep as an item may be
-MAX_INDEX = (1 << 31) - 1  # a guess, that of Java
-_JOINS: Mapping[str, tuple[int, type[Or] | type[And]]] = {"OR": (1, Or), "AND": (2, And)}  # AND binds closer
-_NO_JOIN = (0, Or)
+FUNCTION, MISUSE, SECTION, RESERVED = range(1, 5)
+CONDITION_ORDER = (PARENTHESES, FUNCTION, MISUSE, RESERVED)
+UPDATE_ORDER = (RESERVED, FUNCTION, MISUSE, SECTION, PARENTHESES)
 
 
 def parse_condition(text: str) -> Condition:
@@ -105,37 +98,40 @@ class _Parser(Cursor):
             return node
         raise self.fault()
 
-    def alternatives(self, outer: int = 0) -> Condition | Operand:
-        """What is joined by words that bind closer than the one outside, which has the rank `outer`."""
-        node = self.comparison()
-        while True:
-            rank, join = _JOINS.get(self.token.keyword, _NO_JOIN)
-            if rank <= outer:
-                return node
+    def alternatives(self) -> Condition | Operand:
+        node = self.conjunction()
+        while self.token.keyword == "OR":
             left = self.demand_condition(node)
             self.at += 1
-            self.count_operator()
-            node = join(left, self.demand_condition(self.alternatives(rank)))
+            node = Or(left, self.demand_condition(self.conjunction()))
+        return node
+
+    def conjunction(self) -> Condition | Operand:
+        node = self.negation()
+        while self.token.keyword == "AND":
+            left = self.demand_condition(node)
+            self.at += 1
+            node = And(left, self.demand_condition(self.negation()))
+        return node
+
+    def negation(self) -> Condition | Operand:
+        if not self.accept_word("NOT"):
+            return self.comparison()
+        self.descend()
+        node = Not(self.demand_condition(self.negation()))
+        self.depth -= 1
+        return node
 
     def comparison(self) -> Condition | Operand:
-        if self.accept_word("NOT"):
-            self.count_operator()
-            self.descend()
-            node = Not(self.demand_condition(self.comparison()))
-            self.depth -= 1
-            return node
-        token = self.token
-        left = self.grouped(self.alternatives) if token.kind == "sign" and token.text == "(" else self.operand()
+        left = self.primary()
         token = self.token
         if token.kind == "sign" and token.text in COMPARATORS:
             operand = self.demand_operand(left)
             self.at += 1
-            self.count_operator()
             return Compare(token.text, operand, self.compared())
         if token.keyword == "BETWEEN":
             operand = self.demand_operand(left)
             self.at += 1
-            self.count_operator()
             low = self.compared()
             if not self.accept_word("AND"):
                 raise self.fault()
@@ -143,7 +139,6 @@ class _Parser(Cursor):
         if token.keyword == "IN":
             operand = self.demand_operand(left)
             self.at += 1
-            self.count_operator()
             self.expect("(")
             candidates = self.listed(self.compared)
             self.expect(")")
@@ -161,6 +156,11 @@ class _Parser(Cursor):
         if isinstance(node, Path | Placeholder):
             return node
         raise self.fault()
+
+    def primary(self) -> Condition | Operand:
+        if self.token.kind == "sign" and self.token.text == "(":
+            return self.grouped(self.alternatives)
+        return self.operand()
 
     # Operands
 
@@ -186,16 +186,12 @@ class _Parser(Cursor):
         elif name not in known:
             self.note(FUNCTION, f"Invalid function name; function: {name}")
         self.at += 2
-        self.count_operator()
         self.descend()
         arguments = tuple(self.listed(self.operand))
         self.depth -= 1
         self.expect(")")
         for argument in arguments:
-            if not isinstance(argument, Call):
-                continue
-            # Seen on AWS: list_append does not take its own result, if_not_exists' it does.
-            if (argument.function == name == "list_append") if self.updating else argument.function != "size":
+            if isinstance(argument, Call) and not self.updating and argument.function != "size":
                 self.note(MISUSE, _misused(argument.function))
         return Call(name, arguments)
 
@@ -207,20 +203,12 @@ class _Parser(Cursor):
             elif self.accept("["):
                 if self.token.kind != "number":
                     raise self.fault()
-                parts.append(self.index(self.token.text))
+                # Longer than any list: kept short, so that a number of 4,000 digits costs nothing.
+                parts.append(int(self.token.text[:9]))
                 self.at += 1
                 self.expect("]")
             else:
-                if len(parts) > MAX_PATH:
-                    told = f"The document path has too many nesting levels; nesting levels: {len(parts)}"
-                    self.note(PATH, told)
                 return Path(tuple(parts))
-
-    def index(self, digits: str) -> int:
-        found = int(digits[:11])  # a number of 4,000 digits costs nothing
-        if found > MAX_INDEX:
-            self.note(PATH, f"List index is not within the allowable range; index: [{digits}]")
-        return found
 
     def attribute(self) -> str:
         token = self.token
@@ -275,7 +263,6 @@ class _Parser(Cursor):
         token = self.token
         if token.kind == "sign" and token.text in {"+", "-"}:
             self.at += 1
-            self.count_operator()
             return Arithmetic(token.text, left, self.operand())
         return left
 
