@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,15 @@ async def events(room: Room, name: str, event: Any = None, **params: Any) -> Asy
             yield one.headers[":event-type"], one.payload
 
 
-def test_events_come_while_the_function_makes_them_and_tell_how_it_ended(tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that the function sees too: /tmp is its own."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
+def test_events_come_while_the_function_makes_them_and_tell_how_it_ended(shared: Path) -> None:
+    gate = shared / "gate"
 
     async def story(room: Room) -> None:
         await make(room, "f", {"index.js": SOURCE}, Handler="index.slow")
@@ -89,7 +97,7 @@ def test_events_come_while_the_function_makes_them_and_tell_how_it_ended(tmp_pat
         assert json.loads(complete["ErrorDetails"])["errorType"] == "RangeError"
         await room.ask("UpdateFunctionConfiguration", FunctionName="f", Timeout=2)
         await room.active("f")
-        *parts, last = await events_of(room, "f", {"until": str(tmp_path / "never")})
+        *parts, last = await events_of(room, "f", {"until": str(shared / "never")})
         assert [one[1] for one in parts] == [b"one "]
         assert json.loads(last[1])["ErrorCode"] == "Sandbox.Timedout"
         assert any("Status: timeout" in line for line in await room.log("f"))

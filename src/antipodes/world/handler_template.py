@@ -2,11 +2,11 @@
 
     python handler_template.py        stdin is a Unix socket (SOCK_SEQPACKET)
 
-Standard library and real_opt only, and nothing else of antipodes: it is started by its path. What takes a cold start
+Standard library and real_mounts only, and nothing else of antipodes: it is started by its path. What takes a cold start
 its time, the import of the runtime client and of boto3, is done here once; a fork is a few milliseconds.
 
-    asked    {"id", "argv", "environment", "folder"}, perhaps "opt" (the folder for real_opt); and one file descriptor,
-             the child's stdout and stderr
+    asked    {"id", "argv", "environment", "folder"}, perhaps "places" and "kept" (real_mounts.take); and one file
+             descriptor, the child's stdout and stderr
     answers  {"id", "pid"} and one file descriptor, the child's pidfd; or {"id", "error"}
              {"id", "exit"} when the child has ended: its code as subprocess has it, -9 for SIGKILL
 
@@ -34,8 +34,8 @@ import sys
 import time
 from typing import Any
 
-real_opt = importlib.import_module(
-    "real_opt" if __name__ == "__main__" else "antipodes.world.real_opt"
+real_mounts = importlib.import_module(
+    "real_mounts" if __name__ == "__main__" else "antipodes.world.real_mounts"
 )  # lies beside this
 
 PRELOADED = (
@@ -166,8 +166,8 @@ def become(asked: dict[str, Any], output: int, template: int) -> None:
     """In the child: takes on the environment and runs the runtime client; ends the process."""
     code = 1
     try:
-        if "opt" in asked:
-            real_opt.take(asked["opt"])
+        if "places" in asked:
+            real_mounts.take(asked["places"], asked["kept"])
         prctl = ctypes.CDLL(None).prctl
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

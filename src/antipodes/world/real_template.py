@@ -21,6 +21,7 @@ from pathlib import Path
 
 from antipodes.world import real_processes
 from antipodes.world.handler_template import MESSAGE_BYTES, PRELOADED
+from antipodes.world.real_mounts import Mounts
 from antipodes.world.world import WorkerFailed
 
 SCRIPT = Path(__file__).with_name("handler_template.py")
@@ -165,10 +166,10 @@ class Template:
         folder: Path,
         output: Callable[[bytes], None],
         ended: Callable[[], None],
-        opt: Path | None = None,
+        mounts: Mounts | None = None,
     ) -> ForkedWorker:
-        """`ended` is called once, when nothing of the environment is left. opt: the folder that is to be
-        its /opt. Raises WorkerFailed, OSError."""
+        """`ended` is called once, when nothing of the environment is left. mounts: for real_mounts.take. Raises
+        WorkerFailed, OSError."""
         self.warm()
         link = self._link
         assert link is not None
@@ -180,8 +181,8 @@ class Template:
             "environment": dict(environment),
             "folder": str(folder),
         }
-        if opt is not None:
-            asked["opt"] = str(opt)
+        if mounts is not None:
+            asked["places"], asked["kept"] = mounts
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         worker = ForkedWorker(output, reader, ended)

@@ -1,10 +1,11 @@
 """Lambda workers on a real machine: a process for each execution environment.
 
-The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside a private TMPDIR
-and a folder for the layers; all go when the last process of the environment has ended. On AWS layers lie in /opt: here
-too, in a mount namespace of each process (real_opt). Where the kernel refuses that, LAMBDA_LAYERS_ROOT alone names the
-folder (ours, not AWS's); the search paths for modules, programs and shared objects lead into it in either case, and a
-program that opens /opt/... by that name does not find it. External extensions (real_extensions) start first.
+The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside one that is /tmp to
+the environment and one for the layers, which is its /opt; all go when the last process of the environment has ended.
+Each process has them at these places by a mount namespace (real_mounts). Where the kernel refuses that, TMPDIR and
+LAMBDA_LAYERS_ROOT (ours, not AWS's) alone name the folders: /tmp is this machine's, and who opens /opt/... by that name
+does not find it. The search paths for modules, programs and shared objects lead into the layers in either case.
+External extensions (real_extensions) start first.
 Which program runs the handler is real_runtimes' choice; AWS's own Python client is forked from the Region's template
 process (real_template) if the function allows it. The process stays in the Region's process group and, on Linux, is
 told to die with the Region: SIGKILL to the group or to the Region alone leaves nothing behind. `kill` takes its
@@ -22,19 +23,21 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from antipodes.world import real_extensions, real_opt, real_processes, real_runtimes
+from antipodes.world import real_extensions, real_mounts, real_processes, real_runtimes
 from antipodes.world.archive import BadArchive, entries_of
 from antipodes.world.disk import FileDisk
 from antipodes.world.real_extensions import RealExtensions
+from antipodes.world.real_mounts import Mounts
 from antipodes.world.real_template import Template, serves
 from antipodes.world.world import Host, Worker, WorkerFailed, WorkerSpec, World
 
-LAYERS = "opt"
+LAYERS, TMP = "opt", "tmp"
+SEARCHED = ("PATH", "NODE_PATH", "PYTHONPATH", "LD_LIBRARY_PATH")  # variables with folders that programs look in
 
 
 class _Home:
@@ -63,13 +66,13 @@ async def start(
     extensions: RealExtensions | None = None
     try:
         folder = await asyncio.to_thread(_place_code, spec, home)
-        (home / "tmp").mkdir()
+        (home / TMP).mkdir()
         command = await asyncio.to_thread(real_runtimes.command_of, spec.runtime, spec.handler, folder)
         if command.note:
             output(f"{command.note}\n".encode())
         environment = real_runtimes.with_layers(_environment(spec, folder, home), spec.runtime, layers)
-        opt = layers if spec.layers and real_opt.can_take() else None
-        before = partial(_prepare_child, opt, os.getpid()) if sys.platform == "linux" else None
+        mounts = _mounts(home, folder, command.argv[0], environment)
+        before = partial(_prepare_child, mounts, os.getpid()) if sys.platform == "linux" else None
         files = real_extensions.files_of(layers) if host is not None else []
         if host is not None and files:
             companions = RealExtensions(files, host, lodging.leave)
@@ -80,7 +83,7 @@ async def start(
             await host.registered()
         argv = real_runtimes.wrapped(command, spec.environment, layers)
         if template is not None and command.official and serves(folder, spec.environment):
-            return await template.start(list(argv[2:]), environment, folder, output, lodging.leave, opt)
+            return await template.start(list(argv[2:]), environment, folder, output, lodging.leave, mounts)
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(
             lambda: _WorkerProtocol(output, lodging.leave),
@@ -102,10 +105,32 @@ async def start(
     return RealWorker(protocol)
 
 
-def _prepare_child(opt: Path | None, parent: int) -> None:
+def _mounts(home: Path, folder: Path, program: str, environment: Mapping[str, str]) -> Mounts | None:
+    """For real_mounts.take; None: the environment shares the machine's folders."""
+    if not real_mounts.can_take():
+        return None
+    own_tmp = str(home / TMP)
+    searched = os.pathsep.join(environment.get(name, "") for name in SEARCHED).split(os.pathsep)
+    needed = (
+        home,
+        folder,
+        real_runtimes.LOOPS,
+        Path(program).parent,
+        sys.prefix,
+        sys.base_prefix,
+        *sys.path,
+        *searched,
+    )
+    places = [(own_tmp, real_mounts.TMP)]
+    if (home / LAYERS).is_dir() and Path(real_mounts.OPT).is_dir():
+        places.insert(0, (str(home / LAYERS), real_mounts.OPT))  # while its path leads there
+    return places, real_mounts.kept_in(own_tmp, (*map(str, needed), *sys.path, *searched))
+
+
+def _prepare_child(mounts: Mounts | None, parent: int) -> None:
     """In the child, between fork and exec."""
-    if opt is not None:
-        real_opt.take(str(opt))
+    if mounts is not None:
+        real_mounts.take(*mounts)
     real_processes.dies_with(parent)()
 
 
@@ -175,7 +200,7 @@ def _environment(spec: WorkerSpec, folder: Path, home: Path) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(home),
-        "TMPDIR": str(home / "tmp"),
+        **({} if real_mounts.can_take() else {"TMPDIR": str(home / TMP)}),
         **real_runtimes.variables(spec.runtime, spec.environment),
         **spec.environment,
         "LAMBDA_LAYERS_ROOT": str(home / LAYERS),
