@@ -60,6 +60,19 @@ def parameter(name: str, value: str) -> dict[str, Any]:
     return {"Parameters": [{"ParameterKey": name, "ParameterValue": value}]}
 
 
+def test_who_asks_for_a_stack_that_changes_hears_how_it_came_out(both_worlds: Worlds, desk: Desk) -> None:
+    async def story() -> None:
+        capabilities = ["CAPABILITY_NAMED_IAM"]
+        found = await desk.cloudformation("CreateStack", StackName="app", TemplateBody=TWO, Capabilities=capabilities)
+        shown = (await desk.cloudformation("DescribeStacks", StackName="app"))["Stacks"][0]
+        assert shown["StackStatus"] == "CREATE_COMPLETE"
+        await desk.cloudformation("DeleteStack", StackName="app")
+        shown = (await desk.cloudformation("DescribeStacks", StackName=found["StackId"]))["Stacks"][0]
+        assert shown["StackStatus"] == "DELETE_COMPLETE"
+
+    told(both_worlds, desk, story)
+
+
 def test_a_stack_is_created_in_order_and_deleted_in_reverse(both_worlds: Worlds, desk: Desk) -> None:
     async def story() -> None:
         stack = await desk.create(TWO)

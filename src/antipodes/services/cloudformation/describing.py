@@ -16,6 +16,13 @@ from antipodes.wire.operation import Request, Result
 Item = TypeVar("Item")
 PAGE = 100  # AWS: at most 1 MB an answer, in practice pages of about this size
 MASK = "****"
+HOLD_S, LOOK_S = 5.0, 0.05
+CHANGING = frozenset(
+    {
+        *("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "DELETE_IN_PROGRESS"),
+        *("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+    }
+)
 
 
 def page(items: Sequence[Item], token: str | None, size: int = PAGE) -> tuple[Sequence[Item], dict[str, str]]:
@@ -86,11 +93,23 @@ async def describe_stacks(control: Control, request: Request) -> Result:
     await control.settled()
     name = request.params.get("StackName")
     if name:
-        return {"Stacks": [stack_shape(control, control.stack(name))]}
+        return {"Stacks": [stack_shape(control, await _rested(control, name))]}
     live = [one for one in control.records.stacks() if one.status != "DELETE_COMPLETE"]
     live.sort(key=lambda one: (-one.created, one.id))
     stacks, rest = page(live, request.params.get("NextToken"))
     return {"Stacks": [stack_shape(control, one) for one in stacks], **rest}
+
+
+async def _rested(control: Control, name: str) -> Stack:
+    """The stack, when it is not changing any more, or has not come to rest in HOLD_S. AWS answers at once; its command
+    line and SDKs then wait for 30 seconds before they ask again, and here most changes take one or two."""
+    world = control.surroundings.world
+    until = world.monotonic() + HOLD_S
+    stack = control.stack(name)
+    while stack.status in CHANGING and world.monotonic() < until:
+        await world.sleep(LOOK_S)
+        stack = control.stack(name)
+    return stack
 
 
 async def list_stacks(control: Control, request: Request) -> Result:
