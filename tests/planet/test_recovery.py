@@ -86,9 +86,9 @@ def test_the_aws_cli_reads_what_a_table_consumed_and_what_it_put_itself(client: 
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     aws("put-metric-data", "--namespace", "App", "--metric-name", "Load", "--value", "7", "--unit", "Percent")
-    now = datetime.now(UTC)
-    window = [
-        *("--start-time", (now - timedelta(minutes=10)).isoformat(), "--end-time", now.isoformat()),
+    now, some = datetime.now(UTC), timedelta(minutes=10)
+    window = [  # to beyond now: the wire knows whole seconds, and an end at a whole minute leaves that minute out
+        *("--start-time", (now - some).isoformat(), "--end-time", (now + some).isoformat()),
         *("--period", "3600", "--statistics", "Sum"),
     ]
     (point,) = aws("get-metric-statistics", "--namespace", "App", "--metric-name", "Load", *window)["Datapoints"]
