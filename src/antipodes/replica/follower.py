@@ -100,7 +100,7 @@ class Session:
         self.channel = channel
         self.changes = 0  # merged since it last let others have their turn
         self.waits = False  # what is merged is acknowledged when it is durable
-        self.failed: StoreError | None = None  # what was merged did not happen: nothing may be taken on top of it
+        self.failed: Exception | None = None  # why it is over, from here: nothing may be taken any more
 
 
 class Follower:
@@ -276,9 +276,9 @@ class Follower:
         await self._store.durable()
         if self._held != follow.topics:
             channel.send(Holding(self._held))
-        copier = self._world.spawn(self._copy_topics(welcome.incarnation), f"copies from {self.peer}")
-        silence = Silence(channel, SILENCE_S)
         session = Session(channel)
+        copier = self._world.spawn(self._copy_topics(session, welcome.incarnation), f"copies from {self.peer}")
+        silence = Silence(channel, SILENCE_S)
         try:
             while True:
                 message = await channel.receive(to_follower)
@@ -288,6 +288,10 @@ class Follower:
                 elif isinstance(message, Carrying):
                     self._peer_end = max(message.end, self._peer_end)
                     self._carry(message.topics)
+        except ConnectionLost:
+            if session.failed is not None:  # then it was closed here, and this is why
+                raise session.failed from None
+            raise
         finally:
             silence.cancel()
             copier.cancel()
@@ -330,8 +334,9 @@ class Follower:
 
     def _acknowledge(self, session: Session, error: StoreError | None) -> None:
         """All batches that were merged are durable; or with an error: those since the last call did not happen."""
-        session.waits, session.failed = False, error
+        session.waits = False
         if error is not None:
+            session.failed = error
             session.channel.close()
         if error is not None or session.channel is not self._channel:
             return
@@ -357,7 +362,7 @@ class Follower:
         missing = self.missing()
         return next((topic for topic in self._carrying if topic in missing), None)
 
-    async def _copy_topics(self, incarnation: str) -> None:
+    async def _copy_topics(self, session: Session, incarnation: str) -> None:
         """Copies what is missing, topic by topic, whenever something is. Belongs to one session."""
         while True:
             self._work.clear()
@@ -367,7 +372,7 @@ class Follower:
             try:
                 await self._copy_missing(incarnation)
             except Exception as error:
-                self._note(error)
+                session.failed = error
                 self._hang_up()  # ends the session; the next one goes on
                 return
 
