@@ -7,8 +7,6 @@ its folders. What they leave running ends with them.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -122,11 +120,5 @@ class _Extension(asyncio.SubprocessProtocol):
         self._owner.told(self, 0 if code is None else code)
 
     def kill(self) -> None:
-        pid = self.pid
-        if pid is None or self._transport.get_returncode() is not None:
-            return
-        real_processes.kill_descendants(pid)
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
+        if self.pid is not None and self._transport.get_returncode() is None:
+            real_processes.kill(self.pid)

@@ -29,13 +29,24 @@ def dies_with(parent: int) -> Callable[[], None]:
     return ask
 
 
+def send(pid: int, number: signal.Signals) -> None:
+    """A signal to a process, if there still is one that may be told."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def kill(pid: int) -> None:
+    """SIGKILL to a process, and to its descendants first."""
+    kill_descendants(pid)
+    send(pid, signal.SIGKILL)
+
+
 def kill_descendants(pid: int) -> None:
     """SIGKILL to a process's children, their children, and so on (Linux; elsewhere none are found)."""
     for descendant in _descendants(pid):
-        try:
-            os.kill(descendant, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
+        send(descendant, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> list[int]:

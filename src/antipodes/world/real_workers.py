@@ -149,20 +149,11 @@ class RealWorker:
 
     def terminate(self) -> None:
         if self.pid is not None and not self._protocol.ended.done():
-            try:
-                os.kill(self.pid, signal.SIGTERM)
-            except (ProcessLookupError, PermissionError):
-                pass
+            real_processes.send(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        pid = self.pid
-        if pid is None or self._protocol.ended.done():
-            return
-        real_processes.kill_descendants(pid)
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
+        if self.pid is not None and not self._protocol.ended.done():
+            real_processes.kill(self.pid)
 
     def peak_memory_mb(self) -> int | None:
         return real_processes.peak_memory_mb(self.pid)
