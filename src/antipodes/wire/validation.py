@@ -28,12 +28,40 @@ def validate(service: str, operation: str, params: Mapping[str, Any], *, body: s
     """Raises ValidationException with all that is wrong (up to ten), in the order of the model. body: goes before the
     paths of members in the body ("createApiInput."), where a service says so."""
     shape = models.operation_model(service, operation).input_shape
-    if shape is None:
-        return
-    errors = list(islice(_of_structure(shape, params, "", body), MAX_ERRORS))
+    if shape is not None:
+        _refuse(_of_structure(shape, params, "", body))
+
+
+def complete(service: str, operation: str, params: Mapping[str, Any]) -> None:
+    """Raises ValidationException with the required members that are not there, at every depth, and no more: for
+    services that have words of their own for what is wrong with the others."""
+    shape = models.operation_model(service, operation).input_shape
+    if shape is not None:
+        _refuse(_null(path) for path in _lacking(shape, params, ""))
+
+
+def _refuse(found: Iterator[str]) -> None:
+    errors = list(islice(found, MAX_ERRORS))
     if errors:
         noun = "error" if len(errors) == 1 else "errors"
         raise ValidationException(f"{len(errors)} validation {noun} detected: {'; '.join(errors)}")
+
+
+def _null(path: str) -> str:
+    return f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
+
+
+def _lacking(shape: Shape, value: Any, at: str) -> Iterator[str]:
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        for name, member in shape.members.items():
+            place = f"{at}{name[:1].lower()}{name[1:]}"
+            if value.get(name) is not None:
+                yield from _lacking(member, value[name], f"{place}.")
+            elif name in shape.required_members and not member.metadata.get("idempotencyToken"):
+                yield place
+    elif shape.type_name == "list" and isinstance(value, list):
+        for index, one in enumerate(value, 1):
+            yield from _lacking(shape.member, one, f"{at}{index}.member.")
 
 
 def _of_structure(shape: Shape, params: Mapping[str, Any], path: str, body: str = "") -> Iterator[str]:
@@ -45,7 +73,7 @@ def _of_structure(shape: Shape, params: Mapping[str, Any], path: str, body: str 
         if value is not None:
             yield from _of_value(member, value, at)
         elif name in required and not member.metadata.get("idempotencyToken"):
-            yield f"Value null at '{at}' failed to satisfy constraint: Member must not be null"
+            yield _null(at)
 
 
 def _of_value(shape: Shape, value: Any, at: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.contract.checking import checked
 from antipodes.wire.errors import AwsError, ClientFault, NotSupported
 from antipodes.wire.operation import Operation, Request, Result
 
@@ -24,7 +25,7 @@ class CloudControl:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._call = surroundings.call
-        self.operations: Mapping[str, Operation] = {"GetResource": self.get_resource}
+        self.operations: Mapping[str, Operation] = {"GetResource": checked(self.get_resource)}
 
     async def start(self) -> None:
         return None

@@ -17,6 +17,7 @@ import msgspec
 import orjson
 
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.contract.checking import completed
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Operation, Request, Result
 
@@ -46,7 +47,7 @@ class ECR:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
-        self.operations: Mapping[str, Operation] = {
+        operations: Mapping[str, Operation] = {
             "CreateRepository": self.create_repository,
             "DeleteLifecyclePolicy": self.delete_lifecycle_policy,
             "DeleteRepository": self.delete_repository,
@@ -63,6 +64,7 @@ class ECR:
             "TagResource": self.tag_resource,
             "UntagResource": self.untag_resource,
         }
+        self.operations = {name: completed(operation) for name, operation in operations.items()}
 
     async def start(self) -> None:
         return None

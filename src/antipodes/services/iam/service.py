@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.contract.checking import completed
 from antipodes.services.iam import policies, roles
 from antipodes.services.iam.account import Account
 from antipodes.services.iam.records import Roster
@@ -46,7 +47,9 @@ class IAM:
 
     def __init__(self, surroundings: Surroundings) -> None:
         account = Account(surroundings, Roster(surroundings.store))
-        self.operations = {name: functools.partial(function, account) for name, function in OPERATIONS.items()}
+        self.operations = {
+            name: completed(functools.partial(function, account)) for name, function in OPERATIONS.items()
+        }
 
     async def start(self) -> None:
         return None

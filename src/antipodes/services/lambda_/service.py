@@ -8,6 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.contract.checking import checked
 from antipodes.services.lambda_ import (
     event_invoke,
     functions,
@@ -27,7 +28,6 @@ from antipodes.services.lambda_.poller import Pollers
 from antipodes.services.lambda_.queue import Queue
 from antipodes.services.lambda_.url_door import UrlDoor
 from antipodes.wire.operation import Operation, Request, Result
-from antipodes.wire.validation import validate
 
 UNCHECKED = frozenset({"Invoke"})  # checks its own parameters: it is the hot path
 
@@ -105,25 +105,14 @@ class FunctionStats:
     zones: dict[str, int]  # Availability Zone -> environments in it
 
 
-def _checked(operation: Operation) -> Operation:
-    """The operation, after the checks that the service model alone decides."""
-
-    async def checked(request: Request) -> Result:
-        validate("lambda", request.operation, request.params)
-        return await operation(request)
-
-    return checked
-
-
 def _by_resource(of_functions: Operation, of_mappings: Operation) -> Operation:
     """Tags: of a function, or of an event source mapping."""
 
     async def tags(request: Request) -> Result:
-        validate("lambda", request.operation, request.params)
         of_mapping = ":event-source-mapping:" in request.params["Resource"]
         return await (of_mappings if of_mapping else of_functions)(request)
 
-    return tags
+    return checked(tags)
 
 
 class Lambda:
@@ -150,15 +139,15 @@ class Lambda:
         self.operations: dict[str, Operation] = {
             name: partial(operation, self._catalogue)
             if name in UNCHECKED
-            else _checked(partial(operation, self._catalogue))
+            else checked(partial(operation, self._catalogue))
             for name, operation in FAMILIES.items()
         }
         self.operations |= {
-            "CreateEventSourceMapping": _checked(mappings.create_event_source_mapping),
-            "UpdateEventSourceMapping": _checked(mappings.update_event_source_mapping),
-            "GetEventSourceMapping": _checked(mappings.get_event_source_mapping),
-            "ListEventSourceMappings": _checked(mappings.list_event_source_mappings),
-            "DeleteEventSourceMapping": _checked(mappings.delete_event_source_mapping),
+            "CreateEventSourceMapping": checked(mappings.create_event_source_mapping),
+            "UpdateEventSourceMapping": checked(mappings.update_event_source_mapping),
+            "GetEventSourceMapping": checked(mappings.get_event_source_mapping),
+            "ListEventSourceMappings": checked(mappings.list_event_source_mappings),
+            "DeleteEventSourceMapping": checked(mappings.delete_event_source_mapping),
             "ListTags": _by_resource(self.operations["ListTags"], mappings.list_tags),
             "TagResource": _by_resource(self.operations["TagResource"], mappings.tag_resource),
             "UntagResource": _by_resource(self.operations["UntagResource"], mappings.untag_resource),

@@ -15,6 +15,7 @@ from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+MAX_BUCKETS = 10_000  # of an answer
 ALL_BLOCKED = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -79,7 +80,10 @@ async def list_buckets(stock: Stock, request: Request) -> Result:
     region = params.get("BucketRegion") or stock.region
     found = [one for one in stock.shelves.buckets() if one.name.startswith(prefix) and one.name > after]
     found = found if region == stock.region else []
-    page = found[: int(params.get("MaxBuckets") or 10_000)]
+    most = int(params.get("MaxBuckets") or MAX_BUCKETS)
+    if not 1 <= most <= MAX_BUCKETS:  # the words are a guess
+        raise ClientFault("InvalidArgument", f"Argument max-buckets must be an integer between 1 and {MAX_BUCKETS}")
+    page = found[:most]
     return {
         "Buckets": [
             {

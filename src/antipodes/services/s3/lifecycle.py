@@ -14,27 +14,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from antipodes.services.s3.records import Rows, Version
-from antipodes.services.s3.stock import Stock
+from antipodes.services.s3.stock import Stock, malformed
 from antipodes.store.engine import StoreError
 from antipodes.wire.errors import ClientFault, NotSupported
 
 DAY_S = 86_400
 SWEEP_EVERY_S = 3600.0
 MAX_RULES = 1000
-MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 ACTIONS = ("Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload")
 
 
 def checked(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Raises MalformedXML, InvalidArgument, NotSupported."""
     if not 0 < len(rules) <= MAX_RULES:
-        raise ClientFault("MalformedXML", MALFORMED)
+        raise malformed()
     for rule in rules:
         for name in ("Transitions", "Transition", "NoncurrentVersionTransitions", "NoncurrentVersionTransition"):
             if rule.get(name):
                 raise NotSupported(f"{name} of life cycle rules (other storage classes of S3)")
         if rule.get("Status") not in ("Enabled", "Disabled") or not any(rule.get(name) for name in ACTIONS):
-            raise ClientFault("MalformedXML", MALFORMED)
+            raise malformed()
         for name, member in (
             ("Expiration", "Days"),
             ("NoncurrentVersionExpiration", "NoncurrentDays"),

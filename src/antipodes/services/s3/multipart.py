@@ -19,7 +19,7 @@ from antipodes.services.s3.objects import (
     told_encryption,
 )
 from antipodes.services.s3.records import Bucket, Part, Upload
-from antipodes.services.s3.stock import Stock, changed, told_version
+from antipodes.services.s3.stock import Stock, changed, malformed, told_version
 from antipodes.wire.errors import ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
@@ -109,9 +109,7 @@ def _chosen(stock: Stock, upload: Upload, params: Mapping[str, Any]) -> list[Par
     EntityTooLarge."""
     listed = (params.get("MultipartUpload") or {}).get("Parts") or ()
     if not listed:
-        raise ClientFault(
-            "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"
-        )
+        raise malformed()
     there = {part.number: part for part in stock.shelves.parts(upload.id)}
     chosen: list[Part] = []
     for one in listed:

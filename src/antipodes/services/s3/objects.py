@@ -16,7 +16,7 @@ from antipodes.services.s3 import checksums
 from antipodes.services.s3.conditions import check_read, check_write
 from antipodes.services.s3.notifications import notes
 from antipodes.services.s3.records import Bucket, Rows, Version
-from antipodes.services.s3.stock import Stock, changed, check_key, tags_of, told_tags, told_version
+from antipodes.services.s3.stock import Stock, changed, check_key, malformed, tags_of, told_tags, told_version
 from antipodes.wire.errors import AwsError, ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
@@ -225,9 +225,7 @@ async def delete_objects(stock: Stock, request: Request) -> Result:
     bucket = stock.bucket(params)
     wanted = params["Delete"].get("Objects") or ()
     if not 0 < len(wanted) <= 1000:
-        raise ClientFault(
-            "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"
-        )
+        raise malformed()
     deleted: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for one in wanted:

@@ -17,7 +17,7 @@ import orjson
 from antipodes.services.s3 import lifecycle
 from antipodes.services.s3.buckets import ALL_BLOCKED
 from antipodes.services.s3.records import Bucket
-from antipodes.services.s3.stock import Stock, changed, tags_of, told_tags
+from antipodes.services.s3.stock import Stock, changed, malformed, tags_of, told_tags
 from antipodes.wire.errors import AccessDenied, ClientFault, NotSupported
 from antipodes.wire.operation import Request, Result
 
@@ -25,7 +25,6 @@ MAX_POLICY_BYTES = 20 * 1024
 DEFAULT_ENCRYPTION = {
     "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]
 }
-MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 
 
 async def _put(stock: Stock, params: Mapping[str, Any], **settings: Any) -> Result:
@@ -51,7 +50,7 @@ async def put_bucket_versioning(stock: Stock, request: Request) -> Result:
     if given.get("MFADelete") == "Enabled" or request.params.get("MFA"):
         raise NotSupported("MFA delete of S3")
     if given.get("Status") not in ("Enabled", "Suspended"):
-        raise ClientFault("MalformedXML", MALFORMED)
+        raise malformed()
     return await _put(stock, request.params, versioning=given["Status"])
 
 
@@ -66,7 +65,7 @@ async def get_bucket_versioning(stock: Stock, request: Request) -> Result:
 async def put_bucket_encryption(stock: Stock, request: Request) -> Result:
     given = request.params["ServerSideEncryptionConfiguration"]
     if len(given.get("Rules") or ()) != 1:
-        raise ClientFault("MalformedXML", MALFORMED)
+        raise malformed()
     rule = given["Rules"][0]
     default = rule.get("ApplyServerSideEncryptionByDefault") or {"SSEAlgorithm": "AES256"}
     if default.get("SSEAlgorithm") not in ("AES256", "aws:kms") or rule.get("BlockedEncryptionTypes"):
@@ -113,7 +112,7 @@ async def delete_public_access_block(stock: Stock, request: Request) -> Result:
 async def put_bucket_ownership_controls(stock: Stock, request: Request) -> Result:
     rules = request.params["OwnershipControls"].get("Rules") or []
     if len(rules) != 1:
-        raise ClientFault("MalformedXML", MALFORMED)
+        raise malformed()
     if rules[0].get("ObjectOwnership") != "BucketOwnerEnforced":
         raise NotSupported(f"the object ownership {rules[0].get('ObjectOwnership')} (ACLs of S3)")
     return await _put(stock, request.params, ownership="BucketOwnerEnforced")

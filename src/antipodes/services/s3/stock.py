@@ -96,6 +96,12 @@ def told_version(bucket: Bucket, version: Version) -> dict[str, str]:
     return {"VersionId": version.id} if bucket.versioning else {}
 
 
+def malformed() -> ClientFault:
+    return ClientFault(
+        "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"
+    )
+
+
 def no_such_bucket(name: str) -> ClientFault:
     return ClientFault("NoSuchBucket", "The specified bucket does not exist", status=404, BucketName=name)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.contract.checking import checked
 from antipodes.services.ssm import parameters
 from antipodes.services.ssm.parameters import Desk
 from antipodes.services.ssm.records import Shelf
-from antipodes.wire.operation import Operation, Request, Result
-from antipodes.wire.validation import validate
 
 OPERATIONS = {
     "AddTagsToResource": parameters.add_tags_to_resource,
@@ -31,15 +32,8 @@ class SSM:
     carried: Carried | None = None
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._desk = Desk(surroundings, Shelf(surroundings.store))
-        self.operations = {name: self._operation(name) for name in OPERATIONS}
-
-    def _operation(self, name: str) -> Operation:
-        async def operation(request: Request) -> Result:
-            validate("ssm", name, request.params)
-            return await OPERATIONS[name](self._desk, request)
-
-        return operation
+        desk = Desk(surroundings, Shelf(surroundings.store))
+        self.operations = {name: checked(functools.partial(function, desk)) for name, function in OPERATIONS.items()}
 
     async def start(self) -> None:
         return None

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 import msgspec
 
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.contract.checking import checked
 from antipodes.wire import session_keys
 from antipodes.wire.errors import AccessDenied, AwsError, ValidationException
 from antipodes.wire.operation import Operation, Request, Result
-from antipodes.wire.validation import validate
 
 FORMAT = b"1"
 ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role/(?:.*/)?([^/]+)")
@@ -45,11 +45,12 @@ class STS:
         options = surroundings.settings.options
         self._planet_key = options.get("planet_key", "test")
         self._home = options.get("home", surroundings.settings.regions[0])
-        self.operations: Mapping[str, Operation] = {
+        operations: Mapping[str, Operation] = {
             "AssumeRole": self.assume_role,
             "GetCallerIdentity": self.get_caller_identity,
             "GetSessionToken": self.get_session_token,
         }
+        self.operations = {name: checked(operation) for name, operation in operations.items()}
 
     async def start(self) -> None:
         return None
@@ -68,7 +69,6 @@ class STS:
     async def assume_role(self, request: Request) -> Result:
         """Of a role that exists. Its trust policy is not enforced, as no policy is."""
         params = request.params
-        validate("sts", "AssumeRole", params)
         arn, name, length_s = (
             params["RoleArn"],
             params["RoleSessionName"],
