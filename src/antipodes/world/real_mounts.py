@@ -48,13 +48,18 @@ def take(places: Sequence[tuple[str, str]], kept: Sequence[str] = ()) -> None:
         os.close(handle)
 
 
+def in_tmp(folders: Iterable[str]) -> set[str]:
+    """Those that there are in the machine's /tmp, as they lie there."""
+    found = {os.path.realpath(folder) for folder in folders if os.path.isdir(folder)}  # noqa: PTH112
+    return {folder for folder in found if folder.startswith(TMP + "/")}
+
+
 def kept_in(own_tmp: str, needed: Iterable[str]) -> list[str]:
     """Those of the needed folders that lie in the machine's /tmp and in none of the others; in the one that is to be
     /tmp there is a place for each afterwards. On AWS /tmp is empty: so it is for those who have nothing there."""
     found: list[str] = []
-    folders = {os.path.realpath(path) for path in needed if os.path.isdir(path)}  # noqa: PTH112
-    for path in sorted(folders):
-        if path.startswith(TMP + "/") and not f"{path}/".startswith(tuple(found)):
+    for path in sorted(in_tmp(needed)):
+        if not f"{path}/".startswith(tuple(found)):
             found.append(f"{path}/")
             os.makedirs(own_tmp + path.removeprefix(TMP), exist_ok=True)  # noqa: PTH103 - no pathlib: start time
     return [path.rstrip("/") for path in found]

@@ -24,7 +24,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import cast
 
@@ -105,26 +105,23 @@ async def start(
     return RealWorker(protocol)
 
 
+@cache
+def _machine_folders() -> set[str]:
+    """What every environment needs of the interpreter and of antipodes, if it lies in /tmp."""
+    return real_mounts.in_tmp((str(real_runtimes.LOOPS), sys.prefix, sys.base_prefix, *sys.path))
+
+
 def _mounts(home: Path, folder: Path, program: str, environment: Mapping[str, str]) -> Mounts | None:
     """For real_mounts.take; None: the environment shares the machine's folders."""
     if not real_mounts.can_take():
         return None
     own_tmp = str(home / TMP)
-    searched = os.pathsep.join(environment.get(name, "") for name in SEARCHED).split(os.pathsep)
-    needed = (
-        home,
-        folder,
-        real_runtimes.LOOPS,
-        Path(program).parent,
-        sys.prefix,
-        sys.base_prefix,
-        *sys.path,
-        *searched,
-    )
     places = [(own_tmp, real_mounts.TMP)]
     if (home / LAYERS).is_dir() and Path(real_mounts.OPT).is_dir():
         places.insert(0, (str(home / LAYERS), real_mounts.OPT))  # while its path leads there
-    return places, real_mounts.kept_in(own_tmp, (*map(str, needed), *sys.path, *searched))
+    searched = os.pathsep.join(environment.get(name, "") for name in SEARCHED).split(os.pathsep)
+    needed = (str(home), str(folder), str(Path(program).parent), *searched, *_machine_folders())
+    return places, real_mounts.kept_in(own_tmp, needed)
 
 
 def _prepare_child(mounts: Mounts | None, parent: int) -> None:
