@@ -92,6 +92,11 @@ def _reasons(failed: Sequence[StackResult]) -> str:
     return "; ".join(f"{stack} in {', '.join(regions)}: {reason}" for (stack, reason), regions in places.items())
 
 
+def _is_rest(event: Mapping[str, Any], stack_id: str) -> bool:
+    """Whether an event tells that the stack itself has come to rest."""
+    return event["PhysicalResourceId"] == stack_id and not event["ResourceStatus"].endswith("_IN_PROGRESS")
+
+
 def _said(error: Exception) -> str:
     return error.message if isinstance(error, AwsError) else str(error) or type(error).__name__
 
@@ -249,19 +254,23 @@ class _Deployment:
         """Tells the events after `last` until the stack has come to rest; what DescribeStacks then says."""
         end = self._world.monotonic() + PATIENCE_S
         while True:
-            found = await self._describe(stack_id, region)
-            last = await self._tell(stack, region, stack_id, last)
-            if found is None:
-                raise _Failed("the stack disappeared")
-            if not found["StackStatus"].endswith("_IN_PROGRESS"):
-                return found
-            if self._world.monotonic() > end:
-                raise _Failed(f"still {found['StackStatus']} after {PATIENCE_S:g} seconds")
+            events = await self._events(stack_id, region)
+            last = self._tell(stack, region, events, last)
+            # DescribeStacks waits for a stack that is changing, and who watches wants to hear of its events meanwhile.
+            late = self._world.monotonic() > end
+            if late or not events or _is_rest(events[0], stack_id):
+                found = await self._describe(stack_id, region)
+                if found is None:
+                    raise _Failed("the stack disappeared")
+                if not found["StackStatus"].endswith("_IN_PROGRESS"):
+                    return found
+                if late:
+                    raise _Failed(f"still {found['StackStatus']} after {PATIENCE_S:g} seconds")
             await self._world.sleep(POLL_S)
 
-    async def _tell(self, stack: str, region: str, stack_id: str, last: str) -> str:
+    def _tell(self, stack: str, region: str, events: Sequence[Mapping[str, Any]], last: str) -> str:
         fresh = []
-        for event in await self._events(stack_id, region):
+        for event in events:
             if event["EventId"] == last:
                 break
             fresh.append(event)
