@@ -21,7 +21,7 @@ import typer
 
 from antipodes.cli.down import end_planet
 from antipodes.cli.options import DEFAULT_DATA_DIR, Json, fail, option
-from antipodes.cli.up import DEFAULT_REGIONS, DnsPort, HttpsPort, Port, Regions, claim, start_detached
+from antipodes.cli.up import DEFAULT_REGIONS, ENDINGS, DnsPort, HttpsPort, Port, Regions, claim, start_detached
 from antipodes.gameday.teller import Teller
 from antipodes.gameday.verdict import Verdict
 from antipodes.globe import planet as planets
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 TRAFFIC_S = 8.0  # of steady traffic before the Region dies
 DOWN_S = 10.0  # that it stays dead at least; it stays until users have moved
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXAMPLE = Path("examples") / "globaldb"
 
 
@@ -140,9 +139,9 @@ def start_planet(
             )
     except planets.PlanetError as error:
         raise fail(str(error)) from None
-    start_detached(data_dir)
     finished = False
     try:
+        start_detached(data_dir)
         yield planet
         finished = True
     finally:

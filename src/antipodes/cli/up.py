@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -17,6 +20,7 @@ from antipodes.cli.options import DEFAULT_DATA_DIR, DataDir, fail, option
 from antipodes.globe import planet as planets
 
 START_TIMEOUT_S = 60.0
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LEAST_FREE_BYTES = 1 << 20  # with less, its log could not take its last words
 
 Regions = Annotated[str, typer.Option("--regions", help="Comma-separated Region codes.")]
@@ -123,20 +127,36 @@ def start_detached(data_dir: Path) -> None:
     """Starts the supervisor of a prepared planet as a process of its own; returns when it serves."""
     log = data_dir / "globe.log"
     command = [sys.executable, "-m", "antipodes.cli.supervise", str(data_dir)]
-    with log.open("ab") as output:
-        begin = output.tell()
-        process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=Path.cwd()
-        )
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with log.open("ab") as output, held_back():
+            begin = output.tell()
+            process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=Path.cwd()
+            )
         await_ready(process, data_dir, log, begin)
     except BaseException:  # Ctrl-C as well: what was begun is ended
-        process.terminate()
-        try:
-            process.wait(END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
         raise
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Signals that end the command come when this is over: a process that has been started is known by then."""
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda number, frame: came.append(number)) for one in ENDINGS}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def await_ready(process: subprocess.Popen[bytes], data_dir: Path, log: Path, begin: int) -> None:
