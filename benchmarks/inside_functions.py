@@ -3,48 +3,40 @@
     python -m benchmarks.inside_functions
 
 As benchmarks/inside.py; and in the place of worker processes runtimes that answer at once: listener, API Gateway,
-Lambda, the Runtime API, log lines and metrics are all that is measured. Steadier than benchmarks/serverless.py.
+Lambda, the runtimes' links, log lines and metrics are all that is measured. Steadier than benchmarks/serverless.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from antipodes.services.lambda_.runtime_link import FRAME
 from antipodes.world.real import RealWorld, run_real
-from antipodes.world.world import Certificates, Host, ProtocolFactory, Server, Worker, WorkerSpec
+from antipodes.world.world import Host, Link, Worker, WorkerSpec
 from benchmarks import serverless
-from benchmarks.http_floor import Sink
 from benchmarks.inside import REGION, ROUNDS, SECONDS, Bench
 
-ID = re.compile(rb"Lambda-Runtime-Aws-Request-Id: (\S+)")
-HEADERS = b" HTTP/1.1\r\nHost: 127.44.1.1:1\r\nAccept: */*\r\nUser-Agent: aws-lambda-python/3.11.7-4.2.2\r\n"
-NEXT = b"GET /2018-06-01/runtime/invocation/next" + HEADERS + b"\r\n"
 ANSWER = b'{"statusCode": 200, "body": "{\\"hello\\": \\"world\\"}"}'
-RESPONSE = HEADERS + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
 
 
-class Runtime(Sink):
-    """A runtime's end of its connection."""
+class Runtime:
+    """A runtime's end of its link."""
 
-    def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__()
-        self._protocol = protocol
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._loop = asyncio.get_running_loop()
-        protocol.connection_made(self)
-        protocol.data_received(NEXT)
+        link.opened(self.take)
+        link.received(FRAME.pack(b"N", 0, 0))
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        taken = bytes(data)
-        if taken.startswith(b"HTTP/1.1 202"):
-            self._loop.call_soon(self._protocol.data_received, NEXT)
-        elif (found := ID.search(taken)) is not None:
-            response = b"POST /2018-06-01/runtime/invocation/%b/response%b" % (found[1], RESPONSE)
-            self._loop.call_soon(self._protocol.data_received, response)
+    def take(self, frame: bytes) -> None:
+        """An invocation."""
+        request_id = frame[FRAME.size : frame.index(b"\n")]
+        answer = FRAME.pack(b"R", len(request_id), len(ANSWER)) + request_id + ANSWER
+        self._loop.call_soon(self._link.received, answer)
 
 
 class PaperWorker:
@@ -66,30 +58,14 @@ class PaperWorker:
             self._ended.set_result(-9)
 
 
-class PaperServer:
-    """A world.Server."""
-
-    port = 1
-
-    def close(self) -> None:
-        """Nothing listens."""
-
-
 class PaperWorld(RealWorld):
-    """A machine whose workers are Runtimes. What listens on a port of no matter is a Runtime API's."""
+    """A machine whose workers are Runtimes."""
 
-    _connection: ProtocolFactory
-
-    async def serve(
-        self, port: int, factory: ProtocolFactory, *, address: str | None = None, tls: Certificates | None = None
-    ) -> Server:
-        if port:
-            return await super().serve(port, factory, address=address, tls=tls)
-        self._connection = factory
-        return PaperServer()
-
-    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None) -> Worker:
-        asyncio.get_running_loop().call_soon(Runtime, self._connection())
+    async def start_worker(
+        self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None, link: Link | None = None
+    ) -> Worker:
+        assert link is not None
+        asyncio.get_running_loop().call_soon(Runtime, link)
         return PaperWorker()
 
 

@@ -5,8 +5,8 @@
 Standard library and real_mounts only, and nothing else of antipodes: it is started by its path. What takes a cold start
 its time, the import of the runtime client and of boto3, is done here once; a fork is a few milliseconds.
 
-    asked    {"id", "argv", "environment", "folder"}, perhaps "places" and "kept" (real_mounts.take); and one file
-             descriptor, the child's stdout and stderr
+    asked    {"id", "argv", "environment", "folder"}, perhaps "places" and "kept" (real_mounts.take); and two file
+             descriptors: the child's stdout and stderr, and its link to the Region (handler_transport)
     answers  {"id", "pid"} and one file descriptor, the child's pidfd; or {"id", "error"}
              {"id", "exit"} when the child has ended: its code as subprocess has it, -9 for SIGKILL
 
@@ -102,11 +102,11 @@ def serve(link: socket.socket) -> None:
             data, fds = receive(link)
             if not data:
                 return
-            start(link, json.loads(data), fds[0], children, (wakes, wake))
+            start(link, json.loads(data), fds, children, (wakes, wake))
 
 
 def receive(link: socket.socket) -> tuple[bytes, list[int]]:
-    data, ancillary, _, _ = link.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(4))
+    data, ancillary, _, _ = link.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(8))
     fds = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -115,22 +115,24 @@ def receive(link: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def start(
-    link: socket.socket, asked: dict[str, Any], output: int, children: dict[int, str], own: tuple[int, int]
+    link: socket.socket, asked: dict[str, Any], given: list[int], children: dict[int, str], own: tuple[int, int]
 ) -> None:
-    """Forks. The child does not come back from here."""
+    """Forks. The child does not come back from here. given: its descriptors."""
     template = os.getpid()
     try:
         pid = os.fork()
     except OSError as error:
-        os.close(output)
+        for fd in given:
+            os.close(fd)
         link.send(json.dumps({"id": asked["id"], "error": str(error)}).encode())
         return
     if pid == 0:
         for fd in own:
             os.close(fd)
         link.close()
-        become(asked, output, template)
-    os.close(output)
+        become(asked, given[0], given[1], template)
+    for fd in given:
+        os.close(fd)
     children[pid] = asked["id"]
     pidfd = os.pidfd_open(pid)
     answer = json.dumps({"id": asked["id"], "pid": pid}).encode()
@@ -162,7 +164,7 @@ def end_orphans(children: dict[int, str]) -> None:
                     os.kill(pid, signal.SIGKILL)
 
 
-def become(asked: dict[str, Any], output: int, template: int) -> None:
+def become(asked: dict[str, Any], output: int, runtime: int, template: int) -> None:
     """In the child: takes on the environment and runs the runtime client; ends the process."""
     code = 1
     try:
@@ -182,6 +184,7 @@ def become(asked: dict[str, Any], output: int, template: int) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
+        sys.modules["runtime_client"].connect(runtime)
         os.environ.clear()
         os.environ.update(asked["environment"])
         os.chdir(asked["folder"])

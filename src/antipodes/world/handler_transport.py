@@ -1,9 +1,20 @@
-"""Runs inside a Lambda worker process: the lower half of AWS's Python runtime client, its requests to its API.
+"""Runs inside a Lambda worker process: the lower half of AWS's Python runtime client, over a link to the Region.
 
 AWS's own is a C++ module, `runtime_client`, over curl. A warm invocation costs it more of the worker's time than the
 rest of the client: two dozen system calls, and what curl makes anew for each request. This one stands in its place
-in environments that a template forks (handler_template): the same functions, which send the same requests and give the
-same answers and errors (tests/world/test_handler_transport.py asks both). All that a handler sees is AWS's.
+in environments that a template forks (handler_template): the same functions with the same answers and errors
+(tests/world/test_handler_transport.py asks both). All that a handler sees is AWS's. It speaks to the Region over a Unix
+socket that it was given at its birth; the Runtime API over HTTP is there as well, for whoever asks it.
+
+A frame is a kind, the lengths of its head and its body, and these (services/lambda_/runtime_link.py, the other end):
+
+    to the Region    N            asks for the next invocation
+                     R id body    a response; the next invocation is asked for with it
+                     W id body    a response that the worker waits to hear of
+                     E id body    the error that an invocation ended with
+    to the worker    I head body  an invocation: request id, deadline in ms, ARN, trace id, client context, a line each
+                     A            W is taken
+                     X code body  what was sent last is not taken: the Runtime API's status and error
 
 Standard library only, and nothing of antipodes: it is imported by its path.
 """
@@ -12,171 +23,119 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
+FRAME = struct.Struct("!cII")
 READ_BYTES = 1 << 16
-NEXT = "GET /2018-06-01/runtime/invocation/next"
-INVOCATION = "POST /2018-06-01/runtime/invocation/"
+LARGE_BYTES = 1 << 20  # a response of this size may be refused for it: that is waited for
 
 
-class Answer(NamedTuple):
-    """Header names are in lower case."""
+class Link:
+    """The worker's end. Raises OSError: it has ended."""
 
-    status: int
-    headers: dict[str, str]
-    body: bytes
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self._socket = socket.socket(fileno=descriptor)
+        self._data = b""  # what came, and belongs to the next frame
 
+    def send(self, kind: bytes, head: str = "", body: bytes = b"") -> None:
+        encoded = head.encode()
+        self._socket.sendall(FRAME.pack(kind, len(encoded), len(body)) + encoded + body)
 
-class Exchange:
-    """One connection to the Runtime API, kept, and made anew if it has ended meanwhile."""
+    def receive(self) -> tuple[bytes, str, bytes]:
+        """Waits for the next frame: its kind, head and body."""
+        data = self._data
+        if len(data) < FRAME.size:
+            data = self._more(data, FRAME.size)
+        kind, head, body = FRAME.unpack_from(data)
+        begin = FRAME.size + head
+        end = begin + body
+        if len(data) < end:
+            data = self._more(data, end)
+        self._data = data[end:]
+        return kind, data[FRAME.size : begin].decode(), data[begin:end]
 
-    def __init__(self, address: str, agent: str) -> None:
-        """address: host:port."""
-        host, _, port = address.rpartition(":")
-        self._place = (host, int(port or 80))
-        self._middle = f" HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\n"
-        self._agent = f"User-Agent: {agent}\r\n"
-        self._socket: socket.socket | None = None
-
-    def ask(self, line: str, headers: str = "", more: str = "", body: bytes | None = None) -> Answer:
-        """headers, more: whole lines, before and behind the agent's. Raises OSError: no answer. Asks once more on a
-        new connection if the kept one had ended; not what has a body, which may have been taken."""
-        if body is not None:
-            more += f"content-length: {len(body)}\r\n"
-        request = f"{line}{self._middle}{headers}{self._agent}{more}\r\n".encode() + (body or b"")
-        kept = self._kept()
-        if kept is not None:
-            try:
-                kept.sendall(request)
-                data = kept.recv(READ_BYTES)
-            except ConnectionError:
-                data = b""
-            if data or body is not None:
-                return self._read(kept, data)
-            self._close()
-        made = self._socket = socket.create_connection(self._place)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.sendall(request)
-        return self._read(made, made.recv(READ_BYTES))
-
-    def _kept(self) -> socket.socket | None:
-        """The connection, if it has not ended meanwhile."""
-        if self._socket is not None:
-            try:
-                self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return self._socket
-            except ConnectionError:
-                pass
-            self._close()
-        return None
-
-    def _read(self, end: socket.socket, data: bytes) -> Answer:
-        """data: how the answer begins."""
-        while (head := data.find(b"\r\n\r\n")) < 0:
-            more = end.recv(READ_BYTES) if data else b""
-            if not more:
-                self._close()
-                raise ConnectionError("the Runtime API ended the connection")
-            data += more
-        first, *lines = data[:head].decode().split("\r\n")
-        headers = {}
-        for line in lines:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        body = data[head + 4 :]
-        missing = int(headers.get("content-length", "0")) - len(body)
-        if missing:
-            body = b"".join([body, *self._rest(end, missing)])
-        if headers.get("connection", "").lower() == "close":
-            self._close()
-        return Answer(int(first.split(" ", 2)[1]), headers, body)
-
-    def _rest(self, end: socket.socket, missing: int) -> list[bytes]:
-        parts = []
+    def _more(self, data: bytes, wanted: int) -> bytes:
+        parts, missing = [data], wanted - len(data)
         while missing > 0:
-            part = end.recv(min(missing, 1 << 20))
+            part = self._socket.recv(max(missing, READ_BYTES))
             if not part:
-                self._close()
-                raise ConnectionError("the Runtime API ended the connection")
+                raise ConnectionError("the Region ended the link")
             parts.append(part)
             missing -= len(part)
-        return parts
-
-    def _close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        return b"".join(parts)
 
 
 class RuntimeClient:
     """The functions of AWS's module."""
 
     def __init__(self) -> None:
-        self._exchange: Exchange | None = None
+        self._link: Link | None = None
+        self._asked = False  # for the next invocation
+
+    def connect(self, descriptor: int) -> None:
+        """Once, before anything else: the link's socket."""
+        self._link = Link(descriptor)
 
     def initialize_client(self, agent: str) -> None:
-        """Once, before anything else."""
-        self._exchange = Exchange(os.environ["AWS_LAMBDA_RUNTIME_API"], agent)
+        """agent: named in requests over HTTP; here nobody asks for it."""
 
     def next(self) -> tuple[bytes, dict[str, Any]]:
         """Waits for the next invocation: (event, headers). Raises RuntimeError."""
-        assert self._exchange is not None
+        assert self._link is not None
         try:
-            answer = self._exchange.ask(NEXT)
-        except (OSError, ValueError):
+            if not self._asked:
+                self._link.send(b"N")
+            self._asked = False
+            kind, head, body = self._link.receive()
+        except OSError:
             raise RuntimeError("Failed to get next") from None
-        get = answer.headers.get
-        request_id = get("lambda-runtime-aws-request-id")
-        if not 200 <= answer.status <= 299:
-            _say(f"Failed to get next invocation. Http Response code: {answer.status}")
-        elif request_id is None:
-            _say("Failed to find header lambda-runtime-aws-request-id in response")
-        else:
-            return answer.body, {
-                "Lambda-Runtime-Aws-Request-Id": request_id,
-                "Lambda-Runtime-Trace-Id": get("lambda-runtime-trace-id"),
-                "Lambda-Runtime-Invoked-Function-Arn": get("lambda-runtime-invoked-function-arn", ""),
-                "Lambda-Runtime-Deadline-Ms": int(get("lambda-runtime-deadline-ms") or 0),
-                "Lambda-Runtime-Client-Context": get("lambda-runtime-client-context"),
-                "Content-Type": get("content-type"),
-                "Lambda-Runtime-Cognito-Identity": get("lambda-runtime-cognito-identity"),
-                "Lambda-Runtime-Aws-Tenant-Id": get("lambda-runtime-aws-tenant-id"),
-                "Lambda-Runtime-Invocation-Id": get("lambda-runtime-invocation-id"),
-            }
-        raise RuntimeError("Failed to get next")
+        if kind == b"X":
+            _say_refused(head, body)
+            raise RuntimeError("Failed to post invocation response")
+        request_id, deadline_ms, arn, trace_id, context = head.split("\n", 4)
+        return body, {
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Trace-Id": trace_id,
+            "Lambda-Runtime-Invoked-Function-Arn": arn,
+            "Lambda-Runtime-Deadline-Ms": int(deadline_ms),
+            "Lambda-Runtime-Client-Context": context or None,
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Cognito-Identity": None,
+            "Lambda-Runtime-Aws-Tenant-Id": None,
+            "Lambda-Runtime-Invocation-Id": None,
+        }
 
     def post_invocation_result(
         self, invoke_id: str, data: bytes, content_type: str, invocation_id: str | None = None
     ) -> None:
-        """Raises RuntimeError: it was not taken."""
-        headers = f"content-type: {content_type}\r\n"
-        if not self._posted(f"{INVOCATION}{invoke_id}/response", headers, invocation_id, data):
+        """Raises RuntimeError: it was not taken. Of a small one the next call of `next` tells that."""
+        assert self._link is not None
+        waits = len(data) >= LARGE_BYTES
+        try:
+            self._link.send(b"W" if waits else b"R", invoke_id, data)
+            if not waits:
+                self._asked = True
+                return
+            kind, head, body = self._link.receive()
+        except OSError:
+            raise RuntimeError("Failed to post invocation response") from None
+        if kind == b"X":
+            _say_refused(head, body)
             raise RuntimeError("Failed to post invocation response")
 
     def post_error(self, invoke_id: str, error: str, xray_fault: str, invocation_id: str | None = None) -> None:
-        """error, xray_fault: JSON. Raises RuntimeError: it was not taken."""
-        headers = "content-type: application/json\r\n"
-        if xray_fault:
-            headers += f"lambda-runtime-function-xray-error-cause: {xray_fault}\r\n"
-        if not self._posted(f"{INVOCATION}{invoke_id}/error", headers, invocation_id, error.encode()):
-            raise RuntimeError("Failed to post invocation error")
-
-    def _posted(self, line: str, headers: str, invocation_id: str | None, body: bytes) -> bool:
-        assert self._exchange is not None
-        more = "" if invocation_id is None else f"lambda-runtime-invocation-id: {invocation_id}\r\n"
+        """error: JSON. Raises RuntimeError: it was not taken."""
+        assert self._link is not None
         try:
-            answer = self._exchange.ask(line, headers, more, body)
-        except (OSError, ValueError):
-            return False
-        if 200 <= answer.status <= 299:
-            return True
-        text = answer.body.decode("utf-8", "replace")
-        _say(f"Failed to post handler success response. Http response code: {answer.status}. {text}")
-        return False
+            self._link.send(b"E", invoke_id, error.encode())
+        except OSError:
+            raise RuntimeError("Failed to post invocation error") from None
 
 
-def _say(text: str) -> None:
+def _say_refused(status: str, body: bytes) -> None:
     """As AWS's module writes its errors, past whatever sys.stdout is."""
+    text = f"Failed to post handler success response. Http response code: {status}. {body.decode('utf-8', 'replace')}"
     os.write(1, f"[ERROR] [{int(time.time() * 1000)}] LAMBDA_RUNTIME {text}\n".encode())

@@ -37,6 +37,7 @@ from antipodes.world.world import (
     ConnectionLost,
     DatagramHandler,
     Host,
+    Link,
     NetworkError,
     PortInUse,
     ProtocolFactory,
@@ -334,11 +335,13 @@ class RealWorld:
     def folder_stamp(self, folder: Path) -> int:
         return stamp_of(folder)
 
-    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None) -> Worker:
+    async def start_worker(
+        self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None, link: Link | None = None
+    ) -> Worker:
         from antipodes.world import real_workers  # noqa: PLC0415 - only Regions with functions need it
 
         self.warm_workers(spec.runtime)
-        return await real_workers.start(self, self._machine.template, spec, output, host)
+        return await real_workers.start(self, self._machine.template, spec, output, host, link)
 
     def warm_workers(self, runtime: str) -> None:
         from antipodes.world import real_runtimes, real_template  # noqa: PLC0415

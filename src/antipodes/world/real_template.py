@@ -18,11 +18,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from antipodes.world import real_processes
 from antipodes.world.handler_template import MESSAGE_BYTES, PRELOADED
 from antipodes.world.real_mounts import Mounts
-from antipodes.world.world import WorkerFailed
+from antipodes.world.world import Link, WorkerFailed
 
 SCRIPT = Path(__file__).with_name("handler_template.py")
 IDLE_S = 300.0
@@ -62,13 +63,20 @@ def _version(name: str) -> str | None:
 class ForkedWorker:
     """One environment (world.Worker), forked from the template."""
 
-    def __init__(self, output: Callable[[bytes], None], reader: int, ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        output: Callable[[bytes], None],
+        reader: int,
+        link: asyncio.BaseTransport,
+        ended: Callable[[], None],
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.pid: int | None = None
         self.started: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[int] = loop.create_future()
         self._output = output
         self._reader = reader
+        self._link = link
         self._pidfd = -1
         self._on_end = ended
         loop.add_reader(reader, self._read)
@@ -139,6 +147,7 @@ class ForkedWorker:
             self._output(data)
 
     def _close(self) -> None:
+        self._link.close()
         if self._reader >= 0:
             asyncio.get_running_loop().remove_reader(self._reader)
             os.close(self._reader)
@@ -147,6 +156,21 @@ class ForkedWorker:
             os.close(self._pidfd)
             self._pidfd = -1
         self._on_end()
+
+
+class _LinkEnd(asyncio.Protocol):
+    """Hands on what a runtime says."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
+        self._link.opened(self._transport.write)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._link.received(data):
+            self._transport.close()
 
 
 class Template:
@@ -165,11 +189,12 @@ class Template:
         environment: Mapping[str, str],
         folder: Path,
         output: Callable[[bytes], None],
+        runtime: Link,
         ended: Callable[[], None],
         mounts: Mounts | None = None,
     ) -> ForkedWorker:
-        """`ended` is called once, when nothing of the environment is left. mounts: for real_mounts.take. Raises
-        WorkerFailed, OSError."""
+        """runtime: whom it speaks to. `ended` is called once, when nothing of the environment is left. mounts: for
+        real_mounts.take. Raises WorkerFailed, OSError."""
         self.warm()
         link = self._link
         assert link is not None
@@ -183,18 +208,22 @@ class Template:
         }
         if mounts is not None:
             asked["places"], asked["kept"] = mounts
+        near, far = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_unix_connection(lambda: _LinkEnd(runtime), sock=near)
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
-        worker = ForkedWorker(output, reader, ended)
+        worker = ForkedWorker(output, reader, transport, ended)
         self._workers[identity] = worker
         self._work()
         try:
-            await _send(link, json.dumps(asked).encode(), writer)
+            await _send(link, json.dumps(asked).encode(), writer, far.fileno())
         except OSError as error:
             del self._workers[identity]
             worker.failed(f"the template process cannot be reached: {error}")
         finally:
             os.close(writer)
+            far.close()
         await worker.started
         return worker
 
@@ -275,8 +304,8 @@ class Template:
             self._idle = asyncio.get_running_loop().call_later(IDLE_S, self.close)
 
 
-async def _send(link: socket.socket, data: bytes, fd: int) -> None:
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+async def _send(link: socket.socket, data: bytes, *fds: int) -> None:
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
     while True:
         try:
             link.sendmsg([data], rights)

@@ -34,7 +34,7 @@ from antipodes.world.disk import FileDisk
 from antipodes.world.real_extensions import RealExtensions
 from antipodes.world.real_mounts import Mounts
 from antipodes.world.real_template import Template, serves
-from antipodes.world.world import Host, Worker, WorkerFailed, WorkerSpec, World
+from antipodes.world.world import Host, Link, Worker, WorkerFailed, WorkerSpec, World
 
 LAYERS, TMP = "opt", "tmp"
 SEARCHED = ("PATH", "NODE_PATH", "PYTHONPATH", "LD_LIBRARY_PATH")  # variables with folders that programs look in
@@ -57,7 +57,12 @@ class _Home:
 
 
 async def start(
-    world: World, template: Template | None, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None
+    world: World,
+    template: Template | None,
+    spec: WorkerSpec,
+    output: Callable[[bytes], None],
+    host: Host | None,
+    link: Link | None,
 ) -> Worker:
     """Starts the worker, after its extensions. Raises WorkerFailed: a runtime that is not there, a bad archive, no such
     folder, an extension that does not start; and what the host raises."""
@@ -82,8 +87,8 @@ async def start(
             await extensions.start(environment, before)
             await host.registered()
         argv = real_runtimes.wrapped(command, spec.environment, layers)
-        if template is not None and command.official and serves(folder, spec.environment):
-            return await template.start(list(argv[2:]), environment, folder, output, lodging.leave, mounts)
+        if template is not None and link is not None and command.official and serves(folder, spec.environment):
+            return await template.start(list(argv[2:]), environment, folder, output, link, lodging.leave, mounts)
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(
             lambda: _WorkerProtocol(output, lodging.leave),

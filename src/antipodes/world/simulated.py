@@ -32,7 +32,16 @@ from antipodes.world.simulated_loop import INCARNATION, Incarnation, VirtualLoop
 from antipodes.world.simulated_network import Dialler, SimulatedNetwork, SimulatedServer
 from antipodes.world.simulated_streams import SimulatedStream
 from antipodes.world.trace import Sink, Trace
-from antipodes.world.world import Certificates, DatagramHandler, Host, ProtocolFactory, SiteDown, Worker, WorkerSpec
+from antipodes.world.world import (
+    Certificates,
+    DatagramHandler,
+    Host,
+    Link,
+    ProtocolFactory,
+    SiteDown,
+    Worker,
+    WorkerSpec,
+)
 
 T = TypeVar("T")
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -314,7 +323,9 @@ class SimulatedWorld:
     def folder_stamp(self, folder: Path) -> int:
         return stamp_of(folder)
 
-    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None) -> Worker:
+    async def start_worker(
+        self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None, link: Link | None = None
+    ) -> Worker:
         from antipodes.world import sim_workers  # noqa: PLC0415 - brings boto3 along, which few simulations need
 
         return await sim_workers.start(self, spec, output)

@@ -189,6 +189,19 @@ class Host(Protocol):
         ...
 
 
+class Link(Protocol):
+    """The near end of a link with the runtime of a worker. A World that makes none, for this runtime or at all, calls
+    nothing of it. The bytes are those of handler_transport.py."""
+
+    def opened(self, send: Callable[[bytes], None]) -> None:
+        """The runtime is about to start; `send` sends to it."""
+        ...
+
+    def received(self, data: bytes) -> bool:
+        """Some bytes from the runtime. False: they make no sense, the link is to be ended."""
+        ...
+
+
 ProtocolFactory = Callable[[], asyncio.Protocol]
 DatagramHandler = Callable[[bytes, tuple[str, int]], bytes | None]
 
@@ -266,9 +279,11 @@ class World(Protocol):
         """Of a folder that workers use in place: another number when a file in it came, went or was written."""
         ...
 
-    async def start_worker(self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None) -> Worker:
+    async def start_worker(
+        self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None, link: Link | None = None
+    ) -> Worker:
         """Starts an execution environment; `output` gets what it writes to stdout and stderr. Without a host its
-        layers' extensions are not started.
+        layers' extensions are not started; without a link its runtime asks over HTTP.
 
         Raises WorkerFailed when it cannot be started (no such runtime, a bad archive), ExtensionFailed when one of its
         extensions cannot.

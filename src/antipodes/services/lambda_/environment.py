@@ -32,6 +32,7 @@ from antipodes.services.lambda_.outcome import Outcome
 from antipodes.services.lambda_.platform_log import PlatformLog, Report
 from antipodes.services.lambda_.records import Configuration
 from antipodes.services.lambda_.runtime_api import Invocation, RuntimeApi
+from antipodes.services.lambda_.runtime_link import RuntimeLink
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.world.world import ExtensionFailed, Server, Worker, WorkerFailed, WorkerSpec, World
 
@@ -186,7 +187,8 @@ class Environment:
             self._after(limit_s, self._init_expired)
         self._worker = None
         try:
-            worker = self._worker = await self._world.start_worker(spec, self._log.output, self._extensions)
+            link = RuntimeLink(self._api)
+            worker = self._worker = await self._world.start_worker(spec, self._log.output, self._extensions, link)
         except InitExpired:
             return not self.gone
         self._memory.attach(worker, self._extensions.processes)

@@ -1,4 +1,4 @@
-"""The Runtime API of one execution environment (facts 4.1): what its runtime polls and answers over HTTP.
+"""The Runtime API of one execution environment (facts 4.1): what its runtime polls and answers, over HTTP or its link.
 
 One instance and one listening port an environment: runtimes send no name, so the port tells them apart. It knows one
 invocation at a time and no function, pool or process: it says what happened to its Hooks.
@@ -14,7 +14,14 @@ import orjson
 
 from antipodes.services.lambda_ import outcome as outcomes
 from antipodes.services.lambda_.outcome import RESPONSE_LIMIT_BYTES, Outcome, too_large
-from antipodes.services.lambda_.streaming import MODE, ResponseStream, StreamedAnswer, is_streamed
+from antipodes.services.lambda_.streaming import (
+    ERROR_TYPE,
+    MODE,
+    STREAMING,
+    ResponseStream,
+    StreamedAnswer,
+    is_streamed,
+)
 from antipodes.wire.http import Answered, HttpRequest, HttpResponse
 from antipodes.world.moment import Moment
 
@@ -43,6 +50,9 @@ class Invocation:
     done: Moment[Outcome] = field(default_factory=Moment)
 
 
+Given = Callable[[Invocation | None], None]
+
+
 class Hooks(Protocol):
     """Who is told."""
 
@@ -63,10 +73,11 @@ class RuntimeApi:
     """`deliver` an invocation; the runtime's requests arrive at `respond`."""
 
     def __init__(self, hooks: Hooks) -> None:
+        self.given_up: Callable[[], None] = lambda: None  # called when another runtime takes the place of this one
         self._hooks = hooks
         self._invocation: Invocation | None = None  # delivered or waiting for the runtime to ask
         self._handed_over = False
-        self._waiting: Answered | None = None  # the runtime's question for its next invocation
+        self._waiting: Given | None = None  # the runtime's question for its next invocation
         self._ready = False
         self._closed = False
         self._streamed: StreamedAnswer | None = None  # the answer that is coming in
@@ -78,7 +89,7 @@ class RuntimeApi:
         self._handed_over = False
         if self._waiting is not None:
             self._handed_over = True
-            self._answer_next(_next_of(invocation))
+            self._give(invocation)
 
     @property
     def untouched(self) -> bool:
@@ -92,12 +103,13 @@ class RuntimeApi:
     def close(self) -> None:
         self._closed = True
         self._invocation = None
-        self._answer_next(_over())
+        self._give(None)
 
     def restart(self) -> None:
         """A new runtime process begins its init phase."""
         self._ready = False
-        self._answer_next(_over())
+        self.given_up()
+        self._give(None)
 
     def intake(self, request: HttpRequest, resume: Callable[[], None]) -> StreamedAnswer | None:
         """Takes the body of a streamed response (edge.streaming.IntakeOf)."""
@@ -119,11 +131,11 @@ class RuntimeApi:
         """What a runtime asks for each invocation, without a task: the next one, and to take the response."""
         target = request.target
         if target == NEXT and request.method == "GET":
-            self._next(answered)
+            self.next(lambda invocation: answered(_over() if invocation is None else _next_of(invocation), None))
             return True
         if target.endswith(RESPONSE) and target.startswith(INVOCATION) and request.method == "POST":
             request_id = target[len(INVOCATION) : -len(RESPONSE)]
-            answered(self._answer(request_id, request, failed=False), None)
+            answered(self._answered(request_id, request, failed=False), None)
             return True
         return False
 
@@ -133,14 +145,15 @@ class RuntimeApi:
         if request.method == "POST" and path.startswith(INVOCATION):
             request_id, _, what = path.removeprefix(INVOCATION).partition("/")
             if what in {"response", "error"}:
-                return self._answer(request_id, request, failed=what == "error")
+                return self._answered(request_id, request, failed=what == "error")
         if path == BASE + "init/error" and request.method == "POST":
             return self._init_error(request)
         return error_response(404, "InvalidPath", f"{request.method} {path} is not part of the Runtime API.")
 
-    def _next(self, answered: Answered) -> None:
+    def next(self, given: Given) -> None:
+        """The runtime asks for its next invocation: `given` gets it, now or when there is one; None: it is to end."""
         if self._closed:
-            answered(_over(), None)
+            given(None)
             return
         if not self._ready:
             self._ready = True
@@ -148,17 +161,15 @@ class RuntimeApi:
         invocation = self._invocation
         if invocation is not None and not self._handed_over:
             self._handed_over = True
-            answered(_next_of(invocation), None)
+            given(invocation)
         else:
-            self._answer_next(_over())  # a runtime that asks twice at once: the later question counts
-            self._waiting = answered
+            self._give(None)  # a runtime that asks twice at once: the later question counts
+            self._waiting = given
 
-    def _answer_next(self, response: HttpResponse) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting(response, None)
-
-    def _answer(self, request_id: str, request: HttpRequest, *, failed: bool) -> HttpResponse:
+    def answer(
+        self, request_id: str, body: bytes, *, failed: bool, mode: str | None = None, kind: str | None = None
+    ) -> HttpResponse:
+        """The runtime's answer to an invocation. mode, kind: its headers for them. ACCEPTED, or why it is not taken."""
         invocation = self._invocation
         if invocation is None or invocation.request_id != request_id or not self._handed_over:
             return error_response(400, "InvalidRequestID", "Invalid request ID")
@@ -167,40 +178,44 @@ class RuntimeApi:
         if streamed is not None and not failed:
             self._hooks.runtime_answered(streamed.outcome())
             return ACCEPTED
-        if (request.header(MODE) or "streaming").lower() != "streaming":
-            body = b'{"errorType":"Runtime.InvalidResponseModeHeader"}'
-            kind = "Runtime.InvalidResponseModeHeader"
-            self._hooks.runtime_answered(Outcome(body, failed=True, status="error", error_type=kind))
+        if mode and mode.lower() != STREAMING:
+            told = b'{"errorType":"Runtime.InvalidResponseModeHeader"}'
+            error_type = "Runtime.InvalidResponseModeHeader"
+            self._hooks.runtime_answered(Outcome(told, failed=True, status="error", error_type=error_type))
             return error_response(400, "InvalidFunctionResponseMode", "Invalid function response mode")
-        if len(request.body) > RESPONSE_LIMIT_BYTES:
-            self._hooks.runtime_answered(too_large(len(request.body)))
+        if len(body) > RESPONSE_LIMIT_BYTES:
+            self._hooks.runtime_answered(too_large(len(body)))
             return error_response(
                 413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
             )
-        if failed:
-            self._hooks.runtime_answered(_reported(request))
-        else:
-            self._hooks.runtime_answered(Outcome(request.body))
+        self._hooks.runtime_answered(_reported(body, kind) if failed else Outcome(body))
         return ACCEPTED
+
+    def _give(self, invocation: Invocation | None) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting(invocation)
+
+    def _answered(self, request_id: str, request: HttpRequest, *, failed: bool) -> HttpResponse:
+        mode, kind = request.header(MODE), request.header(ERROR_TYPE)
+        return self.answer(request_id, request.body, failed=failed, mode=mode, kind=kind)
 
     def _init_error(self, request: HttpRequest) -> HttpResponse:
         if self._ready:
             return error_response(
                 403, "InvalidStateTransition", "State transition from Ready to InitError failed for runtime."
             )
-        self._hooks.init_failed(_reported(request, fatal=True))
+        self._hooks.init_failed(_reported(request.body, request.header(ERROR_TYPE), fatal=True))
         return ACCEPTED
 
 
-def _reported(request: HttpRequest, *, fatal: bool = False) -> Outcome:
+def _reported(told: bytes, kind: str | None, *, fatal: bool = False) -> Outcome:
     """An error that the runtime told of; its body goes to the caller as it is."""
-    kind = request.header("Lambda-Runtime-Function-Error-Type") or ""
     try:
-        body = orjson.loads(request.body)
-        kind = str(body["errorType"]) or kind
+        kind = str(orjson.loads(told)["errorType"]) or kind
     except (orjson.JSONDecodeError, KeyError, TypeError):
         pass
-    return Outcome(request.body, failed=True, status="error", error_type=kind or "Runtime.Unknown", fatal=fatal)
+    return Outcome(told, failed=True, status="error", error_type=kind or "Runtime.Unknown", fatal=fatal)
 
 
 def _next_of(invocation: Invocation) -> HttpResponse:
