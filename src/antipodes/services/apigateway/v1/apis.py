@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import orjson
 
+from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.defaults import default_models
 from antipodes.services.apigateway.v1.guard import resource_policy
-from antipodes.services.apigateway.v1.patching import Members, One, Table, flag, patched
+from antipodes.services.apigateway.v1.kinds import Params, Rooted
+from antipodes.services.apigateway.v1.listing import answered
+from antipodes.services.apigateway.v1.patching import Members, One, Table, flag
 from antipodes.services.apigateway.v1.policies import Unreadable
 from antipodes.services.apigateway.v1.records import Account, Api, Resource, bad_request
 from antipodes.wire.errors import NotSupported
-from antipodes.wire.operation import Request, Result
 
 REFUSED = ("cloneFrom", "minimumCompressionSize", "endpointAccessMode")
 
@@ -37,8 +38,7 @@ TABLE: Table = {
 }
 
 
-async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
-    params = request.params
+def _made(catalogue: Catalogue, params: Params) -> Api:
     _refuse(params)
     if not params.get("name"):
         raise bad_request("API name cannot be null or empty.")
@@ -62,91 +62,69 @@ async def create_rest_api(catalogue: Catalogue, request: Request) -> Result:
         endpoint_disabled=bool(params.get("disableExecuteApiEndpoint")),
     )
     check_policy(catalogue, api)
-    await catalogue.save_api(api)
-    return shown(api)
+    return api
 
 
-async def update_rest_api(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    api = patched(api, request.params.get("patchOperations"), TABLE, "UpdateRestApi")
-    if not api.name:
+def _changed(catalogue: Catalogue, params: Params, before: Api, after: Api) -> Api:
+    if not after.name:
         raise bad_request("API name cannot be null or empty.")
-    check_policy(catalogue, api)
-    await catalogue.save_api(api)
-    return shown(api)
+    check_policy(catalogue, after)
+    return after
 
 
-async def get_rest_api(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    await catalogue.settled()
-    return shown(api)
-
-
-async def get_rest_apis(catalogue: Catalogue, request: Request) -> Result:
-    await catalogue.settled()
-    return page([shown(catalogue.apis[key]) for key in sorted(catalogue.apis)], request.params)
-
-
-async def delete_rest_api(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
+def _check_unused(catalogue: Catalogue, params: Params, api: Api) -> None:
     used = sorted(d.name for d in catalogue.domains.values() for m in d.mappings.values() if m.api_id == api.id)
     if used:
         raise bad_request(
             f"Deleting API failed. Please remove all base path mappings related to the API in your domains: {used}"
         )
-    await catalogue.delete_api(api)
-    return {}
-
-
-async def get_account(catalogue: Catalogue, request: Request) -> Result:
-    await catalogue.settled()
-    return _account(catalogue.account)
-
-
-async def update_account(catalogue: Catalogue, request: Request) -> Result:
-    account = catalogue.account
-    for change in request.params.get("patchOperations") or ():
-        if change.get("path") != "/cloudwatchRoleArn" or change.get("op") not in {"replace", "add"}:
-            raise NotSupported(f"{change.get('op')} {change.get('path')} of UpdateAccount")
-        account = msgspec.structs.replace(account, cloudwatch_role_arn=change.get("value") or "")
-    await catalogue.save_account(account)
-    return _account(account)
-
-
-def page(items: list[dict[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:
-    """One page of a listing: `limit` (25 unless told, at most 500) items from `position` on."""
-    limit = min(int(params.get("limit") or 25), 500)
-    position = str(params.get("position") or "0")
-    if not position.isdigit() or limit < 1:
-        raise bad_request("Invalid position parameter")
-    start = int(position)
-    answer: dict[str, Any] = {"items": items[start : start + limit]}
-    if start + limit < len(items):
-        answer["position"] = str(start + limit)
-    return answer
 
 
 def shown(api: Api) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "id": api.id,
-        "name": api.name,
-        "createdDate": api.created,
-        "apiKeySource": api.key_source,
-        "endpointConfiguration": {"types": list(api.endpoint_types), "ipAddressType": "ipv4"},
-        "disableExecuteApiEndpoint": api.endpoint_disabled,
-        "rootResourceId": api.root_id,
-    }
-    if api.description:
-        answer["description"] = api.description
-    if api.version:
-        answer["version"] = api.version
-    if api.binary_media_types:
-        answer["binaryMediaTypes"] = list(api.binary_media_types)
-    if api.policy:
-        answer["policy"] = orjson.dumps(api.policy).decode()[1:-1]  # AWS shows it escaped once more
-    if api.tags:
-        answer["tags"] = dict(api.tags)
-    return answer
+    return answered(
+        {
+            "id": api.id,
+            "name": api.name,
+            "createdDate": api.created,
+            "apiKeySource": api.key_source,
+            "endpointConfiguration": {"types": list(api.endpoint_types), "ipAddressType": "ipv4"},
+            "disableExecuteApiEndpoint": api.endpoint_disabled,
+            "rootResourceId": api.root_id,
+        },
+        description=api.description,
+        version=api.version,
+        binaryMediaTypes=list(api.binary_media_types),
+        policy=orjson.dumps(api.policy).decode()[1:-1],  # AWS shows it escaped once more
+        tags=api.tags,
+    )
+
+
+APIS = Rooted(
+    shown=shown,
+    made=_made,
+    patches=TABLE,
+    changed=_changed,
+    check_unused=_check_unused,
+    found=lambda catalogue, params: catalogue.api(params["restApiId"]),
+    listed=lambda catalogue, params: [catalogue.apis[key] for key in sorted(catalogue.apis)],
+    save=Catalogue.save_api,
+    remove=Catalogue.delete_api,
+)
+
+
+def _shown_account(account: Account) -> dict[str, Any]:
+    limits = {"burstLimit": ACCOUNT_BURST, "rateLimit": ACCOUNT_RATE}
+    always = {"throttleSettings": limits, "features": ["UsagePlans"], "apiKeyVersion": "4"}
+    return answered(always, cloudwatchRoleArn=account.cloudwatch_role_arn)
+
+
+ACCOUNT = Rooted(
+    shown=_shown_account,
+    patches={"/cloudwatchRoleArn": One("cloudwatch_role_arn")},
+    found=lambda catalogue, params: catalogue.account,
+    listed=lambda catalogue, params: [catalogue.account],
+    save=Catalogue.save_account,
+)
 
 
 def check_policy(catalogue: Catalogue, api: Api) -> None:
@@ -179,14 +157,3 @@ def _refuse(params: Mapping[str, Any]) -> None:
     for name in REFUSED:
         if params.get(name):
             raise NotSupported(f"{name} of REST APIs")
-
-
-def _account(account: Account) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "throttleSettings": {"burstLimit": 5000, "rateLimit": 10000.0},
-        "features": ["UsagePlans"],
-        "apiKeyVersion": "4",
-    }
-    if account.cloudwatch_role_arn:
-        answer["cloudwatchRoleArn"] = account.cloudwatch_role_arn
-    return answer

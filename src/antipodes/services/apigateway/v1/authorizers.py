@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
-import msgspec
-
-from antipodes.services.apigateway.v1.apis import page
+from antipodes.services.apigateway.v1.apis import APIS
 from antipodes.services.apigateway.v1.catalogue import Catalogue
-from antipodes.services.apigateway.v1.patching import One, patched, whole
-from antipodes.services.apigateway.v1.records import Api, Authorizer, bad_request, conflict, missing
+from antipodes.services.apigateway.v1.kinds import Nested, Params
+from antipodes.services.apigateway.v1.listing import answered
+from antipodes.services.apigateway.v1.patching import One, Table, whole
+from antipodes.services.apigateway.v1.records import Authorizer, bad_request, conflict, methods_of, missing
 from antipodes.services.apigateway.v1.routing import function_of
 from antipodes.wire.errors import NotSupported
-from antipodes.wire.operation import Request, Result
 
 DEFAULT_SOURCE = "method.request.header.Authorization"
 TOKEN_SOURCE = re.compile(r"method\.request\.header\.[^\s.,]+")
 REQUEST_SOURCE = re.compile(r"method\.request\.(?:header|querystring)\.[^\s,]+|context\.[\w.]+|stageVariables\.\w+")
-TABLE = {
+TABLE: Table = {
     "/name": One("name"),
     "/authorizerUri": One("uri"),
     "/authorizerCredentials": One("credentials", gone=""),
@@ -29,47 +29,6 @@ TABLE = {
     "/type": One("kind"),
     "/authType": One("auth_type", gone=""),
 }
-
-
-async def create_authorizer(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    authorizer = authorizer_of(catalogue.new_id(6), request.params)
-    await _save(catalogue, api, authorizer)
-    return shown(authorizer)
-
-
-async def get_authorizer(catalogue: Catalogue, request: Request) -> Result:
-    _, authorizer = _found(catalogue, request)
-    await catalogue.settled()
-    return shown(authorizer)
-
-
-async def get_authorizers(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    await catalogue.settled()
-    return page([shown(api.authorizers[key]) for key in sorted(api.authorizers)], request.params)
-
-
-async def update_authorizer(catalogue: Catalogue, request: Request) -> Result:
-    api, authorizer = _found(catalogue, request)
-    after = patched(authorizer, request.params.get("patchOperations"), TABLE, "UpdateAuthorizer")
-    authorizer = authorizer_of(after.id, shown(after))
-    await _save(catalogue, api, authorizer)
-    return shown(authorizer)
-
-
-async def delete_authorizer(catalogue: Catalogue, request: Request) -> Result:
-    api, authorizer = _found(catalogue, request)
-    for resource in api.resources.values():
-        for method in resource.methods.values():
-            if method.authorizer_id == authorizer.id:
-                raise conflict(
-                    f"Cannot delete authorizer '{authorizer.name}', is referenced in method: "
-                    f"{method.verb} {resource.path}"
-                )
-    kept = {key: one for key, one in api.authorizers.items() if key != authorizer.id}
-    await catalogue.save_api(msgspec.structs.replace(api, authorizers=kept))
-    return {}
 
 
 def authorizer_of(authorizer_id: str, params: Mapping[str, Any]) -> Authorizer:
@@ -119,34 +78,44 @@ def authorizer_of(authorizer_id: str, params: Mapping[str, Any]) -> Authorizer:
 
 
 def shown(authorizer: Authorizer) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "id": authorizer.id,
-        "name": authorizer.name,
-        "type": authorizer.kind,
-        "authType": authorizer.auth_type,
-        "authorizerUri": authorizer.uri,
-        "authorizerResultTtlInSeconds": authorizer.ttl_s,
-    }
-    for key, value in (
-        ("authorizerCredentials", authorizer.credentials),
-        ("identitySource", authorizer.source),
-        ("identityValidationExpression", authorizer.validation),
-    ):
-        if value:
-            answer[key] = value
-    return answer
+    return answered(
+        {
+            "id": authorizer.id,
+            "name": authorizer.name,
+            "type": authorizer.kind,
+            "authType": authorizer.auth_type,
+            "authorizerUri": authorizer.uri,
+            "authorizerResultTtlInSeconds": authorizer.ttl_s,
+        },
+        authorizerCredentials=authorizer.credentials,
+        identitySource=authorizer.source,
+        identityValidationExpression=authorizer.validation,
+    )
 
 
-async def _save(catalogue: Catalogue, api: Api, authorizer: Authorizer) -> None:
-    if any(one.name == authorizer.name and one.id != authorizer.id for one in api.authorizers.values()):
+def _unique(catalogue: Catalogue, params: Params, authorizer: Authorizer) -> Authorizer:
+    there = APIS.find(catalogue, params).authorizers.values()
+    if any(one.name == authorizer.name and one.id != authorizer.id for one in there):
         raise conflict(f"Authorizer name must be unique. Authorizer {authorizer.name} already exists in this RestApi.")
-    changed = {**api.authorizers, authorizer.id: authorizer}
-    await catalogue.save_api(msgspec.structs.replace(api, authorizers=changed))
+    return authorizer
 
 
-def _found(catalogue: Catalogue, request: Request) -> tuple[Api, Authorizer]:
-    api = catalogue.api(request.params["restApiId"])
-    authorizer = api.authorizers.get(request.params["authorizerId"])
-    if authorizer is None:
-        raise missing("Invalid Authorizer identifier specified")
-    return api, authorizer
+def _check_unused(catalogue: Catalogue, params: Params, authorizer: Authorizer) -> None:
+    for resource, method in methods_of(APIS.find(catalogue, params)):
+        if method.authorizer_id == authorizer.id:
+            where = f"{method.verb} {resource.path}"
+            raise conflict(f"Cannot delete authorizer '{authorizer.name}', is referenced in method: {where}")
+
+
+AUTHORIZERS = Nested(
+    owner=APIS,
+    attribute="authorizers",
+    key="id",
+    asked=itemgetter("authorizerId"),
+    absent=lambda _: missing("Invalid Authorizer identifier specified"),
+    shown=shown,
+    made=lambda catalogue, params: _unique(catalogue, params, authorizer_of(catalogue.new_id(6), params)),
+    patches=TABLE,
+    changed=lambda catalogue, params, _, after: _unique(catalogue, params, authorizer_of(after.id, shown(after))),
+    check_unused=_check_unused,
+)

@@ -11,19 +11,18 @@ Errors are in the words recorded on AWS. A canary writes to its stage's own logs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.v1.patching import decimal, flag, unescaped
+from antipodes.services.apigateway.v1.listing import answered
+from antipodes.services.apigateway.v1.patching import Patch, decimal, flag, unescaped
 from antipodes.services.apigateway.v1.records import Canary, Stage, bad_request
 
 PATH = "/canarySettings"
 DEPLOYMENT, OVERRIDES = f"{PATH}/deploymentId", f"{PATH}/stageVariableOverrides"
 PROMOTIONS = {"/deploymentId": DEPLOYMENT, "/variables": OVERRIDES}
-
-Check = Callable[[str], None]  # of a deployment's id; raises BadRequestException
 
 
 def canary_of(given: Mapping[str, Any], deployment_id: str) -> Canary:
@@ -51,52 +50,32 @@ def check_stage(name: Any, stage: Stage | None) -> None:
         )
 
 
-def is_patch(patch: Mapping[str, Any]) -> bool:
-    """Whether a patch of UpdateStage is for a canary."""
-    return str(patch.get("path") or "").startswith(PATH) or patch.get("op") == "copy"
-
-
-def patched(stage: Stage, patch: Mapping[str, Any], check: Check) -> Stage:
-    """Raises BadRequestException."""
-    op, path, value = str(patch.get("op")), str(patch.get("path")), str(patch.get("value") or "")
-    if op == "copy":
-        return _promoted(stage, path, str(patch.get("from") or ""))
-    if op == "remove":
-        return _without(stage, path)
+def changed(stage: Stage, patch: Patch, rest: str) -> Stage:
+    """After a patch of its canary. Raises BadRequestException."""
+    if patch.removes:
+        return _without(stage, patch.path)
+    if patch.op == "add" and patch.path == DEPLOYMENT:
+        raise bad_request(f"Invalid add operation with path: {DEPLOYMENT}")
+    name, _, variable = rest.partition("/")
     canary = stage.canary or Canary(deployment_id=stage.deployment_id)
-    if path == DEPLOYMENT:
-        if op == "add":
-            raise bad_request(f"Invalid add operation with path: {DEPLOYMENT}")
-        check(value)
-        canary = msgspec.structs.replace(canary, deployment_id=value)
-    elif path == f"{PATH}/percentTraffic":
-        canary = msgspec.structs.replace(canary, percent=_percent(decimal(value)))
-    elif path == f"{PATH}/useStageCache":
-        canary = msgspec.structs.replace(canary, use_stage_cache=flag(value))
-    elif path.startswith(f"{OVERRIDES}/"):
-        name = unescaped(path.removeprefix(f"{OVERRIDES}/"))
-        canary = msgspec.structs.replace(canary, overrides={**canary.overrides, name: value})
-    else:
-        raise bad_request(f"Invalid method setting path: {path}")  # AWS goes on with all paths that there are
+    match name:
+        case "deploymentId":
+            canary = msgspec.structs.replace(canary, deployment_id=patch.value)
+        case "percentTraffic":
+            canary = msgspec.structs.replace(canary, percent=_percent(decimal(patch.value)))
+        case "useStageCache":
+            canary = msgspec.structs.replace(canary, use_stage_cache=flag(patch.value))
+        case "stageVariableOverrides" if variable:
+            overrides = {**canary.overrides, unescaped(variable): patch.value}
+            canary = msgspec.structs.replace(canary, overrides=overrides)
+        case _:
+            raise bad_request(f"Invalid method setting path: {patch.path}")  # AWS goes on with all paths that there are
     return msgspec.structs.replace(stage, canary=canary)
 
 
-def as_stage(stage: Stage, canary: Canary) -> Stage:
-    """What the canary's requests see of their stage."""
-    variables = {**stage.variables, **canary.overrides}
-    return msgspec.structs.replace(stage, deployment_id=canary.deployment_id, variables=variables, canary=None)
-
-
-def shown(canary: Canary) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "deploymentId": canary.deployment_id,
-        "percentTraffic": canary.percent,
-        "useStageCache": canary.use_stage_cache,
-    }
-    return {**answer, "stageVariableOverrides": dict(canary.overrides)} if canary.overrides else answer
-
-
-def _promoted(stage: Stage, path: str, source: str) -> Stage:
+def promoted(stage: Stage, patch: Patch, _: str) -> Stage:
+    """After a patch that copies. Raises BadRequestException."""
+    path, source = patch.path, patch.source
     if PROMOTIONS.get(path) != source:
         raise bad_request(
             f"Invalid copy operation with path: {path} and from {source}. Valid copy:path are [/deploymentId, "
@@ -107,6 +86,23 @@ def _promoted(stage: Stage, path: str, source: str) -> Stage:
     if path == "/deploymentId":
         return msgspec.structs.replace(stage, deployment_id=stage.canary.deployment_id)
     return msgspec.structs.replace(stage, variables={**stage.variables, **stage.canary.overrides})
+
+
+def as_stage(stage: Stage, canary: Canary) -> Stage:
+    """What the canary's requests see of their stage."""
+    variables = {**stage.variables, **canary.overrides}
+    return msgspec.structs.replace(stage, deployment_id=canary.deployment_id, variables=variables, canary=None)
+
+
+def shown(canary: Canary) -> dict[str, Any]:
+    return answered(
+        {
+            "deploymentId": canary.deployment_id,
+            "percentTraffic": canary.percent,
+            "useStageCache": canary.use_stage_cache,
+        },
+        stageVariableOverrides=canary.overrides,
+    )
 
 
 def _without(stage: Stage, path: str) -> Stage:

@@ -24,8 +24,6 @@ from antipodes.services.apigateway.v1.records import (
     Api,
     Deployment,
     Domain,
-    Method,
-    Resource,
     Stage,
     not_found,
 )
@@ -77,26 +75,20 @@ class Catalogue:
             raise ClientFault("NotFoundException", f"Invalid API identifier specified {account}:{api_id}", status=404)
         return api
 
-    def resource(self, api_id: str, resource_id: str) -> tuple[Api, Resource]:
-        api = self.api(api_id)
-        resource = api.resources.get(resource_id)
-        if resource is None:
-            raise not_found("Resource")
-        return api, resource
-
-    def method(self, api_id: str, resource_id: str, verb: str) -> tuple[Api, Resource, Method]:
-        api, resource = self.resource(api_id, resource_id)
-        method = resource.methods.get(verb)
-        if method is None:
-            raise not_found("Method")
-        return api, resource, method
-
     def deployment(self, api_id: str, deployment_id: str) -> Deployment:
         self.api(api_id)
         deployment = self.deployments.get((api_id, deployment_id))
         if deployment is None:
             raise not_found("Deployment")
         return deployment
+
+    def deployments_of(self, api_id: str) -> list[Deployment]:
+        self.api(api_id)
+        return [one for key, one in self.deployments.items() if key[0] == api_id]
+
+    def stages_of(self, api_id: str) -> list[Stage]:
+        self.api(api_id)
+        return [stage for key, stage in sorted(self.stages.items()) if key[0] == api_id]
 
     def stage(self, api_id: str, name: str) -> Stage:
         self.api(api_id)
@@ -146,14 +138,6 @@ class Catalogue:
         self.apis[api.id] = api
         await self.write([(records.API_PREFIX + api.id.encode(), msgspec.msgpack.encode(api))])
 
-    async def save_resource(self, api: Api, *resources: Resource) -> None:
-        changed = {**api.resources, **{resource.id: resource for resource in resources}}
-        await self.save_api(msgspec.structs.replace(api, resources=changed))
-
-    async def save_method(self, api: Api, resource: Resource, method: Method) -> None:
-        methods = {**resource.methods, method.verb: method}
-        await self.save_resource(api, msgspec.structs.replace(resource, methods=methods))
-
     async def delete_api(self, api: Api) -> None:
         rows: Rows = [(records.API_PREFIX + api.id.encode(), None)]
         for key in [key for key in self.deployments if key[0] == api.id]:
@@ -166,7 +150,7 @@ class Catalogue:
         self._prepared.clear()
         await self.write(rows)
 
-    async def save_deployment(self, deployment: Deployment, stage: Stage | None) -> None:
+    async def save_deployment(self, deployment: Deployment, stage: Stage | None = None) -> None:
         """The deployment, and with it the stage that is to serve it. Raises LimitExceededException."""
         if stage is not None:
             _check_stage(self, stage)

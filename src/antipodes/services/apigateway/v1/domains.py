@@ -14,9 +14,10 @@ import msgspec
 
 from antipodes.services.apigateway import mutual_tls
 from antipodes.services.apigateway.mutual_tls import truststore_of
-from antipodes.services.apigateway.v1.apis import page
 from antipodes.services.apigateway.v1.catalogue import Catalogue
-from antipodes.services.apigateway.v1.patching import One, Table, patched
+from antipodes.services.apigateway.v1.kinds import Nested, Params, Rooted
+from antipodes.services.apigateway.v1.listing import answered, page
+from antipodes.services.apigateway.v1.patching import Inner, One, Table, patched
 from antipodes.services.apigateway.v1.records import (
     NO_BASE_PATH,
     Domain,
@@ -34,8 +35,12 @@ TABLE: Table = {
     "/regionalCertificateArn": One("certificate_arn"),
     "/securityPolicy": One("security_policy"),
     "/ownershipVerificationCertificateArn": One("ownership_arn", gone=""),
+    "/mutualTlsAuthentication": Inner(
+        "truststore",
+        Truststore(uri="", pem=b""),
+        {"/truststoreUri": One("uri", gone=""), "/truststoreVersion": One("version", gone="")},
+    ),
 }
-MUTUAL = "/mutualTlsAuthentication"
 NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 BASE_PATH = re.compile(r"[a-zA-Z0-9$\-_.+!*'()]{1,300}")
 REFUSED = (
@@ -94,25 +99,26 @@ async def create_domain_name(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def get_domain_name(catalogue: Catalogue, request: Request) -> Result:
-    domain = catalogue.domain(request.params["domainName"])
-    await catalogue.settled()
-    return _shown(catalogue, domain)
+    return _shown(catalogue, await DOMAINS.read(catalogue, request.params))
 
 
 async def get_domain_names(catalogue: Catalogue, request: Request) -> Result:
     await catalogue.settled()
-    return page([_shown(catalogue, catalogue.domains[name]) for name in sorted(catalogue.domains)], request.params)
+    every = DOMAINS.every(catalogue, request.params)
+    return page([_shown(catalogue, domain) for domain in every], request.params)
 
 
 async def update_domain_name(catalogue: Catalogue, request: Request) -> Result:
     """Another certificate, another policy of TLS, another truststore."""
-    name = str(request.params["domainName"]).lower()
-    patches = request.params.get("patchOperations") or ()
-    mutual = [one for one in patches if str(one.get("path")).startswith(MUTUAL)]
-    rest = [one for one in patches if one not in mutual]
-    after = patched(catalogue.domain(name), rest, TABLE, "UpdateDomainName")
-    await changed(catalogue, after, _mutual(catalogue.domain(name), mutual))
-    return _shown(catalogue, catalogue.domain(name))
+    before = DOMAINS.find(catalogue, request.params)
+    after = patched(before, request.params.get("patchOperations"), TABLE, request.operation)
+    mutual: dict[str, str] | None = None
+    if after.truststore is not before.truststore:
+        mutual = {}
+        if after.truststore is not None and after.truststore.uri:
+            mutual = {"truststoreUri": after.truststore.uri, "truststoreVersion": after.truststore.version}
+    await changed(catalogue, after, mutual)
+    return _shown(catalogue, DOMAINS.find(catalogue, request.params))
 
 
 async def changed(catalogue: Catalogue, after: Domain, mutual: Members[str, str] | None) -> None:
@@ -147,85 +153,6 @@ def check_policy(policy: str, truststore: Truststore | None) -> None:
         raise bad_request("Mutual TLS requires the security policy TLS_1_2")  # the words are a guess
 
 
-def _mutual(domain: Domain, patches: list[Any]) -> dict[str, str] | None:
-    """What patches make of the truststore's place; None: there are none."""
-    if not patches:
-        return None
-    place: dict[str, str] = {}
-    if domain.truststore is not None:
-        place = {"truststoreUri": domain.truststore.uri, "truststoreVersion": domain.truststore.version}
-    for patch in patches:
-        op, path = str(patch.get("op")), str(patch.get("path"))
-        name = path.removeprefix(MUTUAL).removeprefix("/")
-        if op not in {"add", "replace", "remove"} or name not in {"", "truststoreUri", "truststoreVersion"}:
-            raise NotSupported(f"{op} {path} of UpdateDomainName")
-        if op == "remove" and name != "truststoreVersion":
-            place = {}
-        else:
-            place[name] = "" if op == "remove" else str(patch.get("value") or "")
-    return place if place.get("truststoreUri") else {}
-
-
-async def delete_domain_name(catalogue: Catalogue, request: Request) -> Result:
-    """Its mappings go with it, as on AWS."""
-    await catalogue.delete_domain(catalogue.domain(request.params["domainName"]))
-    return {}
-
-
-async def create_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
-    params = request.params
-    domain = catalogue.domain(params["domainName"])
-    base = _base_path(params.get("basePath"))
-    if base in domain.mappings:
-        raise conflict("Base path already exists for this domain name")
-    api = catalogue.apis.get(params["restApiId"])
-    if api is None:
-        raise bad_request("Invalid REST API identifier specified")
-    stage = params.get("stage") or ""
-    if stage and (api.id, stage) not in catalogue.stages:
-        raise bad_request("Invalid stage identifier specified")
-    mapping = Mapping(base_path=base, api_id=api.id, stage=stage, id=catalogue.new_id(6))
-    mappings = {**domain.mappings, base: mapping}
-    await catalogue.save_domain(msgspec.structs.replace(domain, mappings=mappings))
-    return _shown_mapping(mapping)
-
-
-async def get_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
-    _, mapping = _mapping(catalogue, request)
-    await catalogue.settled()
-    return _shown_mapping(mapping)
-
-
-async def get_base_path_mappings(catalogue: Catalogue, request: Request) -> Result:
-    domain = catalogue.domain(request.params["domainName"])
-    await catalogue.settled()
-    return page([_shown_mapping(domain.mappings[base]) for base in sorted(domain.mappings)], request.params)
-
-
-async def update_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
-    domain, mapping = _mapping(catalogue, request)
-    for change in request.params.get("patchOperations") or ():
-        path, value = change.get("path"), change.get("value") or ""
-        if change.get("op") != "replace" or path not in {"/stage", "/restapiId", "/restApiId"}:
-            raise NotSupported(f"{change.get('op')} {path} of UpdateBasePathMapping")
-        field = "stage" if path == "/stage" else "api_id"
-        mapping = msgspec.structs.replace(mapping, **{field: value})
-    if mapping.api_id not in catalogue.apis:
-        raise bad_request("Invalid REST API identifier specified")
-    if mapping.stage and (mapping.api_id, mapping.stage) not in catalogue.stages:
-        raise bad_request("Invalid stage identifier specified")
-    mappings = {**domain.mappings, mapping.base_path: mapping}
-    await catalogue.save_domain(msgspec.structs.replace(domain, mappings=mappings))
-    return _shown_mapping(mapping)
-
-
-async def delete_base_path_mapping(catalogue: Catalogue, request: Request) -> Result:
-    domain, mapping = _mapping(catalogue, request)
-    mappings = {base: kept for base, kept in domain.mappings.items() if base != mapping.base_path}
-    await catalogue.save_domain(msgspec.structs.replace(domain, mappings=mappings))
-    return {}
-
-
 def covers(pattern: str, name: str) -> bool:
     """Whether a certificate's name covers a host name: equal, or a wildcard for exactly one label."""
     pattern = pattern.lower()
@@ -258,39 +185,67 @@ def _base_path(given: str | None) -> str:
     return given
 
 
-def _mapping(catalogue: Catalogue, request: Request) -> tuple[Domain, Mapping]:
-    domain = catalogue.domain(request.params["domainName"])
-    mapping = domain.mappings.get(_base_path(request.params.get("basePath")))
-    if mapping is None:
-        raise not_found("base path mapping")
-    return domain, mapping
-
-
 def _shown(catalogue: Catalogue, domain: Domain) -> dict[str, Any]:
     region = catalogue.surroundings.region
-    answer: dict[str, Any] = {
-        "domainName": domain.name,
-        "domainNameArn": f"arn:aws:apigateway:{region}::/domainnames/{domain.name}",
-        "regionalDomainName": f"{domain.regional_id}.execute-api.{region}.amazonaws.com",
-        "regionalHostedZoneId": hosted_zone_id(region),
-        "regionalCertificateArn": domain.certificate_arn,
-        "certificateUploadDate": domain.created,
-        "endpointConfiguration": {"types": ["REGIONAL"], "ipAddressType": "ipv4"},
-        "domainNameStatus": "AVAILABLE",
-        "securityPolicy": domain.security_policy,
-        "routingMode": "BASE_PATH_MAPPING_ONLY",
-    }
-    if domain.truststore is not None:
-        answer["mutualTlsAuthentication"] = mutual_tls.shown(domain.truststore)
-    if domain.ownership_arn:
-        answer["ownershipVerificationCertificateArn"] = domain.ownership_arn
-    if domain.tags:
-        answer["tags"] = dict(domain.tags)
-    return answer
+    return answered(
+        {
+            "domainName": domain.name,
+            "domainNameArn": f"arn:aws:apigateway:{region}::/domainnames/{domain.name}",
+            "regionalDomainName": f"{domain.regional_id}.execute-api.{region}.amazonaws.com",
+            "regionalHostedZoneId": hosted_zone_id(region),
+            "regionalCertificateArn": domain.certificate_arn,
+            "certificateUploadDate": domain.created,
+            "endpointConfiguration": {"types": ["REGIONAL"], "ipAddressType": "ipv4"},
+            "domainNameStatus": "AVAILABLE",
+            "securityPolicy": domain.security_policy,
+            "routingMode": "BASE_PATH_MAPPING_ONLY",
+        },
+        mutualTlsAuthentication=None if domain.truststore is None else mutual_tls.shown(domain.truststore),
+        ownershipVerificationCertificateArn=domain.ownership_arn,
+        tags=domain.tags,
+    )
 
 
 def _shown_mapping(mapping: Mapping) -> dict[str, Any]:
-    answer = {"basePath": mapping.base_path or NO_BASE_PATH, "restApiId": mapping.api_id}
-    if mapping.stage:
-        answer["stage"] = mapping.stage
-    return answer
+    return answered({"basePath": mapping.base_path or NO_BASE_PATH, "restApiId": mapping.api_id}, stage=mapping.stage)
+
+
+# Their answers name the Region: those of them that show one are functions above.
+DOMAINS = Rooted(
+    shown=lambda domain: {"domainName": domain.name},
+    found=lambda catalogue, params: catalogue.domain(params["domainName"]),
+    listed=lambda catalogue, params: [catalogue.domains[name] for name in sorted(catalogue.domains)],
+    save=Catalogue.save_domain,
+    remove=Catalogue.delete_domain,
+)
+
+
+def _made_mapping(catalogue: Catalogue, params: Params) -> Mapping:
+    base = _base_path(params.get("basePath"))
+    if base in DOMAINS.find(catalogue, params).mappings:
+        raise conflict("Base path already exists for this domain name")
+    mapping = Mapping(
+        base_path=base, api_id=params["restApiId"], stage=params.get("stage") or "", id=catalogue.new_id(6)
+    )
+    return _checked_mapping(catalogue, mapping)
+
+
+def _checked_mapping(catalogue: Catalogue, mapping: Mapping) -> Mapping:
+    if mapping.api_id not in catalogue.apis:
+        raise bad_request("Invalid REST API identifier specified")
+    if mapping.stage and (mapping.api_id, mapping.stage) not in catalogue.stages:
+        raise bad_request("Invalid stage identifier specified")
+    return mapping
+
+
+MAPPINGS = Nested(
+    owner=DOMAINS,
+    attribute="mappings",
+    key="base_path",
+    asked=lambda params: _base_path(params.get("basePath")),
+    absent=lambda _: not_found("base path mapping"),
+    shown=_shown_mapping,
+    made=_made_mapping,
+    patches={"/stage": One("stage"), "/restapiId": One("api_id"), "/restApiId": One("api_id")},
+    changed=lambda catalogue, params, _, after: _checked_mapping(catalogue, after),
+)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.v1.apis import page
+from antipodes.services.apigateway.v1.apis import APIS
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.gateway_responses import DEFAULT_TEMPLATE, HEADER, JSON, KINDS
 from antipodes.services.apigateway.v1.integrations import status_of
+from antipodes.services.apigateway.v1.kinds import Nested
+from antipodes.services.apigateway.v1.listing import answered, page
 from antipodes.services.apigateway.v1.parameters import BadMapping, source_of
 from antipodes.services.apigateway.v1.patching import Entries, One, Table, patched
 from antipodes.services.apigateway.v1.records import Api, GatewayResponse, bad_request, missing
@@ -23,52 +27,33 @@ TABLE: Table = {
 }
 
 
-async def put_gateway_response(catalogue: Catalogue, request: Request) -> Result:
-    params = request.params
-    api = catalogue.api(params["restApiId"])
-    response = gateway_response_of(params["responseType"], params)
-    await _save(catalogue, api, response)
-    return shown(response, default=False)
-
-
 async def get_gateway_response(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
+    api = APIS.find(catalogue, request.params)
     await catalogue.settled()
     return _found(api, request.params["responseType"])
 
 
 async def get_gateway_responses(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
+    api = APIS.find(catalogue, request.params)
     await catalogue.settled()
     return page([_found(api, kind) for kind in sorted(KINDS)], {"limit": 500, **request.params})
 
 
 async def update_gateway_response(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    kind = request.params["responseType"]
+    """One that is not there yet begins as the default."""
+    params, kind = request.params, request.params["responseType"]
+    own = APIS.find(catalogue, params).gateway_responses
     _check_kind(kind)
-    before = api.gateway_responses.get(kind) or GatewayResponse(kind=kind, templates={JSON: DEFAULT_TEMPLATE})
-    after = patched(before, request.params.get("patchOperations"), TABLE, "UpdateGatewayResponse")
-    response = gateway_response_of(
-        kind,
-        {
-            "statusCode": after.status,
-            "responseParameters": after.parameters,
-            "responseTemplates": after.templates,
-        },
-    )
-    await _save(catalogue, api, response)
-    return shown(response, default=False)
-
-
-async def delete_gateway_response(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    kind = request.params["responseType"]
-    if kind not in api.gateway_responses:
-        raise missing("Gateway response type not defined on api")
-    kept = {name: one for name, one in api.gateway_responses.items() if name != kind}
-    await catalogue.save_api(msgspec.structs.replace(api, gateway_responses=kept))
-    return {}
+    before = own.get(kind) or GatewayResponse(kind=kind, templates={JSON: DEFAULT_TEMPLATE})
+    after = patched(before, params.get("patchOperations"), TABLE, request.operation)
+    given = {
+        "statusCode": after.status,
+        "responseParameters": after.parameters,
+        "responseTemplates": after.templates,
+    }
+    response = gateway_response_of(kind, given)
+    await DRESSES.put(catalogue, params, response)
+    return DRESSES.shown(response)
 
 
 def gateway_response_of(kind: Any, params: Mapping[str, Any]) -> GatewayResponse:
@@ -93,16 +78,15 @@ def gateway_response_of(kind: Any, params: Mapping[str, Any]) -> GatewayResponse
 
 
 def shown(response: GatewayResponse, *, default: bool) -> dict[str, Any]:
-    status = response.status or str(KINDS[response.kind].status or "")
-    answer: dict[str, Any] = {
-        "responseType": response.kind,
-        "responseParameters": dict(response.parameters),
-        "responseTemplates": dict(response.templates),
-        "defaultResponse": default,
-    }
-    if status:
-        answer["statusCode"] = status
-    return answer
+    return answered(
+        {
+            "responseType": response.kind,
+            "responseParameters": dict(response.parameters),
+            "responseTemplates": dict(response.templates),
+            "defaultResponse": default,
+        },
+        statusCode=response.status or str(KINDS[response.kind].status or ""),
+    )
 
 
 def _found(api: Api, kind: str) -> dict[str, Any]:
@@ -130,6 +114,13 @@ def _object(given: Any) -> Mapping[str, Any]:
     return given
 
 
-async def _save(catalogue: Catalogue, api: Api, response: GatewayResponse) -> None:
-    responses = {**api.gateway_responses, response.kind: response}
-    await catalogue.save_api(msgspec.structs.replace(api, gateway_responses=responses))
+DRESSES = Nested(
+    owner=APIS,
+    attribute="gateway_responses",
+    key="kind",
+    asked=itemgetter("responseType"),
+    absent=lambda _: missing("Gateway response type not defined on api"),
+    shown=partial(shown, default=False),
+    made=lambda catalogue, params: gateway_response_of(params["responseType"], params),
+    patches=TABLE,
+)

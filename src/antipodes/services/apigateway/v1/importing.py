@@ -15,6 +15,7 @@ from antipodes.services.apigateway.v1.apis import check_policy, endpoint_types, 
 from antipodes.services.apigateway.v1.authorizers import authorizer_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.defaults import default_models
+from antipodes.services.apigateway.v1.methods import check_method
 from antipodes.services.apigateway.v1.models import model_of
 from antipodes.services.apigateway.v1.records import (
     Api,
@@ -26,7 +27,7 @@ from antipodes.services.apigateway.v1.records import (
     Validator,
     bad_request,
 )
-from antipodes.services.apigateway.v1.resources import check_method, check_part, check_sibling
+from antipodes.services.apigateway.v1.resources import check_part, check_sibling
 from antipodes.wire.operation import Request, Result
 
 BASE_PATHS = ("ignore", "prepend", "split")

@@ -7,6 +7,8 @@ a snapshot, `apigateway/domain/<name>` a Domain with its mappings, `apigateway/a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from antipodes.wire.errors import ClientFault
@@ -242,6 +244,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     cloudwatch_role_arn: str = ""
+
+
+def methods_of(api: Api) -> Iterator[tuple[Resource, Method]]:
+    return ((resource, method) for resource in api.resources.values() for method in resource.methods.values())
 
 
 def bad_request(message: str) -> ClientFault:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,10 +10,24 @@ import msgspec
 from antipodes.services.apigateway.access_logs import BadFormat, format_of, group_of
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
 from antipodes.services.apigateway.v1 import canary
-from antipodes.services.apigateway.v1.apis import page
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.execution_logs import execution_group
-from antipodes.services.apigateway.v1.patching import Entries, One, Table, decimal, flag, patched, unescaped, whole
+from antipodes.services.apigateway.v1.kinds import Params, Rooted
+from antipodes.services.apigateway.v1.listing import answered
+from antipodes.services.apigateway.v1.patching import (
+    COPY,
+    OTHER,
+    Entries,
+    One,
+    Own,
+    Patch,
+    Table,
+    decimal,
+    flag,
+    patched,
+    unescaped,
+    whole,
+)
 from antipodes.services.apigateway.v1.records import Api, Deployment, MethodSetting, Stage, bad_request, conflict
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
@@ -80,45 +93,67 @@ def snapshot(api: Api, deployment_id: str, now: float, description: str = "") ->
     )
 
 
-async def get_deployment(catalogue: Catalogue, request: Request) -> Result:
-    deployment = catalogue.deployment(request.params["restApiId"], request.params["deploymentId"])
+async def update_stage(catalogue: Catalogue, request: Request) -> Result:
+    """Once before its log group is made, which takes its time, and once after it."""
+    params = request.params
+
+    def after() -> Stage:
+        before = STAGES.find(catalogue, params)
+        stage = patched(before, params.get("patchOperations"), TABLE, request.operation)
+        return _checked(catalogue, stage)
+
+    if any(one.logging_level not in {"", "OFF"} for one in after().method_settings.values()):
+        await catalogue.access_logs.make_group(execution_group(params["restApiId"], params["stageName"]))
+    stage = msgspec.structs.replace(after(), updated=catalogue.surroundings.world.now())
+    await catalogue.save_stage(stage)
+    return shown(stage)
+
+
+async def get_stages(catalogue: Catalogue, request: Request) -> Result:
+    wanted, stages = request.params.get("deploymentId"), STAGES.every(catalogue, request.params)
     await catalogue.settled()
-    return _shown_deployment(deployment)
+    return {"item": [shown(stage) for stage in stages if wanted in (None, stage.deployment_id)]}
 
 
-async def get_deployments(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    every = sorted((d for key, d in catalogue.deployments.items() if key[0] == api.id), key=lambda d: (d.created, d.id))
-    await catalogue.settled()
-    return page([_shown_deployment(deployment) for deployment in every], request.params)
+def shown(stage: Stage) -> dict[str, Any]:
+    log = {"destinationArn": stage.log_group_arn, "format": stage.log_format} if stage.log_group_arn else None
+    return answered(
+        {
+            "deploymentId": stage.deployment_id,
+            "stageName": stage.name,
+            "cacheClusterEnabled": False,
+            "cacheClusterStatus": "NOT_AVAILABLE",
+            "methodSettings": {name: _shown_setting(one) for name, one in stage.method_settings.items()},
+            "tracingEnabled": stage.tracing,
+            "createdDate": stage.created,
+            "lastUpdatedDate": stage.updated,
+        },
+        description=stage.description,
+        variables=stage.variables,
+        canarySettings=None if stage.canary is None else canary.shown(stage.canary),
+        accessLogSettings=log,
+        tags=stage.tags,
+    )
 
 
-async def update_deployment(catalogue: Catalogue, request: Request) -> Result:
-    deployment = catalogue.deployment(request.params["restApiId"], request.params["deploymentId"])
-    table: Table = {"/description": One("description", gone="")}
-    deployment = patched(deployment, request.params.get("patchOperations"), table, "UpdateDeployment")
-    await catalogue.save_deployment(deployment, None)
-    return _shown_deployment(deployment)
+def _shown_deployment(deployment: Deployment) -> dict[str, Any]:
+    return answered({"id": deployment.id, "createdDate": deployment.created}, description=deployment.description)
 
 
-async def delete_deployment(catalogue: Catalogue, request: Request) -> Result:
-    deployment = catalogue.deployment(request.params["restApiId"], request.params["deploymentId"])
-    stages = [stage for stage in catalogue.stages.values() if stage.api_id == deployment.api_id]
+def _check_deployment_unused(catalogue: Catalogue, params: Params, deployment: Deployment) -> None:
+    stages = STAGES.every(catalogue, params)
     if any(deployment.id in {one.deployment_id, one.canary and one.canary.deployment_id} for one in stages):
         raise bad_request("Active stages pointing to this deployment must be moved or deleted")
-    await catalogue.delete_deployment(deployment)
-    return {}
 
 
-async def create_stage(catalogue: Catalogue, request: Request) -> Result:
-    params = request.params
+def _made(catalogue: Catalogue, params: Params) -> Stage:
     _refuse(params)
-    deployment = catalogue.deployment(params["restApiId"], params["deploymentId"])
+    deployment = DEPLOYMENTS.find(catalogue, params)
     name = params["stageName"]
     _check_name(name)
     if (deployment.api_id, name) in catalogue.stages:
         raise conflict("Stage already exists")
-    now = catalogue.surroundings.world.now()
+    now, settings = catalogue.surroundings.world.now(), params.get("canarySettings")
     stage = Stage(
         api_id=deployment.api_id,
         name=name,
@@ -129,48 +164,26 @@ async def create_stage(catalogue: Catalogue, request: Request) -> Result:
         variables=dict(params.get("variables") or {}),
         tracing=bool(params.get("tracingEnabled")),
         tags=dict(params.get("tags") or {}),
+        canary=None if settings is None else canary.canary_of(settings, deployment.id),
     )
-    settings = params.get("canarySettings")
-    if settings is not None:
-        made = canary.canary_of(settings, deployment.id)
-        _check_deployment(catalogue, stage, made.deployment_id)
-        stage = msgspec.structs.replace(stage, canary=made)
-    await catalogue.save_stage(stage)
-    return shown(stage)
+    return _checked(catalogue, stage)
 
 
-async def update_stage(catalogue: Catalogue, request: Request) -> Result:
-    params = request.params
-    stage = catalogue.stage(params["restApiId"], params["stageName"])
-    stage = _settled(catalogue, stage, params.get("patchOperations") or ())
-    await _make_log_group(catalogue, stage)
-    stage = _settled(catalogue, catalogue.stage(stage.api_id, stage.name), params.get("patchOperations") or ())
-    stage = msgspec.structs.replace(stage, updated=catalogue.surroundings.world.now())
-    await catalogue.save_stage(stage)
-    return shown(stage)
+def _checked(catalogue: Catalogue, stage: Stage) -> Stage:
+    """What it refers to is there, what its log is to say can be read. Raises BadRequestException, NotFoundException."""
+    catalogue.deployment(stage.api_id, stage.deployment_id)
+    if stage.canary is not None and (stage.api_id, stage.canary.deployment_id) not in catalogue.deployments:
+        raise bad_request("Deployment id does not exist")
+    if stage.log_group_arn:
+        try:
+            group_of(stage.log_group_arn, catalogue.surroundings.region)
+            format_of(stage.log_format)
+        except BadFormat as error:
+            raise bad_request(str(error)) from error
+    return stage
 
 
-async def _make_log_group(catalogue: Catalogue, stage: Stage) -> None:
-    if any(one.logging_level not in {"", "OFF"} for one in stage.method_settings.values()):
-        await catalogue.access_logs.make_group(execution_group(stage.api_id, stage.name))
-
-
-async def get_stage(catalogue: Catalogue, request: Request) -> Result:
-    stage = catalogue.stage(request.params["restApiId"], request.params["stageName"])
-    await catalogue.settled()
-    return shown(stage)
-
-
-async def get_stages(catalogue: Catalogue, request: Request) -> Result:
-    api = catalogue.api(request.params["restApiId"])
-    wanted = request.params.get("deploymentId")
-    every = [stage for key, stage in sorted(catalogue.stages.items()) if key[0] == api.id]
-    await catalogue.settled()
-    return {"item": [shown(stage) for stage in every if wanted in (None, stage.deployment_id)]}
-
-
-async def delete_stage(catalogue: Catalogue, request: Request) -> Result:
-    stage = catalogue.stage(request.params["restApiId"], request.params["stageName"])
+def _check_unmapped(catalogue: Catalogue, params: Params, stage: Stage) -> None:
     used = sorted(
         domain.name
         for domain in catalogue.domains.values()
@@ -179,73 +192,16 @@ async def delete_stage(catalogue: Catalogue, request: Request) -> Result:
     )
     if used:
         raise bad_request(f"Please remove all base path mappings related to the stage in your domains: {used}")
-    await catalogue.delete_stage(stage)
-    return {}
 
 
-def shown(stage: Stage) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "deploymentId": stage.deployment_id,
-        "stageName": stage.name,
-        "cacheClusterEnabled": False,
-        "cacheClusterStatus": "NOT_AVAILABLE",
-        "methodSettings": {name: _shown_setting(one) for name, one in stage.method_settings.items()},
-        "tracingEnabled": stage.tracing,
-        "createdDate": stage.created,
-        "lastUpdatedDate": stage.updated,
-    }
-    if stage.description:
-        answer["description"] = stage.description
-    if stage.variables:
-        answer["variables"] = dict(stage.variables)
-    if stage.canary is not None:
-        answer["canarySettings"] = canary.shown(stage.canary)
-    if stage.log_group_arn:
-        answer["accessLogSettings"] = {"destinationArn": stage.log_group_arn, "format": stage.log_format}
-    if stage.tags:
-        answer["tags"] = dict(stage.tags)
-    return answer
-
-
-def _shown_deployment(deployment: Deployment) -> dict[str, Any]:
-    answer: dict[str, Any] = {"id": deployment.id, "createdDate": deployment.created}
-    if deployment.description:
-        answer["description"] = deployment.description
-    return answer
-
-
-def _settled(catalogue: Catalogue, stage: Stage, patches: Any) -> Stage:
-    """The stage after patches of UpdateStage."""
-    for one in patches:
-        if canary.is_patch(one):
-            stage = canary.patched(stage, one, partial(_check_deployment, catalogue, stage))
-        elif _of_method(one):
-            stage = _patched_method(stage, str(one.get("op")), str(one.get("path")), one.get("value"))
-        else:
-            stage = patched(stage, [one], TABLE, "UpdateStage")
-    catalogue.deployment(stage.api_id, stage.deployment_id)
-    _check_log(catalogue, stage)
-    return stage
-
-
-def _check_deployment(catalogue: Catalogue, stage: Stage, deployment_id: str) -> None:
-    """Of a canary. Raises BadRequestException."""
-    if (stage.api_id, deployment_id) not in catalogue.deployments:
-        raise bad_request("Deployment id does not exist")
-
-
-def _of_method(patch: Any) -> bool:
-    path = str(patch.get("path") or "")
-    return METHOD_PATH.fullmatch(path) is not None and not path.startswith("/variables/")
-
-
-def _patched_method(stage: Stage, op: str, path: str, value: Any) -> Stage:
+def _patched_method(stage: Stage, patch: Patch, path: str) -> Stage:
     """`/{resource path}/{verb}/throttling/rateLimit`; `/*/*/...` for all methods."""
-    match = METHOD_PATH.fullmatch(path)
-    assert match is not None
+    match = METHOD_PATH.fullmatch(f"/{path}")
+    if match is None:
+        raise patch.refused()
     name, member = unescaped(match[1].removeprefix("/")).removeprefix("/"), match[2]
     settings = dict(stage.method_settings)
-    if op == "remove":
+    if patch.removes:
         if member is None:
             settings.pop(name, None)
             return msgspec.structs.replace(stage, method_settings=settings)
@@ -256,24 +212,19 @@ def _patched_method(stage: Stage, op: str, path: str, value: Any) -> Stage:
             unset = getattr(MethodSetting(), field.field)
             settings[name] = msgspec.structs.replace(before, **{field.field: unset})
         return msgspec.structs.replace(stage, method_settings=settings)
-    given = str(value if value is not None else "")
-    if member is not None and member.startswith("caching/") and given.lower() != "true" and member != "caching/enabled":
+    if (
+        member is not None
+        and member.startswith("caching/")
+        and patch.value.lower() != "true"
+        and member != "caching/enabled"
+    ):
         return stage  # how a cache would behave; none is switched on
-    if member == "caching/enabled" and given.lower() == "false":
+    if member == "caching/enabled" and patch.value.lower() == "false":
         return stage
     before = settings.get(name) or MethodSetting()
-    settings[name] = patched(before, [{"op": op, "path": f"/{member}", "value": given}], METHOD_TABLE, "UpdateStage")
+    below = {"op": patch.op, "path": f"/{member}", "value": patch.value}
+    settings[name] = patched(before, [below], METHOD_TABLE, patch.operation)
     return msgspec.structs.replace(stage, method_settings=settings)
-
-
-def _check_log(catalogue: Catalogue, stage: Stage) -> None:
-    if not stage.log_group_arn:
-        return
-    try:
-        group_of(stage.log_group_arn, catalogue.surroundings.region)
-        format_of(stage.log_format)
-    except BadFormat as error:
-        raise bad_request(str(error)) from error
 
 
 def _shown_setting(setting: MethodSetting) -> dict[str, Any]:
@@ -305,6 +256,9 @@ TABLE: Table = {
     "/accessLogSettings": One("log_group_arn", gone=""),
     "/accessLogSettings/destinationArn": One("log_group_arn", lambda arn: arn.removesuffix(":*"), gone=""),
     "/accessLogSettings/format": One("log_format", gone=""),
+    canary.PATH: Own(canary.changed),
+    COPY: Own(canary.promoted),
+    OTHER: Own(_patched_method),
 }
 METHOD_TABLE: Table = {
     "/metrics/enabled": One("metrics", flag),
@@ -324,3 +278,26 @@ def _refuse(params: Any) -> None:
     for name in REFUSED:
         if params.get(name):
             raise NotSupported(f"{name} of stages")
+
+
+DEPLOYMENTS = Rooted(
+    shown=_shown_deployment,
+    patches={"/description": One("description", gone="")},
+    check_unused=_check_deployment_unused,
+    found=lambda catalogue, params: catalogue.deployment(params["restApiId"], params["deploymentId"]),
+    listed=lambda catalogue, params: sorted(
+        catalogue.deployments_of(params["restApiId"]), key=lambda deployment: (deployment.created, deployment.id)
+    ),
+    save=Catalogue.save_deployment,
+    remove=Catalogue.delete_deployment,
+)
+STAGES = Rooted(
+    shown=shown,
+    made=_made,
+    check_unused=_check_unmapped,
+    patches=TABLE,
+    found=lambda catalogue, params: catalogue.stage(params["restApiId"], params["stageName"]),
+    listed=lambda catalogue, params: catalogue.stages_of(params["restApiId"]),
+    save=Catalogue.save_stage,
+    remove=Catalogue.delete_stage,
+)

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
+from antipodes.services.apigateway.v1.apis import APIS
 from antipodes.services.apigateway.v1.catalogue import Catalogue
-from antipodes.services.apigateway.v1.records import bad_request, missing
+from antipodes.services.apigateway.v1.domains import DOMAINS
+from antipodes.services.apigateway.v1.keys import KEYS
+from antipodes.services.apigateway.v1.kinds import Kind
+from antipodes.services.apigateway.v1.records import bad_request
+from antipodes.services.apigateway.v1.stages import STAGES
+from antipodes.services.apigateway.v1.usage_plans import PLANS
 from antipodes.wire.operation import Request, Result
 
 ARN = re.compile(
     r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+)::/(restapis|domainnames|apikeys|usageplans)/([^/]+)(?:/stages/([^/]+))?"
 )
 LIMIT = 50
+OWNERS: Mapping[str, tuple[Kind[Any], str]] = MappingProxyType(
+    {
+        "restapis": (APIS, "restApiId"),
+        "domainnames": (DOMAINS, "domainName"),
+        "apikeys": (KEYS, "apiKey"),
+        "usageplans": (PLANS, "usagePlanId"),
+    }
+)
 
 Save = Callable[[Any], Awaitable[None]]
 
@@ -49,14 +64,7 @@ def _tagged(catalogue: Catalogue, arn: str) -> tuple[Any, Save]:
     if match is None or match[1] != catalogue.surroundings.region:
         raise bad_request(f"Invalid ARN: {arn}")
     kind, name, stage = match[2], match[3], match[4]
-    if kind == "restapis" and stage is not None:
-        return catalogue.stage(name, stage), catalogue.save_stage
-    if kind == "restapis":
-        return catalogue.api(name), catalogue.save_api
-    if kind == "domainnames":
-        return catalogue.domain(name), catalogue.save_domain
-    if kind == "apikeys":
-        return catalogue.keyring.key(name), catalogue.keyring.save_key
-    if kind == "usageplans":
-        return catalogue.keyring.plan(name), catalogue.keyring.save_plan
-    raise missing("Invalid ARN")
+    owner, parameter = OWNERS[kind] if stage is None else (STAGES, "restApiId")
+    params = {parameter: name, "stageName": stage}
+    record: Any = owner.find(catalogue, params)
+    return record, lambda record: owner.put(catalogue, params, record)

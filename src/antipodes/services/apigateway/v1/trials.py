@@ -12,13 +12,17 @@ from typing import Any
 import msgspec
 import orjson
 
+from antipodes.services.apigateway.v1.apis import APIS
+from antipodes.services.apigateway.v1.authorizers import AUTHORIZERS
 from antipodes.services.apigateway.v1.call import Call
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.dataplane import DataPlane, Place
 from antipodes.services.apigateway.v1.execution_logs import test_log, timed
 from antipodes.services.apigateway.v1.gateway_responses import Rejected
+from antipodes.services.apigateway.v1.methods import METHODS
 from antipodes.services.apigateway.v1.prepared import Prepared, prepare
-from antipodes.services.apigateway.v1.records import Api, Resource, Stage, bad_request, missing
+from antipodes.services.apigateway.v1.records import Api, Resource, Stage, bad_request
+from antipodes.services.apigateway.v1.resources import RESOURCES
 from antipodes.services.apigateway.v1.routing import Route
 from antipodes.services.apigateway.v1.stages import snapshot
 from antipodes.wire.errors import NotSupported
@@ -41,7 +45,8 @@ class Trials:
 
     async def test_invoke_method(self, request: Request) -> Result:
         params = request.params
-        api, resource, method = self._catalogue.method(params["restApiId"], params["resourceId"], params["httpMethod"])
+        method = METHODS.find(self._catalogue, params)
+        api, resource = APIS.find(self._catalogue, params), RESOURCES.find(self._catalogue, params)
         if params.get("clientCertificateId"):
             raise NotSupported("clientCertificateId of TestInvokeMethod")
         if method.integration is None:
@@ -80,10 +85,7 @@ class Trials:
         """clientStatus: of the answer that a client would get. That it is 200 for any policy that can be read is from
         memory."""
         params = request.params
-        api = self._catalogue.api(params["restApiId"])
-        authorizer = api.authorizers.get(params["authorizerId"])
-        if authorizer is None:
-            raise missing("Invalid Authorizer identifier specified")
+        api, authorizer = APIS.find(self._catalogue, params), AUTHORIZERS.find(self._catalogue, params)
         prepared = self._prepared(api, params)
         call = self._call(_sent(params, "GET", "/"), prepared, None, None)
         call.authorizer = dict(params.get("additionalContext") or {}) or None

@@ -10,66 +10,21 @@ from typing import Any
 import msgspec
 
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
-from antipodes.services.apigateway.v1.apis import page
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.keyring import DAY_S, ApiKey, ApiStage, Quota, Throttle, UsagePlan
-from antipodes.services.apigateway.v1.patching import decimal, unescaped, whole
+from antipodes.services.apigateway.v1.kinds import Params, Rooted
+from antipodes.services.apigateway.v1.listing import answered, page
+from antipodes.services.apigateway.v1.patching import Inner, One, Own, Patch, decimal, unescaped, whole
 from antipodes.services.apigateway.v1.records import bad_request, conflict, missing
-from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 UNSET = Throttle(rate=ACCOUNT_RATE, burst=ACCOUNT_BURST)
 PERIODS = ("DAY", "WEEK", "MONTH")
 
 
-async def create_usage_plan(catalogue: Catalogue, request: Request) -> Result:
-    params = request.params
-    plan = UsagePlan(
-        id=catalogue.new_id(6),
-        name=params["name"],
-        created=catalogue.surroundings.world.now(),
-        description=params.get("description") or "",
-        stages=tuple(_stage_of(catalogue, one) for one in params.get("apiStages") or ()),
-        throttle=_throttle_of(params.get("throttle")),
-        quota=_quota_of(params.get("quota")),
-        tags=dict(params.get("tags") or {}),
-    )
-    await catalogue.keyring.save_plan(plan)
-    return shown(plan)
-
-
-async def get_usage_plan(catalogue: Catalogue, request: Request) -> Result:
-    plan = catalogue.keyring.plan(request.params["usagePlanId"])
-    await catalogue.settled()
-    return shown(plan)
-
-
-async def get_usage_plans(catalogue: Catalogue, request: Request) -> Result:
-    key = request.params.get("keyId")
-    plans = [p for p in sorted(catalogue.keyring.plans.values(), key=lambda p: p.id) if key is None or key in p.keys]
-    await catalogue.settled()
-    return page([shown(plan) for plan in plans], request.params)
-
-
-async def update_usage_plan(catalogue: Catalogue, request: Request) -> Result:
-    plan = catalogue.keyring.plan(request.params["usagePlanId"])
-    for patch in request.params.get("patchOperations") or ():
-        plan = _patched(catalogue, plan, str(patch.get("op")), str(patch.get("path") or ""), patch.get("value"))
-    await catalogue.keyring.save_plan(plan)
-    return shown(plan)
-
-
-async def delete_usage_plan(catalogue: Catalogue, request: Request) -> Result:
-    plan = catalogue.keyring.plan(request.params["usagePlanId"])
-    if plan.stages:
-        raise bad_request(f"Cannot delete usage plan {plan.id} because it is associated with API stages")
-    await catalogue.keyring.delete_plan(plan)
-    return {}
-
-
 async def create_usage_plan_key(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
-    plan, key = catalogue.keyring.plan(params["usagePlanId"]), catalogue.keyring.key(params["keyId"])
+    plan, key = PLANS.find(catalogue, params), catalogue.keyring.key(params["keyId"])
     if params["keyType"] != "API_KEY":
         raise bad_request("Usage plan key type must be API_KEY")
     if key.id in plan.keys:
@@ -89,7 +44,7 @@ async def get_usage_plan_key(catalogue: Catalogue, request: Request) -> Result:
 
 
 async def get_usage_plan_keys(catalogue: Catalogue, request: Request) -> Result:
-    plan = catalogue.keyring.plan(request.params["usagePlanId"])
+    plan = PLANS.find(catalogue, request.params)
     query = request.params.get("nameQuery") or ""
     await catalogue.settled()
     keys = [catalogue.keyring.keys[one] for one in plan.keys]
@@ -106,7 +61,7 @@ async def delete_usage_plan_key(catalogue: Catalogue, request: Request) -> Resul
 async def get_usage(catalogue: Catalogue, request: Request) -> Result:
     """Of each key, a day a pair: used, and what remained of the quota (of today's period, for each day: a guess)."""
     params = request.params
-    plan = catalogue.keyring.plan(params["usagePlanId"])
+    plan = PLANS.find(catalogue, params)
     first, last = _day(params["startDate"]), _day(params["endDate"])
     if not 0 <= last - first <= 90:
         raise bad_request("The usage interval must be at most 90 days, and end after its start.")
@@ -124,31 +79,20 @@ async def get_usage(catalogue: Catalogue, request: Request) -> Result:
 
 
 def shown(plan: UsagePlan) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "id": plan.id,
-        "name": plan.name,
-        "apiStages": [_shown_stage(stage) for stage in plan.stages],
-    }
-    if plan.description:
-        answer["description"] = plan.description
-    if plan.product_code:
-        answer["productCode"] = plan.product_code
-    if plan.throttle is not None:
-        answer["throttle"] = {"burstLimit": plan.throttle.burst, "rateLimit": plan.throttle.rate}
-    if plan.quota is not None:
-        answer["quota"] = {"limit": plan.quota.limit, "offset": plan.quota.offset, "period": plan.quota.period}
-    if plan.tags:
-        answer["tags"] = dict(plan.tags)
-    return answer
+    throttle, quota = plan.throttle, plan.quota
+    return answered(
+        {"id": plan.id, "name": plan.name, "apiStages": [_shown_stage(stage) for stage in plan.stages]},
+        description=plan.description,
+        productCode=plan.product_code,
+        throttle=throttle and {"burstLimit": throttle.burst, "rateLimit": throttle.rate},
+        quota=quota and {"limit": quota.limit, "offset": quota.offset, "period": quota.period},
+        tags=plan.tags,
+    )
 
 
 def _shown_stage(stage: ApiStage) -> dict[str, Any]:
-    answer: dict[str, Any] = {"apiId": stage.api_id, "stage": stage.stage}
-    if stage.throttle:
-        answer["throttle"] = {
-            name: {"burstLimit": one.burst, "rateLimit": one.rate} for name, one in stage.throttle.items()
-        }
-    return answer
+    limits = {name: {"burstLimit": one.burst, "rateLimit": one.rate} for name, one in stage.throttle.items()}
+    return answered({"apiId": stage.api_id, "stage": stage.stage}, throttle=limits)
 
 
 def _shown_key(key: ApiKey) -> dict[str, Any]:
@@ -157,10 +101,14 @@ def _shown_key(key: ApiKey) -> dict[str, Any]:
 
 def _stage_of(catalogue: Catalogue, given: Mapping[str, Any]) -> ApiStage:
     api_id, stage = str(given.get("apiId") or ""), str(given.get("stage") or "")
-    if api_id not in catalogue.apis or (api_id, stage) not in catalogue.stages:
-        raise missing("API Stage not found: " + f"{api_id}:{stage}")
+    _check_stage(catalogue, api_id, stage)
     throttle = {str(name): _throttle_of(one) or UNSET for name, one in (given.get("throttle") or {}).items()}
     return ApiStage(api_id=api_id, stage=stage, throttle=throttle)
+
+
+def _check_stage(catalogue: Catalogue, api_id: str, stage: str) -> None:
+    if api_id not in catalogue.apis or (api_id, stage) not in catalogue.stages:
+        raise missing(f"API Stage not found: {api_id}:{stage}")
 
 
 def _throttle_of(given: Mapping[str, Any] | None) -> Throttle | None:
@@ -177,79 +125,114 @@ def _throttle_of(given: Mapping[str, Any] | None) -> Throttle | None:
 def _quota_of(given: Mapping[str, Any] | None) -> Quota | None:
     if not given:
         return None
-    limit, period, offset = int(given.get("limit") or 0), given.get("period"), int(given.get("offset") or 0)
-    if limit < 1:
+    quota = Quota(
+        limit=int(given.get("limit") or 0),
+        period=str(given.get("period")),
+        offset=int(given.get("offset") or 0),
+    )
+    _check_quota(quota)
+    return quota
+
+
+def _check_quota(quota: Quota) -> None:
+    if quota.limit < 1:
         raise bad_request("Usage Plan quota limit must be greater than 0")
-    if period not in PERIODS:
+    if quota.period not in PERIODS:
         raise bad_request(f"Usage Plan quota period must be one of {', '.join(PERIODS)}")
-    if offset < 0 or (period == "DAY" and offset):
+    if quota.offset < 0 or (quota.period == "DAY" and quota.offset):
         raise bad_request("Usage Plan quota offset must be zero in the DAY period")
-    return Quota(limit=limit, period=str(period), offset=offset)
 
 
-def _patched(catalogue: Catalogue, plan: UsagePlan, op: str, path: str, value: Any) -> UsagePlan:
-    given, replace = str(value or ""), msgspec.structs.replace
-    refused = NotSupported(f"{op} {path} of UpdateUsagePlan")
-    if op not in {"add", "replace", "remove"}:
-        raise refused
-    if path in {"/name", "/description", "/productCode"} and op != "remove":
-        return replace(plan, **{"product_code" if path == "/productCode" else path[1:]: given})
-    if path == "/apiStages":
-        api_id, _, stage = given.partition(":")
-        others = tuple(one for one in plan.stages if (one.api_id, one.stage) != (api_id, stage))
-        if op == "remove":
-            return replace(plan, stages=others)
-        return replace(plan, stages=(*others, _stage_of(catalogue, {"apiId": api_id, "stage": stage})))
-    if path.startswith("/apiStages/"):
-        return replace(plan, stages=_patched_stages(plan, op, path.removeprefix("/apiStages/"), given, refused))
-    if path in {"/throttle", "/quota"} and op == "remove":
-        return replace(plan, **{path[1:]: None})
-    if path in {"/throttle/rateLimit", "/throttle/burstLimit"} and op != "remove":
-        return replace(plan, throttle=_turned(plan.throttle or UNSET, path.rpartition("/")[2], given))
-    if path in {"/quota/limit", "/quota/period", "/quota/offset"} and op != "remove":
-        quota = plan.quota or Quota(limit=1, period="DAY")
-        parts = {"limit": quota.limit, "period": quota.period, "offset": quota.offset}
-        name = path.rpartition("/")[2]
-        parts[name] = given if name == "period" else whole(given)
-        return replace(plan, quota=_quota_of(parts))
-    raise refused
+def _made(catalogue: Catalogue, params: Params) -> UsagePlan:
+    return UsagePlan(
+        id=catalogue.new_id(6),
+        name=params["name"],
+        created=catalogue.surroundings.world.now(),
+        description=params.get("description") or "",
+        stages=tuple(_stage_of(catalogue, one) for one in params.get("apiStages") or ()),
+        throttle=_throttle_of(params.get("throttle")),
+        quota=_quota_of(params.get("quota")),
+        tags=dict(params.get("tags") or {}),
+    )
 
 
-def _patched_stages(plan: UsagePlan, op: str, rest: str, given: str, refused: NotSupported) -> tuple[ApiStage, ...]:
-    """`{api}:{stage}/throttle/{resource and verb}/rateLimit`."""
+def _changed(catalogue: Catalogue, params: Params, before: UsagePlan, after: UsagePlan) -> UsagePlan:
+    for stage in after.stages:
+        if stage not in before.stages:
+            _check_stage(catalogue, stage.api_id, stage.stage)
+    if after.quota is not None:
+        _check_quota(after.quota)
+    return after
+
+
+def _check_unused(catalogue: Catalogue, params: Params, plan: UsagePlan) -> None:
+    if plan.stages:
+        raise bad_request(f"Cannot delete usage plan {plan.id} because it is associated with API stages")
+
+
+def _listed(catalogue: Catalogue, params: Params) -> list[UsagePlan]:
+    key = params.get("keyId")
+    return [p for p in sorted(catalogue.keyring.plans.values(), key=lambda p: p.id) if key is None or key in p.keys]
+
+
+def _patched_stages(plan: UsagePlan, patch: Patch, rest: str) -> UsagePlan:
+    """`/apiStages` with `{api}:{stage}` as value; `/apiStages/{api}:{stage}/throttle/{resource and verb}/rateLimit`."""
     name, _, below = rest.partition("/throttle")
-    api_id, _, stage_name = unescaped(name).partition(":")
+    api_id, _, stage_name = (unescaped(name) or patch.value).partition(":")
     stages = []
     for stage in plan.stages:
-        if (stage.api_id, stage.stage) == (api_id, stage_name):
-            stage = _patched_throttle(stage, op, below, given, refused)  # noqa: PLW2901
-        stages.append(stage)
-    return tuple(stages)
+        if (stage.api_id, stage.stage) != (api_id, stage_name):
+            stages.append(stage)
+        elif rest:
+            stages.append(_patched_throttle(stage, patch, below))
+    if not rest and not patch.removes:
+        stages.append(ApiStage(api_id=api_id, stage=stage_name))
+    return msgspec.structs.replace(plan, stages=tuple(stages))
 
 
-def _patched_throttle(stage: ApiStage, op: str, below: str, given: str, refused: NotSupported) -> ApiStage:
-    if op == "remove" and not below:
-        return msgspec.structs.replace(stage, throttle={})
+def _patched_throttle(stage: ApiStage, patch: Patch, below: str) -> ApiStage:
+    limits = dict(stage.throttle)
     name = unescaped(below.removeprefix("/"))
     method, _, member = name.rpartition("/")
-    if op == "remove":
-        whole_name = name
-        return msgspec.structs.replace(stage, throttle={k: v for k, v in stage.throttle.items() if k != whole_name})
-    if member not in {"rateLimit", "burstLimit"}:
-        raise refused
+    if patch.removes:
+        limits.pop(name, None)
+        return msgspec.structs.replace(stage, throttle=limits if below else {})
+    place = LIMITS.get(f"/{member}")
+    if place is None:
+        raise patch.refused()
     method = f"/{method.removeprefix('/')}"
-    before = stage.throttle.get(method, UNSET)
-    return msgspec.structs.replace(stage, throttle={**stage.throttle, method: _turned(before, member, given)})
+    before = limits.get(method, UNSET)
+    limits[method] = msgspec.structs.replace(before, **{place.field: place.read(patch.value)})
+    return msgspec.structs.replace(stage, throttle=limits)
 
 
-def _turned(before: Throttle, member: str, given: str) -> Throttle:
-    if member == "rateLimit":
-        return msgspec.structs.replace(before, rate=decimal(given))
-    return msgspec.structs.replace(before, burst=whole(given))
+LIMITS: Mapping[str, One] = {"/rateLimit": One("rate", decimal), "/burstLimit": One("burst", whole)}
+PLANS = Rooted(
+    shown=shown,
+    made=_made,
+    patches={
+        "/name": One("name"),
+        "/description": One("description", gone=""),
+        "/productCode": One("product_code", gone=""),
+        "/apiStages": Own(_patched_stages),
+        "/throttle": Inner("throttle", UNSET, LIMITS),
+        "/quota": Inner(
+            "quota",
+            Quota(limit=1, period="DAY"),
+            {"/limit": One("limit", whole), "/period": One("period"), "/offset": One("offset", whole)},
+        ),
+    },
+    changed=_changed,
+    check_unused=_check_unused,
+    found=lambda catalogue, params: catalogue.keyring.plan(params["usagePlanId"]),
+    listed=_listed,
+    save=lambda catalogue, plan: catalogue.keyring.save_plan(plan),
+    remove=lambda catalogue, plan: catalogue.keyring.delete_plan(plan),
+)
 
 
 def _member(catalogue: Catalogue, request: Request) -> tuple[UsagePlan, ApiKey]:
-    plan = catalogue.keyring.plan(request.params["usagePlanId"])
+    plan = PLANS.find(catalogue, request.params)
     key_id = request.params["keyId"]
     if key_id not in plan.keys:
         raise missing(f"Usage Plan Key {key_id} not found")
