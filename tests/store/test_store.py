@@ -270,7 +270,10 @@ def test_a_full_disk_fails_the_group_and_the_store_goes_on(tmp_path: Path, monke
     run(story)
 
 
-def test_what_a_full_table_cannot_take_is_kept_in_the_redo_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("room_comes", [True, False])
+def test_what_a_full_table_cannot_take_is_kept_in_the_redo_log(
+    room_comes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sqlite, "REDO_BYTES", 20_000)
     monkeypatch.setattr(sqlite, "MAX_REDO_BYTES", 400_000)
     site = Site(FileDisk(tmp_path))
@@ -290,10 +293,43 @@ def test_what_a_full_table_cannot_take_is_kept_in_the_redo_log(tmp_path: Path, m
         assert 100 < len(acknowledged) < 1000
         assert all(store.get(key) == bytes(2000) for key in acknowledged)
         assert [e.change.key for e in store.changes(0, 1000)] == acknowledged
+        if not room_comes:
+            store.close()
+            store = site.open()  # where there is room again
+        connection = store._engine._table._connection  # type: ignore[attr-defined]
+        connection.execute("PRAGMA max_page_count=100000").fetchall()
+        store.write([(b"9999", b"")], [change(store, b"9999")])
+        await store.durable()
+        acknowledged.append(b"9999")
         store.close()
-        again = site.open()  # where there is room again
+        again = site.open()
         assert [key for key, _ in again.range(b"", b"z")] == acknowledged
         assert [e.change.key for e in again.changes(0, 1000)] == acknowledged
+        again.close()
+
+    run(story)
+
+
+def test_few_long_rows_after_many_short_ones_find_room_in_the_redo_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "REDO_BYTES", 20_000)
+    monkeypatch.setattr(sqlite, "MAX_REDO_BYTES", 40_000)
+    site = Site(FileDisk(tmp_path))
+
+    async def story() -> None:
+        store = site.open()
+        store.write([(b"s%04d" % n, b"") for n in range(3000)])
+        await store.durable()
+        store.write([(b"begins the next file", b"")])
+        await store.durable()
+        for n in range(12):  # as the parts of an upload
+            store.write([(b"p%04d" % n, bytes(15_000))])
+            await store.durable()
+            assert store._engine._redo.size_bytes <= 40_000 + 16_000  # type: ignore[attr-defined]
+        store.close()
+        again = site.open()
+        assert len(list(again.range(b"", b"z"))) == 3000 + 1 + 12
         again.close()
 
     run(story)

@@ -13,7 +13,7 @@ between the table's; an overlay without rows of the range costs a look.
 
 Only frozen rows are poured, and they are synced: the table never holds what the redo log might not, so that nothing
 that is taken back (`abandon`) has to be taken out of it. What the table could not take (a full disk) stays in the redo
-log, and is tried again; when that has become too long, syncs fail.
+log, and is tried again; when that has become too long, each sync tries to pour all of it first, and fails if it cannot.
 
 Stop the planet, and any SQLite tool opens the table; long values lie in the heap (heap.py). Closing pours everything.
 After a crash open and close it once.
@@ -86,23 +86,13 @@ class SqliteEngine:
     def _recover(self) -> None:
         """Goes on with what the last process left in the redo log."""
         first = int(self._table.meta("redo") or 0)
-        frozen, self._fresh = self._read_again(first, first + 1)
+        frozen, self._fresh = _read_again(self._redo, first, first + 1)
         frozen.drop(self._fresh.drop_upto)
         if frozen.rows or frozen.records:
             frozen.freeze()
             self._frozen = frozen
         else:
             self._declare(frozen, first + 1)
-
-    def _read_again(self, first: int, last: int) -> list[Overlay]:
-        """The overlays of these generations, as the redo log has them."""
-        overlays = []
-        for generation in range(first, last + 1):
-            overlay = Overlay()
-            for batch in self._redo.read(generation):
-                overlay.add(batch)
-            overlays.append(overlay)
-        return overlays
 
     # Reading
 
@@ -240,7 +230,8 @@ class SqliteEngine:
             if self._space.full:
                 raise StoreError(f"writing {self._path}: No space left on device")
             if self._redo.size_bytes > MAX_REDO_BYTES:
-                raise StoreError(f"{self._path} cannot be written: its redo log is full")
+                self._make_room()
+            before_bytes = self._redo.size_bytes
             self._redo.append(batch)
         except StoreError:
             self.abandon()
@@ -249,14 +240,28 @@ class SqliteEngine:
         self._dirty = False
         # The batch is durable: what goes wrong from here on is not its failure.
         try:
-            self._go_on(len(batch.rows))
+            self._go_on(len(batch.rows), self._redo.size_bytes - before_bytes)
         except Failures as error:
             log.warning("%s cannot be written, the redo log keeps what is new: %s", self._path, error)
             self._table.roll_back()
 
-    def _go_on(self, rows: int) -> None:
-        """So many rows were written: the next step of bringing what is frozen into the table. Raises Failures: the
-        step is to be made again."""
+    def _make_room(self) -> None:
+        """The redo log is full: what is frozen goes into the table at once, so that the next step frees a file. Raises
+        StoreError: the table cannot be written."""
+        if self._frozen is None:
+            return
+        try:
+            if self._flushing is not None:
+                self._flushed(self._flushing)
+            self._pour_all(self._frozen)
+            self._finish(self._frozen)
+        except Failures as error:
+            self._table.roll_back()
+            raise StoreError(f"{self._path} cannot be written, and its redo log is full: {error}") from error
+
+    def _go_on(self, rows: int, size_bytes: int) -> None:
+        """So many rows of so many bytes were written: the next step of bringing what is frozen into the table. Raises
+        Failures: the step is to be made again."""
         frozen, written_bytes = self._frozen, self._redo.size_bytes
         if frozen is None:
             if written_bytes >= REDO_BYTES:
@@ -269,7 +274,10 @@ class SqliteEngine:
                 self._flushed(self._flushing)
                 self._finish(frozen)
             return
-        self._due += POURED_PER_ROW * rows + POURED_PER_SYNC
+        # Few rows may be long: half a file's bytes drive out all that is frozen, as half a file's rows do.
+        left = max(len(frozen.rows), len(frozen.records))
+        by_bytes = POURED_PER_ROW * size_bytes * left // max(1, REDO_BYTES - written_bytes + size_bytes)
+        self._due += max(POURED_PER_ROW * rows + POURED_PER_SYNC, by_bytes)
         if self._due >= POUR_LOT:
             self._pour(frozen, self._due)
             self._due = 0
@@ -322,7 +330,7 @@ class SqliteEngine:
     def _read_all_again(self) -> None:
         """The overlays are what the redo log has: what is not synced is gone, what is frozen is poured once more."""
         self._flushing = None
-        overlays = self._read_again(int(self._table.meta("redo") or 0), self._redo.generation)
+        overlays = _read_again(self._redo, int(self._table.meta("redo") or 0), self._redo.generation)
         assert 1 <= len(overlays) <= 2, "one generation is written, at most one is frozen"
         self._fresh = overlays[-1]
         self._frozen = overlays[0] if len(overlays) == 2 else None
@@ -346,3 +354,14 @@ class SqliteEngine:
     def _pour_all(self, overlay: Overlay) -> None:
         self._pour(overlay, len(overlay.rows) + len(overlay.records))
         self._table.flush()
+
+
+def _read_again(redo: RedoLog, first: int, last: int) -> list[Overlay]:
+    """The overlays of these generations, as the redo log has them. The log goes on behind the last one."""
+    overlays = []
+    for generation in range(first, last + 1):
+        overlay = Overlay()
+        for batch in redo.read(generation):
+            overlay.add(batch)
+        overlays.append(overlay)
+    return overlays
