@@ -3,7 +3,8 @@
 What it decides: the metrics, and over which dimensions they are summed (Developer Guide, "Amazon API Gateway dimensions
 and metrics"). What it refuses to know: routes, stages, how values are kept and handed over (contract/reports.py).
 
-    REST APIs        Count, 4XXError, 5XXError, Latency, IntegrationLatency         ApiName; +Stage; +Resource, Method
+    REST APIs        Count, 4XXError, 5XXError, Latency, IntegrationLatency,        ApiName; +Stage; +Resource, Method
+                     CacheHitCount, CacheMissCount of stages with a cache
     HTTP APIs        Count, 4xx, 5xx, Latency, IntegrationLatency, DataProcessed    ApiId; +Stage; +Resource, Method
     WebSocket APIs   ConnectCount, MessageCount, IntegrationError, ClientError,     ApiId; +Stage; +Route
                      ExecutionError, IntegrationLatency
@@ -65,6 +66,12 @@ class Tally:
         """One value of any other metric."""
         self._began()
         self._add(metric, unit, value)
+
+    def cache(self, hit: bool | None) -> None:
+        """Of a stage with a cache: whether it knew the answer to a request; None: it was not asked. Zeroes count too,
+        as of errors: the average is the rate of hits."""
+        self.event("CacheHitCount", 1.0 if hit else 0.0)
+        self.event("CacheMissCount", 1.0 if hit is False else 0.0)
 
     def take(self) -> Iterator[Datum]:
         """All that was counted, as data of PutMetricData; the counters begin anew."""

@@ -122,6 +122,7 @@ OPERATIONS: Mapping[str, Callable[[Catalogue, Request], Awaitable[Result]]] = Ma
         "GetStage": stages.STAGES.get,
         "GetStages": stages.get_stages,
         "DeleteStage": stages.STAGES.delete,
+        "FlushStageCache": stages.flush_stage_cache,
         "CreateDomainName": domains.create_domain_name,
         "GetDomainName": domains.get_domain_name,
         "GetDomainNames": domains.get_domain_names,

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from antipodes.services.apigateway.v1.policies import Policy
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.wire.payload2 import request_time
 
@@ -43,6 +44,8 @@ class Call(msgspec.Struct, kw_only=True):
     status: int = 0  # of the answer
     integration_status: int = 0
     integration_s: float = -1.0  # how long the integration took
+    cache_hit: bool | None = None  # None: no cache was asked
+    grants: Policy | None = None  # what an authorizer said that the caller may
     steps: list[str] | None = None  # what is told of the way to the backend and back; None: nobody wants to know
     reason: str = ""  # why it failed, for those who may know
     is_test: bool = False  # by TestInvokeMethod

@@ -16,6 +16,7 @@ from antipodes.services.apigateway.access_logs import AccessLogs
 from antipodes.services.apigateway.metrics import ApiMeter
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE, Bucket
 from antipodes.services.apigateway.v1 import records
+from antipodes.services.apigateway.v1.caching import Caches, StageCache
 from antipodes.services.apigateway.v1.canary import as_stage
 from antipodes.services.apigateway.v1.keyring import Keyring
 from antipodes.services.apigateway.v1.prepared import Prepared, prepare
@@ -48,6 +49,7 @@ class Catalogue:
         self.domains: dict[str, Domain] = {}
         self.account = Account()
         self.limit = Bucket(ACCOUNT_RATE, ACCOUNT_BURST, surroundings.world.monotonic())  # of all APIs' requests
+        self.caches = Caches()
         self._prepared: dict[tuple[str, str], Prepared] = {}
 
     def load(self) -> None:
@@ -111,7 +113,7 @@ class Catalogue:
             stage = self.stages.get(key)
             if stage is None:
                 return None
-            found = self._prepared[key] = _prepared(self, stage)
+            found = self._prepared[key] = _prepared(self, stage, self.caches.of(stage))
         return found
 
     async def settled(self) -> None:
@@ -145,6 +147,7 @@ class Catalogue:
             rows.append((deployment_key(*key), None))
         for key in [key for key in self.stages if key[0] == api.id]:
             del self.stages[key]
+            self.caches.forget(*key)
             rows.append((stage_key(*key), None))
         del self.apis[api.id]
         self._prepared.clear()
@@ -170,6 +173,7 @@ class Catalogue:
     async def delete_stage(self, stage: Stage) -> None:
         del self.stages[stage.api_id, stage.name]
         self._prepared.pop((stage.api_id, stage.name), None)
+        self.caches.forget(stage.api_id, stage.name)
         await self.write([(stage_key(stage.api_id, stage.name), None)])
 
     async def save_domain(self, domain: Domain) -> None:
@@ -195,18 +199,20 @@ class Catalogue:
     def _put_stage(self, stage: Stage) -> Rows:
         self.stages[stage.api_id, stage.name] = stage
         self._prepared.pop((stage.api_id, stage.name), None)
+        self.caches.of(stage)
         return [(stage_key(stage.api_id, stage.name), msgspec.msgpack.encode(stage))]
 
     def values(self, prefix: bytes) -> list[bytes]:
         return [value for _, value in self.surroundings.store.range(prefix, prefix + b"\xff")]
 
 
-def _prepared(catalogue: Catalogue, stage: Stage) -> Prepared:
+def _prepared(catalogue: Catalogue, stage: Stage, cache: StageCache | None) -> Prepared:
     deployment = catalogue.deployments[stage.api_id, stage.deployment_id]
-    prepared = prepare(catalogue.apis[stage.api_id], stage, deployment, catalogue.surroundings, catalogue.meter)
+    prepared = prepare(catalogue.apis[stage.api_id], stage, deployment, catalogue.surroundings, catalogue.meter, cache)
     if stage.canary is None:
         return prepared
-    second = msgspec.structs.replace(_prepared(catalogue, as_stage(stage, stage.canary)), is_canary=True)
+    second = _prepared(catalogue, as_stage(stage, stage.canary), cache if stage.canary.use_stage_cache else None)
+    second = msgspec.structs.replace(second, is_canary=True)
     return msgspec.structs.replace(prepared, canary=second)
 
 

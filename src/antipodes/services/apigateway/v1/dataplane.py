@@ -4,7 +4,7 @@
     find the stage   the first part of the path, or what the mapping names
     find the route   in the stage's prepared table
     guard            who may, how often, with what (guards.py)
-    integrate        what stands behind the method is asked (backends.py)
+    integrate        what stands behind the method is asked (backends.py), or the stage's cache (cached.py)
     reply            with the gateway's own headers; its own answers as the API dresses them (gateway_responses.py)
     observe          metrics, access log
 
@@ -26,6 +26,7 @@ from antipodes.services.apigateway.access_logs import stream_of
 from antipodes.services.apigateway.iam import Verify
 from antipodes.services.apigateway.mutual_tls import admits, told
 from antipodes.services.apigateway.v1.backends import Backends
+from antipodes.services.apigateway.v1.cached import CachedBackends
 from antipodes.services.apigateway.v1.call import Call, values_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.execution_logs import execution_group, execution_lines
@@ -69,6 +70,7 @@ class DataPlane:
         self._account = catalogue.surroundings.settings.account
         self.backends = Backends(catalogue.surroundings)
         self.guards = Guards(catalogue.surroundings, catalogue.keyring)
+        self._cached = CachedBackends(self._world, self.backends, self.guards)
 
     def owns_host(self, host: str) -> bool:
         """`host` in lower case, without a port."""
@@ -103,7 +105,11 @@ class DataPlane:
                 raise Rejected("THROTTLED")
             if route.guard is not None:
                 await self.guards.pass_on(route.guard, call, verify)
-            answer = await self.backends.ask(call, route)
+            if route.caching is None:
+                answer = await self.backends.ask(call, route)
+            else:
+                assert prepared.cache is not None
+                answer = await self._cached.ask(call, route, prepared.cache)
         except Rejected as rejected:
             answer = prepared.wardrobe.answer(rejected, call)
         headers = (*ids, *answer.headers)
@@ -168,6 +174,10 @@ class DataPlane:
         prepared.tally.request(answer.status, latency_s, call.integration_s)
         if route is not None and route.tally is not None:
             route.tally.request(answer.status, latency_s, call.integration_s)
+        if prepared.cache is not None:
+            prepared.tally.cache(call.cache_hit)
+            if route is not None and route.tally is not None:
+                route.tally.cache(call.cache_hit)
         if route is not None and route.log_level:
             self._trace(route, call, answer)
         if prepared.log is not None:

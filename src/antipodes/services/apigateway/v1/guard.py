@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import orjson
 
 from antipodes.services.apigateway.throttle import Bucket
@@ -27,19 +28,19 @@ class Guard:
     check: Check | None
 
 
+def own_setting(stage: Stage, resource: Resource, verb: str) -> MethodSetting | None:
+    """What the stage says of this method alone."""
+    return stage.method_settings.get(f"{resource.path.removeprefix('/')}/{verb}")
+
+
 def setting_of(stage: Stage, resource: Resource, verb: str) -> MethodSetting:
     """The stage's settings for a method: its own, and for what they leave open those of all methods."""
     general = stage.method_settings.get(ALL) or MethodSetting()
-    own = stage.method_settings.get(f"{resource.path.removeprefix('/')}/{verb}")
+    own = own_setting(stage, resource, verb)
     if own is None:
         return general
-    return MethodSetting(
-        metrics=general.metrics if own.metrics is None else own.metrics,
-        rate=general.rate if own.rate is None else own.rate,
-        burst=general.burst if own.burst is None else own.burst,
-        logging_level=own.logging_level or general.logging_level,
-        data_trace=general.data_trace if own.data_trace is None else own.data_trace,
-    )
+    told = {name: value for name, value in msgspec.structs.asdict(own).items() if value not in (None, "")}
+    return msgspec.structs.replace(general, **told)
 
 
 def resource_policy(text: str, account: str, region: str, api_id: str) -> Policy:

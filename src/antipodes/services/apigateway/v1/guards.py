@@ -44,6 +44,7 @@ from antipodes.wire.errors import AccessDenied, AwsError
 log = logging.getLogger("antipodes.apigateway")
 
 PATIENCE_S = 10.0  # with an authorizer (as for HTTP APIs; a guess for REST)
+INVALIDATE = "execute-api:InvalidateCache"
 KEPT = 10_000  # answers; the oldest goes first
 SIGNATURES = MappingProxyType(
     {
@@ -95,6 +96,30 @@ class Guards:
 
     def _by_policy(self, guard: Guard, call: Call, arn: str) -> None:
         """Signed callers are the account's own: only an explicit Deny stops them."""
+        account = self._surroundings.settings.account
+        signed = guard.authorization == "AWS_IAM"
+        verdict = self._verdict(guard, call, INVOKE, arn)
+        if verdict is Verdict.ALLOWED or (signed and verdict is Verdict.NOT_ALLOWED):
+            return
+        who = f"arn:aws:iam::{account}:root" if signed else "anonymous"
+        words = f"User: {who} is not authorized to perform: {INVOKE} on resource: {_masked(arn, account)}"
+        raise Rejected("ACCESS_DENIED", words + (" with an explicit deny" if verdict is Verdict.DENIED else ""))
+
+    def may_invalidate(self, guard: Guard | None, call: Call) -> bool:
+        """Whether the caller may have an answer of the cache made anew. Who signed may, as identities' own policies are
+        not enforced here; else the authorizer's policy has to allow it, or the API's (that these count is a guess)."""
+        if guard is None:
+            return False
+        arn = self._arn(call)
+        verdict = Verdict.NOT_ALLOWED if guard.policy is None else self._verdict(guard, call, INVALIDATE, arn)
+        if verdict is Verdict.DENIED:
+            return False
+        if call.grants is not None:
+            return call.grants.verdict(INVALIDATE, arn, {"aws:sourceip": call.request.client}) is Verdict.ALLOWED
+        return verdict is Verdict.ALLOWED or guard.authorization == "AWS_IAM"
+
+    def _verdict(self, guard: Guard, call: Call, action: str, arn: str) -> Verdict:
+        """The resource policy's."""
         assert guard.policy is not None
         account = self._surroundings.settings.account
         signed = guard.authorization == "AWS_IAM"
@@ -104,12 +129,7 @@ class Guards:
             value = call.request.header(header)
             if value is not None:
                 facts[key] = value
-        verdict = guard.policy.verdict(INVOKE, arn, facts, own)
-        if verdict is Verdict.ALLOWED or (signed and verdict is Verdict.NOT_ALLOWED):
-            return
-        who = f"arn:aws:iam::{account}:root" if signed else "anonymous"
-        words = f"User: {who} is not authorized to perform: {INVOKE} on resource: {_masked(arn, account)}"
-        raise Rejected("ACCESS_DENIED", words + (" with an explicit deny" if verdict is Verdict.DENIED else ""))
+        return guard.policy.verdict(action, arn, facts, own)
 
     async def _authorized(self, guard: Guard, call: Call, arn: str) -> str:
         """The key that the authorizer provides, "" if none."""
@@ -128,6 +148,7 @@ class Guards:
             latency_ms = int((self._world.monotonic() - now) * 1000)
             if authorizer.ttl_s:
                 self._keep(key, now + authorizer.ttl_s, answer)
+        call.grants = answer.policy
         call.authorizer = {**answer.context, "integrationLatency": latency_ms}
         judge(answer, arn, call)
         return answer.usage_key

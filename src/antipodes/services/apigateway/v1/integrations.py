@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from antipodes.services.apigateway.v1.caching import check_key
 from antipodes.services.apigateway.v1.parameters import BadMapping, source_of
 from antipodes.services.apigateway.v1.plan import HEADER, REQUEST, TO_BINARY, TO_TEXT
 from antipodes.services.apigateway.v1.records import (
@@ -68,7 +69,7 @@ def integration_of(params: Mapping[str, Any], where: str) -> Integration:
         timeout_ms=timeout_ms,
         passthrough=passthrough,
         cache_namespace=str(params.get("cacheNamespace") or ""),
-        cache_keys=tuple(str(one) for one in _listed(params.get("cacheKeyParameters"), "cacheKeyParameters", where)),
+        cache_keys=_cache_keys(params.get("cacheKeyParameters"), where),
         templates=templates_of(params.get("requestTemplates"), where),
         parameters=_request_parameters(params.get("requestParameters"), where),
         content_handling=handling_of(params.get("contentHandling")),
@@ -165,6 +166,13 @@ def _check_target(kind: str, uri: str, method: str, where: str) -> None:
         )
     if action_of(STAGE_VARIABLE.sub("x", uri)) is None:
         raise NotSupported(f"integrations with {uri} ({where}); only Lambda functions and actions of JSON services")
+
+
+def _cache_keys(given: Any, where: str) -> tuple[str, ...]:
+    keys = tuple(str(one) for one in _listed(given, "cacheKeyParameters", where))
+    for key in keys:
+        check_key(key, where)
+    return keys
 
 
 def _request_parameters(given: Any, where: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ import msgspec
 
 from antipodes.services.apigateway.access_logs import Format, format_of, group_of, stream_of
 from antipodes.services.apigateway.metrics import REST, ApiMeter, Tally
+from antipodes.services.apigateway.v1.caching import StageCache, caching_of
 from antipodes.services.apigateway.v1.gateway_responses import Wardrobe
-from antipodes.services.apigateway.v1.guard import guard_of, resource_policy, setting_of
+from antipodes.services.apigateway.v1.guard import guard_of, own_setting, resource_policy, setting_of
 from antipodes.services.apigateway.v1.records import Api, Deployment, Method, Resource, Stage
 from antipodes.services.apigateway.v1.routing import Extras, Table
 from antipodes.services.contract import Surroundings
@@ -31,11 +32,19 @@ class Prepared(msgspec.Struct, frozen=True):
     wardrobe: Wardrobe
     tally: Tally
     log: Log | None
+    cache: StageCache | None  # None: none of its answers are kept
     canary: Prepared | None = None  # what serves some of the requests in the place of this
     is_canary: bool = False
 
 
-def prepare(api: Api, stage: Stage, deployment: Deployment, surroundings: Surroundings, meter: ApiMeter) -> Prepared:
+def prepare(
+    api: Api,
+    stage: Stage,
+    deployment: Deployment,
+    surroundings: Surroundings,
+    meter: ApiMeter,
+    cache: StageCache | None = None,
+) -> Prepared:
     region, account, now = surroundings.region, surroundings.settings.account, surroundings.world.monotonic()
     policy = resource_policy(deployment.policy, account, region, api.id) if deployment.policy else None
     where = {"ApiName": api.name, "Stage": stage.name}
@@ -48,6 +57,7 @@ def prepare(api: Api, stage: Stage, deployment: Deployment, surroundings: Surrou
             meter.tally(REST, detailed) if setting.metrics else None,
             setting.logging_level if setting.logging_level != "OFF" else "",
             bool(setting.data_trace),
+            None if cache is None else caching_of(method, setting, own_setting(stage, resource, method.verb)),
         )
 
     log = None
@@ -62,4 +72,5 @@ def prepare(api: Api, stage: Stage, deployment: Deployment, surroundings: Surrou
         Wardrobe(deployment.gateway_responses),
         meter.tally(REST, {"ApiName": api.name}, where),
         log,
+        cache,
     )

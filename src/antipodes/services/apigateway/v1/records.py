@@ -44,7 +44,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     passthrough: str = "WHEN_NO_MATCH"
     cache_namespace: str = ""
-    cache_keys: tuple[str, ...] = ()  # kept, for a cache that no stage can have
+    cache_keys: tuple[str, ...] = ()
     templates: dict[str, str] = {}
     responses: dict[str, IntegrationResponse] = {}
     parameters: dict[str, str] = {}  # integration.request.{header,path,querystring}.Name to a mapping
@@ -176,6 +176,11 @@ class MethodSetting(msgspec.Struct, frozen=True, kw_only=True):
     burst: int | None = None
     logging_level: str = ""
     data_trace: bool | None = None
+    caching: bool | None = None
+    cache_ttl_s: int | None = None
+    cache_encrypted: bool | None = None
+    cache_control_authorized: bool | None = None  # requireAuthorizationForCacheControl
+    cache_control_strategy: str = ""  # unauthorizedCacheControlHeaderStrategy
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +209,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     log_group_arn: str = ""
     log_format: str = ""
     canary: Canary | None = None
+    cache_enabled: bool = False
+    cache_size: str = "0.5"  # GB
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):

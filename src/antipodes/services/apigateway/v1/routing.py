@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from antipodes.services.apigateway.metrics import Tally
+from antipodes.services.apigateway.v1.caching import Caching
 from antipodes.services.apigateway.v1.guard import Guard
 from antipodes.services.apigateway.v1.plan import Plan, plan_of
 from antipodes.services.apigateway.v1.records import ANY, DEFAULT_TIMEOUT_MS, Integration, Method, Resource
@@ -51,6 +52,7 @@ class Extras(NamedTuple):
     tally: Tally | None = None
     log_level: str = ""  # of execution logs: ERROR, INFO, or none
     data_trace: bool = False
+    caching: Caching | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Route:
     tally: Tally | None  # of this method's own metrics
     log_level: str
     data_trace: bool
+    caching: Caching | None  # None: its answers are not kept
 
 
 @dataclass(slots=True)
@@ -187,6 +190,7 @@ def route_of(
         tally=extras.tally,
         log_level=extras.log_level,
         data_trace=extras.data_trace,
+        caching=extras.caching,
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from antipodes.services.apigateway.access_logs import BadFormat, format_of, group_of
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
 from antipodes.services.apigateway.v1 import canary
+from antipodes.services.apigateway.v1.caching import TTL_S, WARN, size_of, strategy_of, ttl_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.execution_logs import execution_group
 from antipodes.services.apigateway.v1.kinds import Params, Rooted
@@ -36,7 +37,7 @@ METHOD_PATH = re.compile(
     r"(/.*/(?:\*|[A-Z]+))(?:/((?:metrics/enabled)|(?:logging/(?:loglevel|dataTrace))|(?:throttling/\w+)|(?:caching/\w+)))?"
 )
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-REFUSED = ("cacheClusterEnabled", "documentationVersion")
+REFUSED = ("documentationVersion",)
 
 
 async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
@@ -71,6 +72,7 @@ async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
             variables={**stage.variables, **(params.get("variables") or {})},
             tracing=bool(params.get("tracingEnabled") or stage.tracing),
         )
+        stage = _with_cache(stage, params)
     await catalogue.save_deployment(deployment, stage)
     return _shown_deployment(deployment)
 
@@ -109,6 +111,14 @@ async def update_stage(catalogue: Catalogue, request: Request) -> Result:
     return shown(stage)
 
 
+async def flush_stage_cache(catalogue: Catalogue, request: Request) -> Result:
+    """Of a stage without a cache there is nothing to forget (that AWS takes it is a guess)."""
+    cache = catalogue.caches.of(STAGES.find(catalogue, request.params))
+    if cache is not None:
+        cache.flush()
+    return {}
+
+
 async def get_stages(catalogue: Catalogue, request: Request) -> Result:
     wanted, stages = request.params.get("deploymentId"), STAGES.every(catalogue, request.params)
     await catalogue.settled()
@@ -121,13 +131,14 @@ def shown(stage: Stage) -> dict[str, Any]:
         {
             "deploymentId": stage.deployment_id,
             "stageName": stage.name,
-            "cacheClusterEnabled": False,
-            "cacheClusterStatus": "NOT_AVAILABLE",
+            "cacheClusterEnabled": stage.cache_enabled,
+            "cacheClusterStatus": "AVAILABLE" if stage.cache_enabled else "NOT_AVAILABLE",
             "methodSettings": {name: _shown_setting(one) for name, one in stage.method_settings.items()},
             "tracingEnabled": stage.tracing,
             "createdDate": stage.created,
             "lastUpdatedDate": stage.updated,
         },
+        cacheClusterSize=stage.cache_size if stage.cache_enabled else "",
         description=stage.description,
         variables=stage.variables,
         canarySettings=None if stage.canary is None else canary.shown(stage.canary),
@@ -166,7 +177,7 @@ def _made(catalogue: Catalogue, params: Params) -> Stage:
         tags=dict(params.get("tags") or {}),
         canary=None if settings is None else canary.canary_of(settings, deployment.id),
     )
-    return _checked(catalogue, stage)
+    return _checked(catalogue, _with_cache(stage, params))
 
 
 def _checked(catalogue: Catalogue, stage: Stage) -> Stage:
@@ -181,6 +192,16 @@ def _checked(catalogue: Catalogue, stage: Stage) -> Stage:
         except BadFormat as error:
             raise bad_request(str(error)) from error
     return stage
+
+
+def _with_cache(stage: Stage, params: Params) -> Stage:
+    """As CreateStage and CreateDeployment want it."""
+    enabled, size = params.get("cacheClusterEnabled"), params.get("cacheClusterSize")
+    return msgspec.structs.replace(
+        stage,
+        cache_enabled=stage.cache_enabled if enabled is None else bool(enabled),
+        cache_size=size_of(size) if size else stage.cache_size,
+    )
 
 
 def _check_unmapped(catalogue: Catalogue, params: Params, stage: Stage) -> None:
@@ -212,15 +233,6 @@ def _patched_method(stage: Stage, patch: Patch, path: str) -> Stage:
             unset = getattr(MethodSetting(), field.field)
             settings[name] = msgspec.structs.replace(before, **{field.field: unset})
         return msgspec.structs.replace(stage, method_settings=settings)
-    if (
-        member is not None
-        and member.startswith("caching/")
-        and patch.value.lower() != "true"
-        and member != "caching/enabled"
-    ):
-        return stage  # how a cache would behave; none is switched on
-    if member == "caching/enabled" and patch.value.lower() == "false":
-        return stage
     before = settings.get(name) or MethodSetting()
     below = {"op": patch.op, "path": f"/{member}", "value": patch.value}
     settings[name] = patched(before, [below], METHOD_TABLE, patch.operation)
@@ -234,11 +246,11 @@ def _shown_setting(setting: MethodSetting) -> dict[str, Any]:
         "dataTraceEnabled": bool(setting.data_trace),
         "throttlingBurstLimit": ACCOUNT_BURST if setting.burst is None else setting.burst,
         "throttlingRateLimit": ACCOUNT_RATE if setting.rate is None else setting.rate,
-        "cachingEnabled": False,
-        "cacheTtlInSeconds": 300,
-        "cacheDataEncrypted": False,
-        "requireAuthorizationForCacheControl": True,
-        "unauthorizedCacheControlHeaderStrategy": "SUCCEED_WITH_RESPONSE_HEADER",
+        "cachingEnabled": bool(setting.caching),
+        "cacheTtlInSeconds": TTL_S if setting.cache_ttl_s is None else setting.cache_ttl_s,
+        "cacheDataEncrypted": bool(setting.cache_encrypted),
+        "requireAuthorizationForCacheControl": setting.cache_control_authorized is not False,
+        "unauthorizedCacheControlHeaderStrategy": setting.cache_control_strategy or WARN,
     }
 
 
@@ -256,6 +268,8 @@ TABLE: Table = {
     "/accessLogSettings": One("log_group_arn", gone=""),
     "/accessLogSettings/destinationArn": One("log_group_arn", lambda arn: arn.removesuffix(":*"), gone=""),
     "/accessLogSettings/format": One("log_format", gone=""),
+    "/cacheClusterEnabled": One("cache_enabled", flag),
+    "/cacheClusterSize": One("cache_size", size_of),
     canary.PATH: Own(canary.changed),
     COPY: Own(canary.promoted),
     OTHER: Own(_patched_method),
@@ -266,6 +280,11 @@ METHOD_TABLE: Table = {
     "/logging/dataTrace": One("data_trace", flag),
     "/throttling/rateLimit": One("rate", decimal),
     "/throttling/burstLimit": One("burst", whole),
+    "/caching/enabled": One("caching", flag),
+    "/caching/ttlInSeconds": One("cache_ttl_s", ttl_of),
+    "/caching/dataEncrypted": One("cache_encrypted", flag),
+    "/caching/requireAuthorizationForCacheControl": One("cache_control_authorized", flag),
+    "/caching/unauthorizedCacheControlHeaderStrategy": One("cache_control_strategy", strategy_of),
 }
 
 

@@ -12,6 +12,8 @@ from antipodes.wire.errors import AwsError, NotSupported
 
 METHOD_SETTINGS = MappingProxyType(
     {
+        "CacheDataEncrypted": "caching/dataEncrypted",
+        "CacheTtlInSeconds": "caching/ttlInSeconds",
         "CachingEnabled": "caching/enabled",
         "DataTraceEnabled": "logging/dataTrace",
         "LoggingLevel": "logging/loglevel",
@@ -105,6 +107,7 @@ async def create_stage(job: Job) -> Made:
         ("Variables", "variables"),
         ("TracingEnabled", "tracingEnabled"),
         ("CacheClusterEnabled", "cacheClusterEnabled"),
+        ("CacheClusterSize", "cacheClusterSize"),
     ):
         if name in given:
             params[member] = given[name]
@@ -141,6 +144,12 @@ async def update_stage(job: Job) -> Made:
         for name, value in new.items()
         if old.get(name) != value
     ]
+    for name, path, unset in (
+        ("CacheClusterEnabled", "cacheClusterEnabled", False),
+        ("CacheClusterSize", "cacheClusterSize", "0.5"),
+    ):
+        if job.changed(name):
+            patches.append({"op": "replace", "path": f"/{path}", "value": str(job.properties.get(name, unset)).lower()})
     patches += settings_patches(job.before, job.properties)
     if job.changed("CanarySetting"):
         patches += canary_patches(job.before.get("CanarySetting"), job.properties.get("CanarySetting"))
@@ -173,14 +182,14 @@ HANDLERS = (
         "AWS::ApiGateway::Stage",
         frozenset(
             {
-                "AccessLogSetting", "CacheClusterEnabled", "CanarySetting", "DeploymentId", "Description",
-                "MethodSettings", "RestApiId", "StageName", "Tags", "TracingEnabled", "Variables",
+                "AccessLogSetting", "CacheClusterEnabled", "CacheClusterSize", "CanarySetting", "DeploymentId",
+                "Description", "MethodSettings", "RestApiId", "StageName", "Tags", "TracingEnabled", "Variables",
             }
         ),
         create_stage,
         delete_stage,
         update_stage,
-        replaced_by=frozenset({"CacheClusterEnabled", "RestApiId", "StageName", "Tags", "TracingEnabled"}),
+        replaced_by=frozenset({"RestApiId", "StageName", "Tags", "TracingEnabled"}),
         name_property="StageName",
         required=("DeploymentId", "RestApiId", "StageName"),
     ),
