@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from antipodes.services.logs.service import HELD_S
 from tests.logs.conftest import Desk
 
 Tell = Callable[[Callable[[Desk], Awaitable[None]]], None]
@@ -117,5 +118,27 @@ def test_a_long_stream_comes_in_pages_of_a_megabyte(tell: Tell) -> None:
         answer = await desk.ask("GetLogEvents", logGroupName="g", logStreamName="s", startFromHead=True)
         assert [one["message"][0] for one in answer["events"]] == ["0", "1"]
         assert [message[0] for message in await desk.found()] == list("01234")
+
+    tell(story)
+
+
+def test_what_services_say_is_seen_at_once_and_written_a_little_later(tell: Tell) -> None:
+    async def story(desk: Desk) -> None:
+        async def say(*texts: str) -> None:
+            events = [(desk.now_ms(), text) for text in texts]
+            await desk.ask("Record", streams=[{"logGroupName": "g", "logStreamName": "s", "logEvents": events}])
+
+        await say("one", "two")
+        await desk.world.sleep(HELD_S + 0.1)
+        await say("three")
+        await desk.die()
+        assert await desk.found() == ["one", "two"]
+        await say("four")
+        assert await desk.found() == ["one", "two", "four"]  # which writes it, too
+        await desk.die()
+        await say("five")
+        await desk.put((desk.now_ms(), "six"))
+        await desk.die()
+        assert await desk.found() == ["one", "two", "four", "five", "six"]
 
     tell(story)

@@ -1,7 +1,7 @@
 """PutLogEvents, GetLogEvents, FilterLogEvents; and Record, the same as Put for the Region's own services.
 
 `Record` exists only inside a Region: {"streams": [{"logGroupName", "logStreamName", "logEvents": [(ms, text)]}]}. It
-makes groups and streams if need be; all of it lies in one sync.
+makes groups and streams if need be, and is not waited for.
 
 Answers are cut at 1 MB and 10,000 events, as AWS's. Tokens name an event: of GetLogEvents "f/<56 digits>/s" goes on
 behind it, "b/<56 digits>/s" before it; at the end the same token comes back. FilterLogEvents goes through all streams
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -36,7 +36,7 @@ _NEXT = re.compile(r"\d{56}").fullmatch
 
 
 class Events:
-    """The operations of events. Put writes; the service waits for the disk."""
+    """The operations of events. The service waits for the disk."""
 
     def __init__(self, ledger: Ledger, region: str) -> None:
         self._ledger = ledger
@@ -64,14 +64,13 @@ class Events:
         answer: dict[str, Any] = {"nextSequenceToken": SEQUENCE_TOKEN}
         return answer | ({"rejectedLogEventsInfo": rejected} if rejected else {})
 
-    def record(self, request: Request) -> Result:
+    def record(self, streams: Iterable[Mapping[str, Any]]) -> None:
         """Events of services of this Region."""
-        for one in request.params["streams"]:
+        for one in streams:
             name, stream_name = one["logGroupName"], one["logStreamName"]
             group = self._ledger.groups.get(name) or self._ledger.new_group(name, {})
             stream = self._ledger.streams(group).get(stream_name) or self._ledger.new_stream(group, stream_name)
             self._ledger.add(group, stream, one["logEvents"])
-        return {}
 
     def get_log_events(self, request: Request) -> Result:
         """Events of one stream: the newest, or with startFromHead the oldest, or what a token leads to."""

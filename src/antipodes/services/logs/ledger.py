@@ -9,6 +9,9 @@ Ids are drawn, so that a group or stream that is made again starts from nothing.
 stream's events lie in order of their time, and of one time in order of their coming; `number` is the store's own clock
 (and rises by one from event to event of a lot).
 
+Rows of what services say all the time are held in memory at first: one write and one sync of many costs the Region far
+less than many of few. `release` writes them; whoever reads or writes anything else here calls it before.
+
 What it refuses to know: operations, and when what it writes is durable.
 """
 
@@ -70,6 +73,7 @@ class Ledger:
         self._store = store
         self.groups: dict[str, Group] = {}
         self._last_number = 0
+        self._held: dict[bytes, bytes | None] = {}
         self._streams: dict[str, dict[str, Stream]] = {}  # group id -> name -> stream
         for _, raw in list(store.range(GROUP, GROUP + b"\xff")):
             group = _decode_group(raw)
@@ -110,26 +114,37 @@ class Ledger:
         del self._streams[group.id][stream.name]
         self._store.write(_leaving(group, stream))
 
+    @property
+    def holds(self) -> bool:
+        """Whether there are rows to release."""
+        return bool(self._held)
+
+    def release(self) -> None:
+        """Writes the rows that are held."""
+        if self._held:
+            held, self._held = self._held, {}
+            self._store.write(held.items())
+
     def add(self, group: Group, stream: Stream, events: Sequence[tuple[int, str]]) -> None:
-        """Appends events, (time in ms, message), in order of their coming; one write."""
+        """Appends events, (time in ms, message), in order of their coming. Their rows are held."""
         if not events:
             return
         now_ms = self.now_ms()
-        said = [(time_ms, message.encode("utf-8", "surrogatepass")) for time_ms, message in events]
-        rows: list[Row] = []
-        for lot in lots.split(said):
+        times = [time_ms for time_ms, _ in events]
+        texts = [message.encode("utf-8", "surrogatepass") for _, message in events]
+        for lot in lots.split(list(zip(times, texts, strict=True))):
             number = self._numbers(len(lot))
-            rows.append((_event_key(stream, Place(lot[0][0], number)), lots.packed(number, now_ms, lot)))
-        times = [time_ms for time_ms, _ in said]
+            self._held[_event_key(stream, Place(lot[0][0], number))] = lots.packed(number, now_ms, lot)
+        first_ms, last_ms = min(times), max(times)
         stream = msgspec.structs.replace(
             stream,
-            first_ms=min(times) if stream.first_ms < 0 else min(stream.first_ms, *times),
-            last_ms=max(stream.last_ms, *times),
+            first_ms=first_ms if stream.first_ms < 0 else min(stream.first_ms, first_ms),
+            last_ms=max(stream.last_ms, last_ms),
             ingested_ms=now_ms,
-            size_bytes=stream.size_bytes + sum(len(text) + OVERHEAD_BYTES for _, text in said),
+            size_bytes=stream.size_bytes + sum(map(len, texts)) + len(texts) * OVERHEAD_BYTES,
         )
         self._streams[group.id][stream.name] = stream
-        self._store.write([*rows, _stream_row(group, stream)])
+        self._held.update([_stream_row(group, stream)])
 
     def events(self, stream: Stream, after: Place, before: Place, *, reverse: bool = False) -> Iterator[Event]:
         """after < place < before, in order (or reversed). Lazy; not valid across a write."""
@@ -145,6 +160,7 @@ class Ledger:
     def sweep(self) -> bool:
         """Removes some events that nobody can see any more: of streams that were deleted, or older than their group
         keeps them. False: there are none left."""
+        self.release()
         for key, _ in self._store.range(GONE, GONE + b"\xff"):
             identity = key.removeprefix(GONE)
             rows: list[Row] = [

@@ -48,6 +48,9 @@ _decode = msgspec.msgpack.Decoder(_Lot).decode
 
 def split(events: Sequence[Said]) -> Iterator[Sequence[Said]]:
     """Events in order of their coming, cut into what may be a lot."""
+    if events and _is_lot(events):  # as most are
+        yield events
+        return
     begin = size_bytes = 0
     for at, (time_ms, text) in enumerate(events):
         size_bytes += len(text)
@@ -57,6 +60,16 @@ def split(events: Sequence[Said]) -> Iterator[Sequence[Said]]:
             begin, size_bytes = at, len(text)
     if events:
         yield events[begin:]
+
+
+def _is_lot(events: Sequence[Said]) -> bool:
+    times = [time_ms for time_ms, _ in events]
+    return (
+        len(events) <= MAX_EVENTS
+        and times[-1] - times[0] <= SPAN_MS
+        and times == sorted(times)
+        and sum(len(text) for _, text in events) <= MAX_BYTES
+    )
 
 
 def packed(number: int, ingested_ms: int, events: Sequence[Said]) -> bytes:

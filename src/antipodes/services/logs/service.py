@@ -1,12 +1,13 @@
 """CloudWatch Logs of one Region: the table of its operations, and when what they write reaches the disk.
 
-What is put is on disk before it is answered. Lambda feeds `Record` (events.py) in the background: a crash may lose what
-was said in the last moment. Metric filters, subscription filters, queries (Insights), live tail, exports and
-delivery are refused by name.
+What is put is on disk before it is answered. Lambda and API Gateway feed `Record` (events.py) in the background: that
+is seen at once and written HELD_S later, so a crash may lose what was said in the last moment. Metric filters,
+subscription filters, queries (Insights), live tail, exports and delivery are refused by name.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from antipodes.services.contract import Carried, Surroundings
@@ -20,6 +21,7 @@ from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
 
 SWEEP_S = 60.0
+HELD_S = 0.5
 RECORD = "Record"  # not in AWS's model: the HTTP door refuses it
 
 
@@ -34,8 +36,10 @@ class Logs:
         self._store = surroundings.store
         self._region = surroundings.region
         self._account = surroundings.settings.account
+        self._writing: asyncio.Task[None] | None = None
         self._begin()
         self.operations: dict[str, Operation] = {name: self._operation(name) for name in (*_GROUPS, *_EVENTS)}
+        self.operations[RECORD] = self._record
 
     def _begin(self) -> None:
         self._ledger = Ledger(self._world, self._store)
@@ -46,20 +50,39 @@ class Logs:
         self._world.spawn(self._sweep(), "logs: remove what is gone")
 
     async def stop(self) -> None:
-        """The store's closing makes durable what was recorded."""
+        """Writes what was recorded; the store's closing makes it durable."""
+        self._ledger.release()
 
     def _operation(self, name: str) -> Operation:
         async def operation(request: Request) -> Result:
-            if name != RECORD:
-                try:
-                    validate("logs", name, request.params)
-                except ValidationException as error:
-                    raise invalid(error.message) from None
+            try:
+                validate("logs", name, request.params)
+            except ValidationException as error:
+                raise invalid(error.message) from None
+            self._ledger.release()
             answer = _GROUPS[name](self._groups, request) if name in _GROUPS else _EVENTS[name](self._events, request)
+            self._ledger.release()
             await self._settle()
             return answer
 
         return operation
+
+    async def _record(self, request: Request) -> Result:
+        """Events of services of this Region."""
+        self._events.record(request.params["streams"])
+        if self._writing is None or self._writing.done():
+            self._writing = self._world.spawn(self._write_later(), "logs: write what was recorded")
+        await self._settle()  # a new group or stream; else nothing was written
+        return {}
+
+    async def _write_later(self) -> None:
+        while self._ledger.holds:
+            await self._world.sleep(HELD_S)
+            self._ledger.release()
+            try:
+                await self._settle()
+            except ServerFault as error:
+                self._world.trace("lines.lost", source="logs", error=error.message)
 
     async def _settle(self) -> None:
         """Waits for the disk. When it refuses, memory begins again from what it holds."""
@@ -102,5 +125,4 @@ _EVENTS: Mapping[str, Callable[[Events, Request], Result]] = {
     "PutLogEvents": Events.put_log_events,
     "GetLogEvents": Events.get_log_events,
     "FilterLogEvents": Events.filter_log_events,
-    RECORD: Events.record,
 }
