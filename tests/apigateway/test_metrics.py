@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from antipodes.services.apigateway.metrics import HTTP, REST, ApiMeter
 from tests.apigateway.conftest import Play, Room
 
@@ -38,5 +40,28 @@ def test_nothing_counted_nothing_told_and_the_gone_are_told_once_more(play_once:
         await meter.flush()
         assert [one["MetricName"] for one in room.metrics] == ["Other"]
         assert meter.tally(REST, {"ApiName": "a"}) is not tally
+
+    play_once(story)
+
+
+def test_what_comes_while_counts_are_handed_over_goes_with_the_next_ones(play_once: Play) -> None:
+    async def story(room: Room) -> None:
+        meter = ApiMeter(room.surroundings)
+        tallies = [meter.tally(HTTP, {"ApiId": str(number)}) for number in range(30)]
+        for tally in tallies:
+            tally.request(200, 0.001)
+        first = asyncio.ensure_future(meter.flush())
+        while not room.metrics:
+            await room.world.sleep(0)
+        assert len(room.metrics) < 5 * len(tallies)  # a part of it
+        handed_over_at = room.metrics[0]["Timestamp"]
+        await room.world.sleep(0.001)
+        for tally in tallies:
+            tally.request(200, 0.001)
+        await meter.flush()
+        assert first.done()
+        counts = [(one["Timestamp"], one["Counts"]) for one in room.metrics if one["MetricName"] == "Count"]
+        assert [count for _, count in counts] == [[1]] * 60
+        assert [at for at, _ in counts[:30]] == [handed_over_at] * 30
 
     play_once(story)

@@ -9,19 +9,20 @@ and metrics"). What it refuses to know: routes, stages, how values are kept and 
     WebSocket APIs   ConnectCount, MessageCount, IntegrationError, ClientError,     ApiId; +Stage; +Route
                      ExecutionError, IntegrationLatency
 
-A stage asks once for its Tally, when it is prepared. A request then pays for one addition to a list.
+A stage asks once for its Tally, when it is prepared. A request then pays for a count of each value that it has; what
+follows from these is worked out when it is handed over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from antipodes.services.contract import Surroundings
 from antipodes.services.contract.reports import Datum, MetricReports, data_of
 
 NAMESPACE = "AWS/ApiGateway"
-LOT = 2048  # requests that are kept one by one before they are summed
 
 Dimensions = tuple[tuple[str, str], ...]
 
@@ -39,33 +40,71 @@ REST = Names("4XXError", "5XXError")
 HTTP = Names("4xx", "5xx", "DataProcessed")
 
 
+class Counts:
+    """What a Tally counted since it was last taken: of each value, how often it came."""
+
+    __slots__ = ("client_errors", "events", "integrations", "latencies", "requests", "server_errors", "sizes")
+
+    def __init__(self) -> None:
+        self.requests = self.client_errors = self.server_errors = 0
+        self.latencies: dict[float, int] = {}
+        self.integrations: dict[float, int] = {}
+        self.sizes: dict[int, int] = {}
+        self.events: dict[tuple[str, str], dict[float, int]] = {}  # (metric, unit) -> value -> how often
+
+    def metrics(self, names: Names) -> dict[tuple[str, str], dict[float, int]]:
+        """(metric, unit) -> value -> how often."""
+        found = self.events
+        if self.requests:
+            found["Count", "Count"] = {1.0: self.requests}
+            found["Latency", "Milliseconds"] = self.latencies
+            # Zeroes count too: the average of these metrics is the rate of errors.
+            for name, errors in ((names.client_errors, self.client_errors), (names.server_errors, self.server_errors)):
+                counts = {0.0: self.requests - errors, 1.0: errors}
+                found[name, "Count"] = {value: count for value, count in counts.items() if count}
+        if self.integrations:
+            found["IntegrationLatency", "Milliseconds"] = self.integrations
+        if self.sizes and names.bytes:
+            found[names.bytes, "Bytes"] = {float(size): count for size, count in self.sizes.items()}
+        return found
+
+
 class Tally:
     """The counters of one stage, or of one method in it. `where`: the dimensions under which all of it is counted."""
 
-    __slots__ = ("_began", "_requests", "_values", "gone", "names", "where")
+    __slots__ = ("_began", "_counts", "gone", "names", "where")
 
     def __init__(self, names: Names, where: tuple[Dimensions, ...], began: Callable[[], None]) -> None:
         self.names = names
         self.where = where
         self.gone = False  # its stage is; what it counted is still handed over
         self._began = began
-        self._requests: list[tuple[int, float, float, int]] = []
-        self._values: dict[tuple[str, str], dict[float, int]] = {}  # (metric, unit) -> value -> how often
+        self._counts = Counts()
 
     def request(self, status: int, latency_s: float, integration_s: float = -1.0, size_bytes: int = 0) -> None:
         """One request and its answer. integration_s: below zero where no integration was asked; size_bytes: of the
         answer's body and the request's."""
-        requests = self._requests
-        if not requests:
+        counts = self._counts
+        if not counts.requests:
             self._began()
-        requests.append((status, latency_s, integration_s, size_bytes))
-        if len(requests) >= LOT:
-            self._fold()
+        counts.requests += 1
+        if status >= 500:
+            counts.server_errors += 1
+        elif status >= 400:
+            counts.client_errors += 1
+        value = _ms(latency_s)
+        counts.latencies[value] = counts.latencies.get(value, 0) + 1
+        if integration_s >= 0:
+            value = _ms(integration_s)
+            counts.integrations[value] = counts.integrations.get(value, 0) + 1
+        if self.names.bytes:
+            counts.sizes[size_bytes] = counts.sizes.get(size_bytes, 0) + 1
 
     def event(self, metric: str, value: float = 1.0, unit: str = "Count") -> None:
         """One value of any other metric."""
         self._began()
-        self._add(metric, unit, value)
+        counts = self._counts.events.setdefault((metric, unit), {})
+        counts[value] = counts.get(value, 0) + 1
 
     def cache(self, hit: bool | None) -> None:
         """Of a stage with a cache: whether it knew the answer to a request; None: it was not asked. Zeroes count too,
@@ -74,42 +113,15 @@ class Tally:
         self.event("CacheMissCount", 1.0 if hit is False else 0.0)
 
     def take(self) -> Iterator[Datum]:
-        """All that was counted, as data of PutMetricData; the counters begin anew."""
-        self._fold()
-        values, self._values = self._values, {}
-        for (metric, unit), counts in sorted(values.items()):
-            for dimensions in self.where:
-                yield from data_of(metric, unit, counts, dimensions)
+        """All that was counted, as data of PutMetricData, worked out as they are asked for; the counters begin anew."""
+        counts, self._counts = self._counts, Counts()
+        return _data(counts, self.names, self.where)
 
-    def _fold(self) -> None:
-        requests, self._requests = self._requests, []
-        if not requests:
-            return
-        names, latencies = self.names, self._of("Latency", "Milliseconds")
-        client = server = 0
-        for status, latency_s, integration_s, size_bytes in requests:
-            if status >= 400:
-                server += status >= 500
-                client += status < 500
-            value = _ms(latency_s)
-            latencies[value] = latencies.get(value, 0) + 1
-            if integration_s >= 0:
-                self._add("IntegrationLatency", "Milliseconds", _ms(integration_s))
-            if names.bytes:
-                self._add(names.bytes, "Bytes", float(size_bytes))
-        self._add("Count", "Count", 1.0, len(requests))
-        # Zeroes count too: the average of these metrics is the rate of errors.
-        for name, errors in ((names.client_errors, client), (names.server_errors, server)):
-            self._add(name, "Count", 1.0, errors)
-            self._add(name, "Count", 0.0, len(requests) - errors)
 
-    def _of(self, metric: str, unit: str) -> dict[float, int]:
-        return self._values.setdefault((metric, unit), {})
-
-    def _add(self, metric: str, unit: str, value: float, times: int = 1) -> None:
-        if times:
-            counts = self._of(metric, unit)
-            counts[value] = counts.get(value, 0) + times
+def _data(counts: Counts, names: Names, where: tuple[Dimensions, ...]) -> Iterator[Datum]:
+    for (metric, unit), values in sorted(counts.metrics(names).items()):
+        for dimensions in where:
+            yield from data_of(metric, unit, values, dimensions)
 
 
 class ApiMeter:
@@ -135,10 +147,10 @@ class ApiMeter:
         if self._reports.since is None:
             self._tallies.pop(tally.where, None)
 
-    def _taken(self) -> list[Datum]:
-        data = [datum for tally in self._tallies.values() for datum in tally.take()]
+    def _taken(self) -> Iterator[Datum]:
+        taken = [tally.take() for tally in self._tallies.values()]
         self._tallies = {key: tally for key, tally in self._tallies.items() if not tally.gone}
-        return data
+        return chain.from_iterable(taken)
 
 
 def _ms(seconds: float) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -63,10 +64,16 @@ def _compacted(values: dict[float, float]) -> dict[float, float]:
             break
         rounded: dict[float, float] = {}
         for value, count in values.items():
-            near = float(f"{value:.{digits - 1}e}")
+            near = _near(value, digits)
             rounded[near] = rounded.get(near, 0.0) + count
         values = rounded
     return values
+
+
+@lru_cache(maxsize=4096)
+def _near(value: float, digits: int) -> float:
+    """The value, to so many significant digits. The same values come again and again: most were rounded before."""
+    return float(f"{value:.{digits - 1}e}")
 
 
 def by_period(points: Iterable[Point], start: int, end: int, period_s: int) -> list[Point]:

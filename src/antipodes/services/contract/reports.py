@@ -1,7 +1,8 @@
 """What a service tells CloudWatch of itself: gathered in memory, handed over together.
 
 What it decides: when it is handed over, and that nothing waits for it: what CloudWatch or its disk refuses is lost, and
-so is, in a crash, what was not handed over. What it refuses to know: what is counted and written; a service does that.
+so is, in a crash, what was not handed over. It goes in small parts, one a turn of the loop: between them requests are
+served. What it refuses to know: what is counted and written; a service does that.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ from antipodes.wire.errors import AwsError
 METRICS_S = 5.0
 LINES_S = 0.1
 VALUES = 150  # different values a datum: PutMetricData's own limit
+TURN_VALUES = 150  # values that are handed over in one turn of the loop
+DATUM_VALUES = 15  # what a datum costs beside its values, in values
+TURN_LINES = 128  # lines that are handed over in one turn
+PAUSE_S = 0.003  # between two such turns: a request, which takes several, meets one of them at most
 
 Datum = dict[str, Any]  # of PutMetricData
+Line = tuple[int, str]  # epoch milliseconds, text
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
 
@@ -25,10 +31,11 @@ class MetricReports:
     """Metrics of one service in one Region.
 
     A flush is planned only when something was counted, METRICS_S later or when the minute ends, whichever comes first:
-    so every count lies in its minute. taken: all that was counted since the last time, without timestamps.
+    so every count lies in its minute. taken: all that was counted since the last time, without timestamps; when it
+    returns, the counters have begun anew, what it returns may be worked out as it is iterated over.
     """
 
-    __slots__ = ("_call", "_namespace", "_spawn", "_taken", "_world", "since")
+    __slots__ = ("_call", "_namespace", "_spawn", "_taken", "_turn", "_world", "since")
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class MetricReports:
         self._namespace = namespace
         self._taken = taken
         self._spawn = spawn or surroundings.world.spawn
+        self._turn = asyncio.Lock()  # who flushes returns when a flush under way has ended too
         self.since: float | None = None  # when the first count after the last flush was made
 
     def begin(self) -> None:
@@ -51,20 +59,37 @@ class MetricReports:
             self.since = self._world.now()
             self._spawn(self._flush_later(self.since), f"{self._namespace}: hand over metrics")
 
-    async def flush(self) -> None:
+    async def flush(self, pause_s: float = 0.0) -> None:
         """Hands over what was counted."""
-        if self.since is None:
-            return
-        at, self.since = self.since, None
-        data = [{**datum, "Timestamp": at} for datum in self._taken()]
-        try:
-            await self._call("cloudwatch", "Record", {"Namespace": self._namespace, "MetricData": data})
-        except AwsError as fault:
-            self._world.trace("metrics.lost", namespace=self._namespace, refused=fault.message)
+        async with self._turn:
+            if self.since is None:
+                return
+            at, self.since = self.since, None
+            try:
+                for lot in _lots(self._taken()):
+                    data = [{**datum, "Timestamp": at} for datum in lot]
+                    await self._call("cloudwatch", "Record", {"Namespace": self._namespace, "MetricData": data})
+                    await self._world.sleep(pause_s)
+            except AwsError as fault:
+                self._world.trace("metrics.lost", namespace=self._namespace, refused=fault.message)
 
     async def _flush_later(self, since: float) -> None:
         await self._world.sleep(min(METRICS_S, 60.0 - since % 60.0))
-        await self.flush()
+        await self.flush(PAUSE_S)
+
+
+def _lots(data: Iterable[Datum]) -> Iterator[list[Datum]]:
+    """Cut into what one turn of the loop can bear."""
+    lot: list[Datum] = []
+    cost = 0
+    for datum in data:
+        lot.append(datum)
+        cost += DATUM_VALUES + len(datum.get("Values", ()))
+        if cost >= TURN_VALUES:
+            yield lot
+            lot, cost = [], 0
+    if lot:
+        yield lot
 
 
 def data_of(
@@ -94,35 +119,55 @@ class LineReports:
         self._call = surroundings.call
         self._source = source
         self._has = has
-        self._lines: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self._lines: dict[tuple[str, str], list[Line]] = {}
         self._flushing: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()  # one after the other: lines keep their order
 
     def write(self, group: str, stream: str, time: float, text: str) -> None:
         """One event of a log stream. time: epoch seconds."""
-        self._lines.setdefault((group, stream), []).append((int(time * 1000), text))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = self._world.spawn(self._flush_later(), f"{self._source}: hand over lines")
+        lines = self._lines.get((group, stream))
+        if lines is None:
+            lines = self._lines[group, stream] = []
+            if self._flushing is None or self._flushing.done():
+                self._flushing = self._world.spawn(self._flush_later(), f"{self._source}: hand over lines")
+        lines.append((int(time * 1000), text))
 
     async def flush(self) -> None:
-        """Hands over what there is, and what comes meanwhile."""
+        """Hands over what there is, and what comes meanwhile. What is under way has arrived, too."""
+        await self._hand_over()
         while self._lines:
             await self._hand_over()
 
-    async def _hand_over(self) -> None:
-        """What there is, all together: one write and one sync, however many streams there are."""
-        lines, self._lines = self._lines, {}
-        try:
-            streams = [
-                {"logGroupName": group, "logStreamName": stream, "logEvents": events}
-                for (group, stream), events in lines.items()
-                if self._has is None or await self._has(group)
-            ]
-            if streams:
-                await self._call("logs", "Record", {"streams": streams})
-        except AwsError as error:
-            self._world.trace("lines.lost", source=self._source, error=str(error))
+    async def _hand_over(self, pause_s: float = 0.0) -> None:
+        async with self._turn:
+            lines, self._lines = self._lines, {}
+            try:
+                there = [one for one in lines.items() if self._has is None or await self._has(one[0][0])]
+                for streams in _parts(there):
+                    await self._call("logs", "Record", {"streams": streams})
+                    await self._world.sleep(pause_s)
+            except AwsError as error:
+                self._world.trace("lines.lost", source=self._source, error=str(error))
 
     async def _flush_later(self) -> None:
         while self._lines:
             await self._world.sleep(LINES_S)
-            await self._hand_over()
+            await self._hand_over(PAUSE_S)
+
+
+def _parts(lines: Iterable[tuple[tuple[str, str], list[Line]]]) -> Iterator[list[dict[str, Any]]]:
+    """By group and stream, as `Record` takes them, cut into what one turn of the loop can bear."""
+    streams: list[dict[str, Any]] = []
+    room = TURN_LINES
+    for (group, stream), events in lines:
+        start = 0
+        while start < len(events):
+            some = events[start : start + room]
+            streams.append({"logGroupName": group, "logStreamName": stream, "logEvents": some})
+            start += len(some)
+            room -= len(some)
+            if not room:
+                yield streams
+                streams, room = [], TURN_LINES
+    if streams:
+        yield streams

@@ -260,8 +260,11 @@ class Meter:
             key = metric, "" if metric == "UserErrors" else name, table
             self._failures[key] = self._failures.get(key, 0) + 1
 
-    def _taken(self) -> Iterator[Datum]:
+    def _taken(self) -> list[Datum]:
         """All that was counted, as data of PutMetricData; the counters begin anew."""
+        return list(self._data())
+
+    def _data(self) -> Iterator[Datum]:
         for operation, by_table in self._latencies.items():
             for table in list(by_table):
                 self._order(operation, table)

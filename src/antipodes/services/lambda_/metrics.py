@@ -15,23 +15,49 @@
                                where its MetricsConfig asks for EventCount
 
 under FunctionName, under Resource (function:version or alias) too where it was invoked by one, and under none for the
-Region (Developer Guide, "Types of metrics for Lambda functions"). An invocation pays for two additions to a list, which
-is summed before it is handed over (contract/reports.py).
+Region (Developer Guide, "Types of metrics for Lambda functions"). An invocation pays for four counts: how many are
+under way, in its function and in the Region; how long it took; whether it failed. All else that each invocation tells
+follows from these when they are handed over (contract/reports.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from antipodes.services.contract import Surroundings
 from antipodes.services.contract.reports import Datum, MetricReports, data_of
 from antipodes.services.lambda_.outcome import Outcome
 
 NAMESPACE = "AWS/Lambda"
-LOT = 4096  # counts that are kept one by one before they are summed
 
 Where = tuple[str, ...]  # values of DIMENSIONS; "" for none
+Key = tuple[Where, str, str]  # ..., metric, unit
+Load = tuple[int, int, int]  # invocations under way; of them unreserved; concurrency that is allocated
 DIMENSIONS = ("FunctionName", "Resource", "EventSourceMappingUUID")
+REGION: Where = ("", "")
+
+
+class _Invocations:
+    """Of one function, invoked by one qualifier."""
+
+    __slots__ = ("busy", "durations", "failed")
+
+    def __init__(self) -> None:
+        self.busy: dict[int, int] = {}  # how many were under way -> how often
+        self.durations: dict[float, int] = {}  # ms -> how often
+        self.failed = 0
+
+    def metrics(self) -> Iterator[tuple[str, str, dict[float, int]]]:
+        """(metric, unit, value -> how often)."""
+        admitted, ended = sum(self.busy.values()), sum(self.durations.values())
+        if admitted:
+            yield "Throttles", "Count", {0.0: admitted}
+            yield "ConcurrentExecutions", "Count", {float(busy): count for busy, count in self.busy.items()}
+        if ended:
+            errors = {0.0: ended - self.failed, 1.0: self.failed}
+            yield "Invocations", "Count", {1.0: ended}
+            yield "Errors", "Count", {value: count for value, count in errors.items() if count}
+            yield "Duration", "Milliseconds", self.durations
 
 
 class Meter:
@@ -40,32 +66,29 @@ class Meter:
     def __init__(self, surroundings: Surroundings) -> None:
         self._reports = MetricReports(surroundings, NAMESPACE, self._taken)
         self.flush = self._reports.flush
-        self._values: dict[tuple[Where, str, str], dict[float, int]] = {}  # ..., metric, unit -> value -> how often
-        self._admitted: list[tuple[str, str | None, int, int]] = []
-        self._ended: list[tuple[str, str | None, bool, float]] = []
+        self._invocations: dict[tuple[str, str | None], _Invocations] = {}  # by function and qualifier
+        self._loads: dict[Load, int] = {}  # of the Region, when an invocation began -> how often
+        self._values: dict[Key, dict[float, int]] = {}  # what is counted seldom: value -> how often
 
     def throttled(self, function: str, qualifier: str | None) -> None:
         self._reports.begin()
         self._count(function, qualifier, "Throttles", 1.0)
 
-    def admitted(self, function: str, qualifier: str | None, busy: int, busy_in_all: int) -> None:
-        """An invocation begins; how many are under way with it."""
-        self._reports.begin()
-        self._admitted.append((function, qualifier, busy, busy_in_all))
-        if len(self._admitted) >= LOT:
-            self._sum()
-
-    def concurrency(self, unreserved: int, allocated: int) -> None:
-        """Of the Region, with an invocation that begins. allocated: reserved and provisioned, used or not."""
-        self._add(("", ""), "UnreservedConcurrentExecutions", "Count", float(unreserved))
-        self._add(("", ""), "ClaimedAccountConcurrency", "Count", float(unreserved + allocated))
+    def admitted(self, function: str, qualifier: str | None, busy: int, load: Load) -> None:
+        """An invocation begins; how many are under way with it, in its function and (load) in the Region. Allocated is
+        concurrency that is reserved or provisioned, used or not."""
+        counts = self._counts(function, qualifier).busy
+        counts[busy] = counts.get(busy, 0) + 1
+        self._loads[load] = self._loads.get(load, 0) + 1
 
     def ended(
         self, function: str, qualifier: str | None, outcome: Outcome, duration_s: float, extensions_s: float | None
     ) -> None:
         """extensions_s: of the duration, what extensions took after the runtime had answered; None: there are none."""
-        self._reports.begin()
-        self._ended.append((function, qualifier, outcome.failed, duration_s))
+        counts = self._counts(function, qualifier)
+        took_ms = _milliseconds(duration_s)
+        counts.durations[took_ms] = counts.durations.get(took_ms, 0) + 1
+        counts.failed += outcome.failed
         if extensions_s is not None:
             took_ms = _milliseconds(extensions_s)
             self._count(function, qualifier, "PostRuntimeExtensionsDuration", took_ms, "Milliseconds")
@@ -99,34 +122,54 @@ class Meter:
         self._count(function, qualifier, metric, 1.0)
 
     def _taken(self) -> Iterator[Datum]:
-        self._sum()
-        values, self._values = self._values, {}
-        for (where, metric, unit), counts in values.items():
-            named = zip(DIMENSIONS, where, strict=False)
-            yield from data_of(metric, unit, counts, [(name, value) for name, value in named if value])
+        data = _data(self._invocations, self._loads, self._values)
+        self._invocations, self._loads, self._values = {}, {}, {}
+        return data
 
-    def _sum(self) -> None:
-        """Takes what was kept one by one into the counts."""
-        admitted, self._admitted = self._admitted, []
-        for function, qualifier, busy, busy_in_all in admitted:
-            self._count(function, qualifier, "Throttles", 0.0)
-            for where in _places(function, qualifier):
-                self._add(where, "ConcurrentExecutions", "Count", float(busy))
-            self._add(("", ""), "ConcurrentExecutions", "Count", float(busy_in_all))
-        ended, self._ended = self._ended, []
-        for function, qualifier, failed, duration_s in ended:
-            self._count(function, qualifier, "Invocations", 1.0)
-            self._count(function, qualifier, "Errors", 1.0 if failed else 0.0)
-            self._count(function, qualifier, "Duration", _milliseconds(duration_s), "Milliseconds")
+    def _counts(self, function: str, qualifier: str | None) -> _Invocations:
+        if self._reports.since is None:
+            self._reports.begin()
+        counts = self._invocations.get((function, qualifier))
+        if counts is None:
+            counts = self._invocations[function, qualifier] = _Invocations()
+        return counts
 
     def _count(self, function: str, qualifier: str | None, metric: str, value: float, unit: str = "Count") -> None:
-        for where in _places(function, qualifier):
+        for where in (*_places(function, qualifier), REGION):
             self._add(where, metric, unit, value)
-        self._add(("", ""), metric, unit, value)
 
     def _add(self, where: Where, metric: str, unit: str, value: float) -> None:
-        counts = self._values.setdefault((where, metric, unit), {})
-        counts[value] = counts.get(value, 0) + 1
+        _add(self._values, (where, metric, unit), value)
+
+
+def _data(
+    invocations: Mapping[tuple[str, str | None], _Invocations],
+    loads: Mapping[Load, int],
+    values: dict[Key, dict[float, int]],
+) -> Iterator[Datum]:
+    """All that was counted. Lazy: a function at a time."""
+    for (function, qualifier), counted in invocations.items():
+        for metric, unit, counts in counted.metrics():
+            for where in _places(function, qualifier):
+                yield from data_of(metric, unit, counts, _dimensions(where))
+            if metric != "ConcurrentExecutions":
+                for value, count in counts.items():
+                    _add(values, (REGION, metric, unit), value, count)
+    for (busy, unreserved, allocated), count in loads.items():
+        _add(values, (REGION, "ConcurrentExecutions", "Count"), float(busy), count)
+        _add(values, (REGION, "UnreservedConcurrentExecutions", "Count"), float(unreserved), count)
+        _add(values, (REGION, "ClaimedAccountConcurrency", "Count"), float(unreserved + allocated), count)
+    for (where, metric, unit), counts in values.items():
+        yield from data_of(metric, unit, counts, _dimensions(where))
+
+
+def _add(values: dict[Key, dict[float, int]], key: Key, value: float, count: int = 1) -> None:
+    counts = values.setdefault(key, {})
+    counts[value] = counts.get(value, 0) + count
+
+
+def _dimensions(where: Where) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in zip(DIMENSIONS, where, strict=False) if value]
 
 
 def _milliseconds(seconds: float) -> float:

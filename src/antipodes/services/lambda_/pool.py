@@ -111,8 +111,7 @@ class Pool:
         tally.busy += 1
         tally.invocations += 1
         self._busy += 1
-        self._meter.admitted(name, invocation.qualifier, tally.busy, self._busy)
-        self._meter.concurrency(*self._claims())
+        self._meter.admitted(name, invocation.qualifier, tally.busy, (self._busy, *self._claims()))
         if reserve is not None and reserve.wanted:
             used, spilled_over = reserve.at_work, not environment.plan.provisioned
             meter = self._meter.provisioned
