@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -124,33 +125,29 @@ async def runtime(module: str, address: str, descriptor: int | None = None) -> l
 
 
 def over_http() -> tuple[Story, list[str]]:
-    story = Story()
-    said: list[str] = []
-
-    async def main() -> None:
+    async def main() -> tuple[Story, list[str]]:
+        story = Story()
         world = RealWorld("eu-west-1", links=Links(), disk=MemoryDisk())
         server = await serve_http(world, 0, story.api.respond, usual=story.api.respond_usual, limits=LIMITS)
-        said.extend(await runtime("runtime_client", f"{world.address}:{server.port}"))
+        said = await runtime("runtime_client", f"{world.address}:{server.port}")
         await world.close()
+        return story, said
 
-    run_real(main)
-    return story, said
+    return run_real(main)
 
 
 def over_the_link() -> tuple[Story, list[str]]:
-    story = LinkedStory()
-    said: list[str] = []
-
-    async def main() -> None:
+    async def main() -> tuple[Story, list[str]]:
+        story = LinkedStory()
         near, far = socket.socketpair()
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_unix_connection(lambda: End(RuntimeLink(story.api)), sock=near)
-        said.extend(await runtime("handler_transport", "nowhere:1", far.fileno()))
+        said = await runtime("handler_transport", "nowhere:1", far.fileno())
         transport.close()
         far.close()
+        return story, said
 
-    run_real(main)
-    return story, said
+    return run_real(main)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="AWS's client is for Linux alone")
@@ -201,12 +198,19 @@ class Desk:
         return b"".join(FRAME.unpack_from(one)[0] for one in self.sent)
 
 
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())  # invocations are made without one that runs
+        yield Desk()
+        asyncio.set_event_loop(None)
+
+
 def frame(kind: bytes, head: bytes = b"", body: bytes = b"") -> bytes:
     return struct.pack("!cII", kind, len(head), len(body)) + head + body
 
 
-def test_a_response_asks_for_the_next_invocation_and_an_error_does_not() -> None:
-    desk = Desk()
+def test_a_response_asks_for_the_next_invocation_and_an_error_does_not(desk: Desk) -> None:
     desk.link.received(frame(b"N") + frame(b"R", b"1", b"{}"))
     assert desk.kinds() == b"II"
     desk.link.received(frame(b"E", b"2", b"{}"))
@@ -215,8 +219,7 @@ def test_a_response_asks_for_the_next_invocation_and_an_error_does_not() -> None
     assert desk.kinds() == b"III"
 
 
-def test_an_answer_to_another_invocation_is_refused_and_asks_for_nothing() -> None:
-    desk = Desk()
+def test_an_answer_to_another_invocation_is_refused_and_asks_for_nothing(desk: Desk) -> None:
     desk.link.received(frame(b"N") + frame(b"R", b"other", b"{}"))
     assert desk.kinds() == b"IX" and b"InvalidRequestID" in desk.sent[1] and not desk.story.outcomes
 
@@ -229,14 +232,12 @@ def test_an_answer_to_another_invocation_is_refused_and_asks_for_nothing() -> No
         pytest.param(struct.pack("!cII", b"R", 1, 1 << 31), id="a body without end"),
     ],
 )
-def test_what_is_not_of_the_language_ends_the_link(nonsense: bytes) -> None:
-    desk = Desk()
+def test_what_is_not_of_the_language_ends_the_link(desk: Desk, nonsense: bytes) -> None:
     assert desk.link.received(frame(b"N"))
     assert not desk.link.received(nonsense)
 
 
-def test_what_a_runtime_says_after_it_was_given_up_is_dropped() -> None:
-    desk = Desk()
+def test_what_a_runtime_says_after_it_was_given_up_is_dropped(desk: Desk) -> None:
     desk.link.received(frame(b"N")[:5])
     desk.link.cut()
     assert desk.link.received(frame(b"N")[5:]) and desk.story.ready == 0
