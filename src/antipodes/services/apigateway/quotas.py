@@ -21,7 +21,14 @@ MOST: Mapping[str, Mapping[str, int]] = MappingProxyType(
             {"APIs": 600, "edge-optimized APIs": 120, "API keys": 10_000, "usage plans": 300, "domain names": 120}
         ),
         PER_API: MappingProxyType(
-            {"resources": 300, "stages": 10, "authorizers": 10, "routes": 300, "integrations": 300}
+            {
+                "resources": 300,
+                "stages": 10,
+                "authorizers": 10,
+                "documentation parts": 2000,
+                "routes": 300,
+                "integrations": 300,
+            }
         ),
         "stage": MappingProxyType({"stage variables": 100}),
         "domain name": MappingProxyType({"mappings": 200}),

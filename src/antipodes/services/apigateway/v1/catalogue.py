@@ -135,8 +135,12 @@ class Catalogue:
             alike = [one for one in self.apis.values() if ("EDGE" in one.endpoint_types) == edge]
             kind = "edge-optimized APIs" if edge else "APIs"
             quotas.check(quotas.PER_ACCOUNT, kind, alike, [*alike, api])
-        quotas.check(quotas.PER_API, "resources", before.resources if before else (), api.resources)
-        quotas.check(quotas.PER_API, "authorizers", before.authorizers if before else (), api.authorizers)
+        for things, attribute in (
+            ("resources", "resources"),
+            ("authorizers", "authorizers"),
+            ("documentation parts", "documentation"),
+        ):
+            quotas.check(quotas.PER_API, things, getattr(before, attribute, ()), getattr(api, attribute))
         self.apis[api.id] = api
         await self.write([(records.API_PREFIX + api.id.encode(), msgspec.msgpack.encode(api))])
 

@@ -1,6 +1,7 @@
 """A deployed REST API as an OpenAPI document, 2.0 or 3.0: what ImportRestApi and PutRestApi take back. GetExport.
 
-    no extensions      paths, parameters, models, security: what any reader of OpenAPI understands
+    no extensions      paths, parameters, models, security: what any reader of OpenAPI understands; and documentation
+    documentation      what the stage's documentation version says ("by default, documentation parts are included")
     integrations       and how the gateway carries it out: integrations, validators, gateway responses, the policy
     authorizers        and the functions that decide who may pass
     apigateway         all of these
@@ -21,7 +22,8 @@ import orjson
 import yaml
 
 from antipodes.services.apigateway.v1.catalogue import Catalogue
-from antipodes.services.apigateway.v1.openapi import EXTENSION, PLACES
+from antipodes.services.apigateway.v1.documenting import Documentation, exported
+from antipodes.services.apigateway.v1.openapi import DOCUMENTATION, EXTENSION, PLACES
 from antipodes.services.apigateway.v1.plan import HEADER
 from antipodes.services.apigateway.v1.records import (
     ANY,
@@ -41,7 +43,7 @@ from antipodes.wire.errors import NotSupported
 from antipodes.wire.operation import Request, Result
 
 KINDS = MappingProxyType({"swagger": False, "oas30": True})
-EXTENSIONS = frozenset({"integrations", "authorizers", "apigateway"})
+EXTENSIONS = frozenset({"integrations", "authorizers", "documentation", "apigateway"})
 DEFAULT_MODELS = frozenset({"Empty", "Error"})  # an API has them unasked: only told where something refers to them
 KEY, SIGNED = "api_key", "sigv4"  # AWS's names of these schemes
 IN = MappingProxyType({place: kind for kind, place in PLACES.items()})
@@ -80,6 +82,14 @@ async def get_export(catalogue: Catalogue, request: Request) -> Result:
         deployment, KINDS[kind], whole or "integrations" in extensions, whole or "authorizers" in extensions
     )
     document = document_of(export, api, stage, catalogue.surroundings.region)
+    version = api.documentation_versions.get(stage.documentation_version)
+    if version is not None and (not extensions or whole or "documentation" in extensions):
+        Documentation(version.parts).put_into(document)
+        document[DOCUMENTATION] = {
+            "version": version.version,
+            "createdDate": _date(version.created),
+            "documentationParts": [exported(part) for part in version.parts],
+        }
     in_yaml = "yaml" in accepted
     body = yaml.safe_dump(document, sort_keys=False).encode() if in_yaml else orjson.dumps(document)
     return {
@@ -128,7 +138,11 @@ def _extensions(parameters: Mapping[str, str]) -> frozenset[str]:
 
 
 def _version(api: Api) -> str:
-    return api.version or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(api.created))
+    return api.version or _date(api.created)
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _address(export: _Export, host: str, stage: str) -> dict[str, Any]:

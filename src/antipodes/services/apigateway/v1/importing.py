@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from antipodes.services.apigateway.v1 import openapi
+from antipodes.services.apigateway.v1 import documentation, openapi
 from antipodes.services.apigateway.v1.apis import check_policy, endpoint_types, key_source_of, shown
 from antipodes.services.apigateway.v1.authorizers import authorizer_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
@@ -69,6 +69,7 @@ async def put_rest_api(catalogue: Catalogue, request: Request) -> Result:
             validators={},
             authorizers={},
             gateway_responses={},
+            documentation={},
         )
     api = _filled(catalogue, api, document, params.get("parameters") or {}, before)
     await catalogue.save_api(api)
@@ -107,6 +108,11 @@ def _filled(catalogue: Catalogue, api: Api, document: openapi.Imported, options:
         endpoint_disabled=api.endpoint_disabled if document.endpoint_disabled is None else document.endpoint_disabled,
     )
     check_policy(catalogue, api)
+    if options.get("ignore") != "documentation":
+        parts, wrong = documentation.imported(catalogue, document.documentation)
+        if wrong:
+            raise bad_request(f"Errors found during import:\n\t{wrong[0]}")
+        api, _ = documentation.with_parts(api, parts, overwrite=False)
     return _with_paths(catalogue, api, document, _base(document, options), validators, authorizers)
 
 

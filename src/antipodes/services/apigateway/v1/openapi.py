@@ -32,6 +32,7 @@ EXTENSION = "x-amazon-apigateway-"
 REFUSED_AT_TOP = ("minimum-compression-size", "endpoint-access-mode", "security-policy", "importexport-version-3")
 JSON = "application/json"
 API = "{api}"
+DOCUMENTATION = EXTENSION + "documentation"
 PLACES = {"header": "header", "query": "querystring", "path": "path"}
 
 
@@ -52,6 +53,7 @@ class Imported:
     key_source: str = ""
     policy: str = ""
     endpoint_disabled: bool | None = None  # None: it does not say
+    documentation: Any = None  # what it has as x-amazon-apigateway-documentation (documentation.py reads it)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def imported(document: Mapping[str, Any]) -> Imported:
         key_source=str(document.get(EXTENSION + "api-key-source") or ""),
         policy=orjson.dumps(policy).decode() if policy else "",
         endpoint_disabled=_endpoint_disabled(document),
+        documentation=document.get(DOCUMENTATION),
     )
 
 

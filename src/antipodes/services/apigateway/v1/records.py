@@ -127,6 +127,33 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     methods: dict[str, Method] = {}
 
 
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """What a documentation part is of. "": a field that this kind does not have."""
+
+    kind: str  # API, RESOURCE, METHOD, ...
+    path: str = ""
+    method: str = ""
+    status: str = ""
+    name: str = ""
+
+
+class DocumentationPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of one thing of an API."""
+
+    id: str
+    location: Location
+    properties: str  # a JSON object
+
+
+class DocumentationVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """All parts as they were."""
+
+    version: str
+    created: float
+    description: str = ""
+    parts: tuple[DocumentationPart, ...] = ()
+
+
 class Api(msgspec.Struct, frozen=True, kw_only=True):
     """A REST API as it is edited."""
 
@@ -148,6 +175,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     key_source: str = "HEADER"  # or AUTHORIZER
     policy: str = ""  # a resource policy, JSON
     endpoint_disabled: bool = False
+    documentation: dict[str, DocumentationPart] = {}  # by id
+    documentation_versions: dict[str, DocumentationVersion] = {}
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +240,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     canary: Canary | None = None
     cache_enabled: bool = False
     cache_size: str = "0.5"  # GB
+    documentation_version: str = ""  # "": none
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):

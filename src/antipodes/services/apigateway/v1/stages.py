@@ -29,20 +29,25 @@ from antipodes.services.apigateway.v1.patching import (
     unescaped,
     whole,
 )
-from antipodes.services.apigateway.v1.records import Api, Deployment, MethodSetting, Stage, bad_request, conflict
-from antipodes.wire.errors import NotSupported
+from antipodes.services.apigateway.v1.records import (
+    Api,
+    Deployment,
+    MethodSetting,
+    Stage,
+    bad_request,
+    conflict,
+    missing,
+)
 from antipodes.wire.operation import Request, Result
 
 METHOD_PATH = re.compile(
     r"(/.*/(?:\*|[A-Z]+))(?:/((?:metrics/enabled)|(?:logging/(?:loglevel|dataTrace))|(?:throttling/\w+)|(?:caching/\w+)))?"
 )
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-REFUSED = ("documentationVersion",)
 
 
 async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
     params = request.params
-    _refuse(params)
     api = catalogue.api(params["restApiId"])
     methods = [method for resource in api.resources.values() for method in resource.methods.values()]
     if not methods:
@@ -140,6 +145,7 @@ def shown(stage: Stage) -> dict[str, Any]:
         },
         cacheClusterSize=stage.cache_size if stage.cache_enabled else "",
         description=stage.description,
+        documentationVersion=stage.documentation_version,
         variables=stage.variables,
         canarySettings=None if stage.canary is None else canary.shown(stage.canary),
         accessLogSettings=log,
@@ -158,7 +164,6 @@ def _check_deployment_unused(catalogue: Catalogue, params: Params, deployment: D
 
 
 def _made(catalogue: Catalogue, params: Params) -> Stage:
-    _refuse(params)
     deployment = DEPLOYMENTS.find(catalogue, params)
     name = params["stageName"]
     _check_name(name)
@@ -176,6 +181,7 @@ def _made(catalogue: Catalogue, params: Params) -> Stage:
         tracing=bool(params.get("tracingEnabled")),
         tags=dict(params.get("tags") or {}),
         canary=None if settings is None else canary.canary_of(settings, deployment.id),
+        documentation_version=params.get("documentationVersion") or "",
     )
     return _checked(catalogue, _with_cache(stage, params))
 
@@ -185,6 +191,9 @@ def _checked(catalogue: Catalogue, stage: Stage) -> Stage:
     catalogue.deployment(stage.api_id, stage.deployment_id)
     if stage.canary is not None and (stage.api_id, stage.canary.deployment_id) not in catalogue.deployments:
         raise bad_request("Deployment id does not exist")
+    version = stage.documentation_version
+    if version and version not in catalogue.api(stage.api_id).documentation_versions:
+        raise missing("Invalid Documentation version specified")
     if stage.log_group_arn:
         try:
             group_of(stage.log_group_arn, catalogue.surroundings.region)
@@ -263,6 +272,7 @@ def _level(value: str) -> str:
 TABLE: Table = {
     "/deploymentId": One("deployment_id"),
     "/description": One("description", gone=""),
+    "/documentationVersion": One("documentation_version", gone=""),
     "/tracingEnabled": One("tracing", flag),
     "/variables": Entries("variables"),
     "/accessLogSettings": One("log_group_arn", gone=""),
@@ -291,12 +301,6 @@ METHOD_TABLE: Table = {
 def _check_name(name: str) -> None:
     if not STAGE_NAME.fullmatch(name):
         raise bad_request("Stage name only allows a-zA-Z0-9_-")
-
-
-def _refuse(params: Any) -> None:
-    for name in REFUSED:
-        if params.get(name):
-            raise NotSupported(f"{name} of stages")
 
 
 DEPLOYMENTS = Rooted(

@@ -23,6 +23,18 @@ METHOD_SETTINGS = MappingProxyType(
     }
 )
 
+# Settings of one value: what CreateStage and UpdateStage's paths call them, and what stands for one that is not given.
+SETTINGS = MappingProxyType(
+    {
+        "CacheClusterEnabled": ("cacheClusterEnabled", "false"),
+        "CacheClusterSize": ("cacheClusterSize", "0.5"),
+        "DeploymentId": ("deploymentId", ""),
+        "Description": ("description", ""),
+        "DocumentationVersion": ("documentationVersion", ""),
+        "TracingEnabled": ("tracingEnabled", "false"),
+    }
+)
+
 
 async def create_deployment(job: Job) -> Made:
     params = {"restApiId": job.properties["RestApiId"]}
@@ -97,20 +109,10 @@ def canary_patches(before: Any, after: Any) -> list[dict[str, str]]:
 
 async def create_stage(job: Job) -> Made:
     given = job.properties
-    params: dict[str, Any] = {
-        "restApiId": given["RestApiId"],
-        "stageName": given["StageName"],
-        "deploymentId": given["DeploymentId"],
-    }
-    for name, member in (
-        ("Description", "description"),
-        ("Variables", "variables"),
-        ("TracingEnabled", "tracingEnabled"),
-        ("CacheClusterEnabled", "cacheClusterEnabled"),
-        ("CacheClusterSize", "cacheClusterSize"),
-    ):
-        if name in given:
-            params[member] = given[name]
+    params: dict[str, Any] = {"restApiId": given["RestApiId"], "stageName": given["StageName"]}
+    params |= {member: given[name] for name, (member, _) in SETTINGS.items() if name in given}
+    if "Variables" in given:
+        params["variables"] = given["Variables"]
     canary = given.get("CanarySetting")
     if canary:
         params["canarySettings"] = {name[:1].lower() + name[1:]: value for name, value in canary.items()}
@@ -132,11 +134,11 @@ async def create_stage(job: Job) -> Made:
 
 async def update_stage(job: Job) -> Made:
     patches = []
-    if job.changed("DeploymentId"):
-        patches.append({"op": "replace", "path": "/deploymentId", "value": str(job.properties["DeploymentId"])})
-    if job.changed("Description"):
-        text = str(job.properties.get("Description", ""))
-        patches.append({"op": "replace", "path": "/description", "value": text})
+    for name, (member, unset) in SETTINGS.items():
+        if job.changed(name):
+            value = job.properties.get(name, unset)
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            patches.append({"op": "replace", "path": f"/{member}", "value": text})
     old, new = job.before.get("Variables") or {}, job.properties.get("Variables") or {}
     patches += [{"op": "remove", "path": f"/variables/{name}"} for name in old if name not in new]
     patches += [
@@ -144,12 +146,6 @@ async def update_stage(job: Job) -> Made:
         for name, value in new.items()
         if old.get(name) != value
     ]
-    for name, path, unset in (
-        ("CacheClusterEnabled", "cacheClusterEnabled", False),
-        ("CacheClusterSize", "cacheClusterSize", "0.5"),
-    ):
-        if job.changed(name):
-            patches.append({"op": "replace", "path": f"/{path}", "value": str(job.properties.get(name, unset)).lower()})
     patches += settings_patches(job.before, job.properties)
     if job.changed("CanarySetting"):
         patches += canary_patches(job.before.get("CanarySetting"), job.properties.get("CanarySetting"))
@@ -182,14 +178,14 @@ HANDLERS = (
         "AWS::ApiGateway::Stage",
         frozenset(
             {
-                "AccessLogSetting", "CacheClusterEnabled", "CacheClusterSize", "CanarySetting", "DeploymentId",
-                "Description", "MethodSettings", "RestApiId", "StageName", "Tags", "TracingEnabled", "Variables",
+                *SETTINGS, "AccessLogSetting", "CanarySetting", "MethodSettings", "RestApiId", "StageName", "Tags",
+                "Variables",
             }
         ),
         create_stage,
         delete_stage,
         update_stage,
-        replaced_by=frozenset({"RestApiId", "StageName", "Tags", "TracingEnabled"}),
+        replaced_by=frozenset({"RestApiId", "StageName", "Tags"}),
         name_property="StageName",
         required=("DeploymentId", "RestApiId", "StageName"),
     ),
