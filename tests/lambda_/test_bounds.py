@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from antipodes.world import real_processes
 from tests.lambda_.conftest import Room, play_real
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes and their memory are read from /proc")
@@ -34,6 +36,19 @@ def handler(event, context):
     if event.get("die"):
         os._exit(7)
     return "forked"
+"""
+
+SHARES = """
+import os, sys
+held = bytes(1) * (100 << 20)
+held = bytearray(held)
+for _ in range(4):
+    if os.fork() == 0:
+        own = bytearray(b"x" * (10 << 20))
+        os.write(1, b".")
+        sys.stdin.read()
+        os._exit(0)
+sys.stdin.read()
 """
 
 
@@ -69,6 +84,17 @@ def test_a_function_that_takes_more_memory_than_it_has_is_killed_and_the_next_ca
         assert "Memory Size: 128 MB\tMax Memory Used: 128 MB" in report
 
     play_real(story)
+
+
+def test_what_forked_processes_share_is_counted_once() -> None:
+    with subprocess.Popen([sys.executable, "-c", SHARES], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        assert parent.stdout.read(4) == b"...."
+        held_mb = real_processes.memory_mb(parent.pid)
+        parent.stdin.close()
+    assert held_mb is not None
+    assert 140 < held_mb < 300  # 100 once, and 10 of each of the four; 500 were they counted apart
 
 
 def test_orphans_end_with_their_environment_however_it_ends() -> None:

@@ -13,6 +13,9 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MB = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SMALLEST_MB = 128.0  # of functions: less than that is not looked at more closely
+LOOKED_AT = 32  # descendants; a close look takes a millisecond
+_SHARE = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
 def dies_with(parent: int) -> Callable[[], None]:
@@ -73,18 +76,30 @@ def peak_memory_mb(pid: int | None) -> int | None:
 
 
 def memory_mb(pid: int | None) -> float | None:
-    """What a process and its descendants hold now (resident pages); None where /proc is not there."""
+    """What a process and its descendants hold now; None where /proc is not there. Pages that a fork shares with its
+    parent are there once, as AWS counts them; where all resident pages together are few, or the descendants many, each
+    one's are counted."""
     if pid is None:
         return None
     found = _resident_bytes(pid)
     if found is None:
         return None
-    return (found + sum(_resident_bytes(one) or 0 for one in _descendants(pid))) / MB
+    descendants = _descendants(pid)
+    at_most_mb = (found + sum(_resident_bytes(one) or 0 for one in descendants)) / MB
+    if at_most_mb <= SMALLEST_MB or len(descendants) > LOOKED_AT:
+        return at_most_mb
+    return (found + sum(_share_bytes(one) for one in descendants)) / MB
 
 
 def _resident_bytes(pid: int) -> int | None:
     fields = _contents(f"/proc/{pid}/statm").split()
     return int(fields[1]) * PAGE_BYTES if fields else None
+
+
+def _share_bytes(pid: int) -> int:
+    """Its pages, each divided by the number of processes that have it."""
+    found = _SHARE.search(_contents(f"/proc/{pid}/smaps_rollup"))
+    return int(found[1]) << 10 if found is not None else _resident_bytes(pid) or 0
 
 
 def _contents(path: str) -> bytes:

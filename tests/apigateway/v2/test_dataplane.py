@@ -32,7 +32,7 @@ def test_event_of_payload_2(play: Play) -> None:
         assert event == {
             "version": "2.0",
             "routeKey": "POST /items/{id}",
-            "rawPath": "/items/a%20b",
+            "rawPath": "/items/a b",
             "rawQueryString": "x=1&x=2&y=",
             "cookies": ["k=1", "l=2"],
             "queryStringParameters": {"x": "1,2", "y": ""},
@@ -43,7 +43,7 @@ def test_event_of_payload_2(play: Play) -> None:
         }
         assert (headers["x-two"], headers["x-forwarded-for"], headers["content-length"]) == ("1", "198.18.0.9", "2")
         assert (context["stage"], context["apiId"], context["routeKey"]) == ("$default", api, "POST /items/{id}")
-        assert context["http"]["sourceIp"] == "198.18.0.9"
+        assert (context["http"]["path"], context["http"]["sourceIp"]) == ("/items/a b", "198.18.0.9")
         assert context["requestId"] == response.header("apigw-requestid")
 
     play(story)
@@ -53,10 +53,10 @@ def test_event_of_payload_1_is_rests_with_a_version(play_once: Play) -> None:
     async def story(room: Room) -> None:
         function = await room.function("f", "import json\ndef handler(e, c):\n    return {'body': json.dumps(e)}\n")
         api = await made(room, function, "ANY /{proxy+}", payload="1.0", stage="dev")
-        response = await room.get(host_of(api), "/dev/a/b?x=1&x=2", User_Agent="me/1")
+        response = await room.get(host_of(api), "/dev/a/b%C3%A9?x=1&x=2", User_Agent="me/1")
         assert (response.status, response.header("content-type")) == (200, "text/plain;charset=UTF-8")
         event = json.loads(response.body)
-        assert (event["version"], event["resource"], event["path"]) == ("1.0", "/{proxy+}", "/dev/a/b")
+        assert (event["version"], event["resource"], event["path"]) == ("1.0", "/{proxy+}", "/dev/a/bé")
         assert event["multiValueQueryStringParameters"] == {"x": ["1", "2"]}
         assert event["headers"]["user-agent"] == "me/1"
         assert event["requestContext"]["resourceId"] == "ANY /{proxy+}"

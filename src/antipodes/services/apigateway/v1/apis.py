@@ -13,7 +13,7 @@ from antipodes.services.apigateway.v1.defaults import default_models
 from antipodes.services.apigateway.v1.guard import resource_policy
 from antipodes.services.apigateway.v1.kinds import Params, Rooted
 from antipodes.services.apigateway.v1.listing import answered
-from antipodes.services.apigateway.v1.patching import Members, One, Table, flag
+from antipodes.services.apigateway.v1.patching import Members, One, Own, Patch, Table, flag
 from antipodes.services.apigateway.v1.policies import Unreadable
 from antipodes.services.apigateway.v1.records import Account, Api, Resource, bad_request
 from antipodes.wire.errors import NotSupported
@@ -27,6 +27,13 @@ def key_source_of(value: str) -> str:
     return value
 
 
+def _uncompressed(api: Api, patch: Patch, _: str) -> Api:
+    """Answers are never compressed. That may be said, as by removing a size or by an empty one."""
+    if patch.value and not patch.removes:
+        raise patch.refused()
+    return api
+
+
 TABLE: Table = {
     "/name": One("name"),
     "/description": One("description", gone=""),
@@ -35,6 +42,7 @@ TABLE: Table = {
     "/apiKeySource": One("key_source", key_source_of),
     "/policy": One("policy", gone=""),
     "/disableExecuteApiEndpoint": One("endpoint_disabled", flag),
+    "/minimumCompressionSize": Own(_uncompressed),
 }
 
 

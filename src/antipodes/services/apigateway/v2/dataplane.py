@@ -22,6 +22,7 @@ import dataclasses
 import logging
 from itertools import chain
 from types import MappingProxyType
+from urllib.parse import unquote
 
 import msgspec
 
@@ -196,7 +197,8 @@ class HttpDataPlane:
 
     def _described(self, exchange: Exchange, prepared: Prepared, target: Target) -> payload2.Call:
         stage, now, chance = prepared.stage, self._world.now(), self._world.chance
-        path, trace_id = exchange.path, exchange.request.header("x-amzn-trace-id")
+        # Functions of HTTP APIs are told the path decoded; of REST APIs and function URLs as it came.
+        path, trace_id = unquote(exchange.path), exchange.request.header("x-amzn-trace-id")
         return payload2.Call(
             account=self._account,
             api_id=stage.api_id,

@@ -7,7 +7,7 @@ answer's rules are those of format 1.0: statusCode may be missing, unknown keys 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import orjson
 
@@ -36,7 +36,7 @@ def event_of(request: HttpRequest, call: Call, resource: str) -> bytes:
     event: dict[str, Any] = {
         "version": "1.0",
         "resource": resource,
-        "path": request.path,
+        "path": unquote(request.path),
         "httpMethod": request.method,
         "headers": {name: values[-1] for name, values in multi.items()},
         "multiValueHeaders": multi,
@@ -56,7 +56,7 @@ def event_of(request: HttpRequest, call: Call, resource: str) -> bytes:
                 "sourceIp": request.client,
                 "userAgent": request.header("user-agent") or "",
             },
-            "path": request.path,
+            "path": unquote(request.path),
             "protocol": "HTTP/1.1",
             "requestId": call.request_id,
             "requestTime": request_time(call.now),
