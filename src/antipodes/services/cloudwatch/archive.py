@@ -4,7 +4,8 @@ What it decides: where points lie, when they are forgotten, which part of them i
 operations and their parameters.
 
 A **series** is a metric (namespace, name, dimensions) with one unit and one resolution, 60 s or 1 s. Its points lie in
-rows of sixty, an hour or a minute; only rows that changed lately are held in memory.
+rows of sixty, an hour or a minute; only rows that changed lately are held in memory. What is recorded waits until its
+row is written or read: to put ten parts of a minute together at once costs little more than one.
 
 Store keys, all under b"cloudwatch/":
     series/<id>                          Series, msgpack; the id is a hash of what it is
@@ -16,6 +17,7 @@ an hour for 455 days: we do not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from hashlib import blake2b
 
@@ -60,6 +62,7 @@ class Archive:
         self._series: dict[bytes, Series] = {}
         self._by_name: dict[tuple[str, str], list[bytes]] = {}
         self._rows: dict[bytes, dict[int, Point]] = {}  # by store key: rows in memory
+        self._waiting: dict[bytes, list[Point]] = {}  # by store key: points that are not in their rows yet
         self._changed: dict[bytes, None] = {}  # store keys of rows that are not written yet
         self._new_series: dict[bytes, None] = {}
         for key, raw in list(store.range(SERIES, SERIES + b"\xff")):
@@ -73,11 +76,7 @@ class Archive:
             self._keep(identity, msgspec.structs.replace(series, last=point.at))
             self._new_series[identity] = None
         key = _row_key(series.resolution_s, point.at // (series.resolution_s * ROW_POINTS), identity)
-        row = self._rows.get(key)
-        if row is None:
-            row = self._rows[key] = self._read(key)
-        before = row.get(point.at)
-        row[point.at] = point if before is None else merged(before, point)
+        self._waiting.setdefault(key, []).append(point)
         self._changed[key] = None
 
     def series(self, namespace: str, name: str, dimensions: Dimensions, resolution_s: int) -> list[Series]:
@@ -97,9 +96,7 @@ class Archive:
         identity = _identity(series)
         for number in range(start // span, (end - 1) // span + 1):
             key = _row_key(series.resolution_s, number, identity)
-            row = self._rows.get(key)
-            if row is None:
-                row = self._read(key)
+            row = self._row(key)
             for at in sorted(row):
                 if start <= at < end:
                     yield row[at]
@@ -108,15 +105,21 @@ class Archive:
     def changed(self) -> bool:
         return bool(self._changed)
 
-    def changed_rows(self) -> list[tuple[bytes, bytes | None]]:
-        """What is to be written so that the store has everything."""
-        rows: list[tuple[bytes, bytes | None]] = []
-        for key in self._changed:
-            row = self._rows[key]
-            rows.append((key, _encode([row[at] for at in sorted(row)])))
-        rows += [(SERIES + one, _encode(self._series[one])) for one in self._new_series]
-        self._changed.clear()
+    def changed_rows(self, enough_bytes: float = math.inf) -> list[tuple[bytes, bytes | None]]:
+        """What is to be written so that the store has everything. enough_bytes: then the rest is left for the next
+        call (`changed`)."""
+        rows: list[tuple[bytes, bytes | None]] = [
+            (SERIES + one, _encode(self._series[one])) for one in self._new_series
+        ]
         self._new_series.clear()
+        size_bytes = 0
+        while self._changed and size_bytes < enough_bytes:
+            key = next(iter(self._changed))
+            row = self._row(key)
+            value = _encode([row[at] for at in sorted(row)])
+            rows.append((key, value))
+            size_bytes += len(value)
+            del self._changed[key]
         return rows
 
     def let_go(self, now: float) -> None:
@@ -139,6 +142,7 @@ class Archive:
                     break
         for key, _ in gone:
             self._rows.pop(key, None)
+            self._waiting.pop(key, None)
             self._changed.pop(key, None)
         for identity, series in list(self._series.items()):
             if series.last < now - KEPT_S[series.resolution_s] - SEEN_STEP_S:
@@ -153,9 +157,20 @@ class Archive:
             self._by_name.setdefault((series.namespace, series.name), []).append(identity)
         self._series[identity] = series
 
-    def _read(self, key: bytes) -> dict[int, Point]:
-        raw = self._store.get(key)
-        return {point.at: point for point in _decode_points(raw)} if raw is not None else {}
+    def _row(self, key: bytes) -> dict[int, Point]:
+        """The points of a row by their times, all that was recorded among them."""
+        row = self._rows.get(key)
+        if row is None:
+            raw = self._store.get(key)
+            row = {point.at: point for point in _decode_points(raw)} if raw is not None else {}
+        parts: dict[int, list[Point]] = {}
+        for point in self._waiting.pop(key, ()):
+            parts.setdefault(point.at, []).append(point)
+        for at, some in parts.items():
+            row[at] = merged(row[at], *some) if at in row else merged(*some)
+        if key in self._changed:
+            self._rows[key] = row
+        return row
 
 
 def _identity(series: Series) -> bytes:

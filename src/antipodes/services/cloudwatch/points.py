@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import mul
 from typing import Any
 
 import msgspec
@@ -33,28 +34,31 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
 
 def point_of(at: int, values: Sequence[float], counts: Sequence[float]) -> Point:
     """A Point from values and how often each came (the counts are positive)."""
-    known: dict[float, float] = {}
-    for value, count in zip(values, counts, strict=True):
-        known[value] = known.get(value, 0.0) + count
-    total = math.fsum(value * count for value, count in known.items())
-    return Point(at, math.fsum(counts), total, min(values), max(values), _compacted(known))
+    known = dict(zip(values, map(float, counts), strict=True))
+    if len(known) < len(values):  # some came twice
+        known = {}
+        for value, count in zip(values, counts, strict=True):
+            known[value] = known.get(value, 0.0) + count
+    total = math.fsum(map(mul, known.keys(), known.values()))
+    return Point(at, math.fsum(counts), total, min(known), max(known), _compacted(known))
 
 
-def merged(one: Point, other: Point) -> Point:
-    """Both together, at the time of the first."""
-    values = None
-    if one.values is not None and other.values is not None:
-        values = dict(one.values)
-        for value, count in other.values.items():
+def merged(*points: Point) -> Point:
+    """All of them together, at the time of the first."""
+    if len(points) == 1:
+        return points[0]
+    known = [point.values for point in points if point.values is not None]
+    values: dict[float, float] = {}
+    for counts in known if len(known) == len(points) else ():
+        for value, count in counts.items():
             values[value] = values.get(value, 0.0) + count
-        values = _compacted(values)
     return Point(
-        one.at,
-        one.count + other.count,
-        one.total + other.total,
-        min(one.least, other.least),
-        max(one.most, other.most),
-        values,
+        points[0].at,
+        sum(point.count for point in points),
+        sum(point.total for point in points),
+        min(point.least for point in points),
+        max(point.most for point in points),
+        _compacted(values) if len(known) == len(points) else None,
     )
 
 

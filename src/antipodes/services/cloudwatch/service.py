@@ -8,6 +8,7 @@ Alarms have no actions; dashboards, streams and anomaly detection are refused by
 from __future__ import annotations
 
 import asyncio
+import math
 
 from antipodes.services.cloudwatch import get, listing, put
 from antipodes.services.cloudwatch.alarms import Alarms
@@ -18,6 +19,8 @@ from antipodes.wire.errors import ServerFault
 from antipodes.wire.operation import Operation, Request, Result
 
 FLUSH_S = 30.0
+TURN_BYTES = 32 * 1024  # of rows that are written in one turn of the loop
+PAUSE_S = 0.01  # between two of them
 EXPIRY_S = 3600.0
 
 
@@ -111,12 +114,14 @@ class CloudWatch:
 
     async def _flush_later(self) -> None:
         await self._world.sleep(FLUSH_S)
-        self._write()
-        await self._settle()
+        while self._archive.changed:
+            self._write(TURN_BYTES)
+            await self._settle()
+            await self._world.sleep(PAUSE_S)
 
-    def _write(self) -> None:
+    def _write(self, enough_bytes: float = math.inf) -> None:
         now = self._world.now()
-        rows = self._archive.changed_rows()
+        rows = self._archive.changed_rows(enough_bytes)
         if now >= self._next_expiry:
             self._next_expiry = now + EXPIRY_S
             rows += self._archive.expired_rows(now)

@@ -16,8 +16,7 @@ from antipodes.wire.errors import AwsError
 
 METRICS_S = 5.0
 LINES_S = 0.1
-VALUES = 150  # different values a datum: PutMetricData's own limit
-TURN_VALUES = 150  # values that are handed over in one turn of the loop
+TURN_VALUES = 100  # different values that are handed over in one turn of the loop; a datum has no more of them
 DATUM_VALUES = 15  # what a datum costs beside its values, in values
 TURN_LINES = 128  # lines that are handed over in one turn
 PAUSE_S = 0.003  # between two such turns: a request, which takes several, meets one of them at most
@@ -83,11 +82,12 @@ def _lots(data: Iterable[Datum]) -> Iterator[list[Datum]]:
     lot: list[Datum] = []
     cost = 0
     for datum in data:
-        lot.append(datum)
-        cost += DATUM_VALUES + len(datum.get("Values", ()))
-        if cost >= TURN_VALUES:
+        own = DATUM_VALUES + len(datum.get("Values", ()))
+        if lot and cost + own > TURN_VALUES:
             yield lot
             lot, cost = [], 0
+        lot.append(datum)
+        cost += own
     if lot:
         yield lot
 
@@ -95,11 +95,11 @@ def _lots(data: Iterable[Datum]) -> Iterator[list[Datum]]:
 def data_of(
     metric: str, unit: str, counts: Mapping[float, int], dimensions: Iterable[tuple[str, str]]
 ) -> Iterator[Datum]:
-    """Values and how often each was counted, in as many data as PutMetricData's limit asks for."""
+    """Values and how often each was counted, in as many data as turns of the loop."""
     pairs = sorted(counts.items())
     named = [{"Name": name, "Value": value} for name, value in dimensions]
-    for start in range(0, len(pairs), VALUES):
-        lot = pairs[start : start + VALUES]
+    for start in range(0, len(pairs), TURN_VALUES):
+        lot = pairs[start : start + TURN_VALUES]
         yield {
             "MetricName": metric,
             "Unit": unit,

@@ -153,8 +153,9 @@ def _data(
             for where in _places(function, qualifier):
                 yield from data_of(metric, unit, counts, _dimensions(where))
             if metric != "ConcurrentExecutions":
+                whole = values.setdefault((REGION, metric, unit), {})
                 for value, count in counts.items():
-                    _add(values, (REGION, metric, unit), value, count)
+                    whole[value] = whole.get(value, 0) + count
     for (busy, unreserved, allocated), count in loads.items():
         _add(values, (REGION, "ConcurrentExecutions", "Count"), float(busy), count)
         _add(values, (REGION, "UnreservedConcurrentExecutions", "Count"), float(unreserved), count)
