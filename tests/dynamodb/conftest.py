@@ -43,6 +43,9 @@ class LoopWorld:
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(min(delay_s, 0.001) if delay_s < 1 else delay_s / 1000)
 
+    async def tick(self, every_s: float) -> None:
+        await self.sleep(every_s)
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self.tasks.append(task)

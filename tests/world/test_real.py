@@ -289,3 +289,38 @@ def test_the_name_that_a_client_asks_for_is_read_from_any_part_of_its_hello(name
 @given(st.binary(max_size=80))
 def test_no_hello_is_too_odd(body: bytes) -> None:
     server_name(b"\x16\x03\x01" + len(body).to_bytes(2) + body)
+
+
+def test_what_is_done_now_and_then_shares_one_timer() -> None:
+    """A wake-up costs an idle process more than what it does then."""
+    woken: list[str] = []
+
+    async def upkeep(view: RealWorld, name: str) -> None:
+        await view.tick(3600.0)
+        woken.append(name)
+
+    async def story(world: RealWorld) -> None:
+        timers: list[tuple[Any, ...]] = []
+        asyncio.get_running_loop().call_later = lambda *timer: timers.append(timer)  # type: ignore[assignment]
+        views = {"a": world, "b": world.at("us-east-1"), "gone": world, "c": world}
+        tasks = {name: world.spawn(upkeep(view, name), name) for name, view in views.items()}
+        await asyncio.sleep(0)
+        tasks["gone"].cancel()
+        ((delay_s, fire, *arguments),) = timers
+        assert 0 < delay_s <= 3600.001 and woken == []
+        fire(*arguments)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert woken == ["a", "b", "c"]
+
+    run_with(RealWorld(SITE, links=Links(), disk=None), story)
+
+
+def test_a_clock_goes_on_ticking() -> None:
+    async def story(world: RealWorld) -> None:
+        before = world.monotonic()
+        for _ in range(20):
+            await world.tick(0.004)
+        assert world.monotonic() - before >= 18 * 0.004, "none comes twice"
+
+    run_with(RealWorld(SITE, links=Links(), disk=None), story)

@@ -82,7 +82,7 @@ class Streams:
 
     async def _record(self) -> None:
         while True:
-            await self._world.sleep(RECORD_S)
+            await self._world.tick(RECORD_S)
             data = self._metrics()
             if data:
                 await self._call(self._home, "Record", {"Namespace": "AWS/Route53", "MetricData": data})

@@ -78,6 +78,7 @@ class _Machine:
     dialling: ssl.SSLContext | None = None
     obey: Callable[[], None] = lambda: None  # what the links call when their rules change
     template: Template | None = None  # from which Python environments are forked, once one was wanted
+    ticks: dict[float, asyncio.Event] = field(default_factory=dict)  # to come, by time.monotonic; one timer each
 
     def sever_what_is_cut(self) -> None:
         for stream in list(self.streams):
@@ -91,6 +92,20 @@ class _Machine:
         if self.dialling is None:
             self.dialling = dialling_context(self.ca_pem, verify=self.verify)
         return self.dialling
+
+    async def ticked(self, every_s: float) -> None:
+        """The monotonic clock is the machine's: all processes of all planets tick together."""
+        now_s = time.monotonic()
+        due_s = every_s * (now_s // every_s + 1)
+        tick = self.ticks.get(due_s)
+        if tick is None:
+            tick = self.ticks[due_s] = asyncio.Event()
+            whole_s = int(now_s * 1000) / 1000  # uvloop counts whole milliseconds from there: never too early
+            asyncio.get_running_loop().call_later(due_s - whole_s, self._tick, due_s)
+        await tick.wait()
+
+    def _tick(self, due_s: float) -> None:
+        self.ticks.pop(due_s).set()
 
     def listens(self, address: str, port: int) -> bool:
         return (address, port) in self.endpoints
@@ -163,6 +178,9 @@ class RealWorld:
 
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
+
+    async def tick(self, every_s: float) -> None:
+        await self._machine.ticked(every_s)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=f"{self.site}: {name}")

@@ -273,6 +273,9 @@ class SimulatedWorld:
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
 
+    async def tick(self, every_s: float) -> None:
+        await asyncio.sleep(every_s)  # nothing is saved by waking together, and orders of events would be lost
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         life = INCARNATION.get()
         if self._simulation.loop.is_closed() or (life is not None and life.dead):

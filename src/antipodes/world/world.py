@@ -223,6 +223,12 @@ class World(Protocol):
 
     async def sleep(self, delay_s: float) -> None: ...
 
+    async def tick(self, every_s: float) -> None:
+        """Waits for the next tick of a clock that ticks so often; at most so long. For upkeep, which has no moment of
+        its own: in real time all such clocks tick together, so that a process which has nothing else to do is woken
+        once for all of it (a wake-up costs more than what is done then)."""
+        ...
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Starts a task that belongs to this site. Its unhandled exception is reported, never lost."""
         ...

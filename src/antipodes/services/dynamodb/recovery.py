@@ -135,7 +135,7 @@ def keep_tidy(database: Database) -> None:
 
     async def hourly() -> None:
         while needed():
-            await database.world.sleep(TIDY_S)
+            await database.world.tick(TIDY_S)
             await _tidy(database)
         database.tidying = False
 

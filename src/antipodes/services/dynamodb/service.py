@@ -141,7 +141,7 @@ class DynamoDB:
     async def _count_pending(self) -> None:
         """PendingReplicationCount, which version 2017.11.29 has. Runs until cancelled."""
         while True:
-            await self.database.world.sleep(PENDING_S)
+            await self.database.world.tick(PENDING_S)
             tables = [table for table in self.database.tables.values() if table.legacy]
             for region in self.database.surroundings.settings.regions if tables else ():
                 waiting = await self.replication.waiting(region) if region != self.database.region else {}

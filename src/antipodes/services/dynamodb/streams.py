@@ -142,7 +142,7 @@ class Streams:
     async def _upkeep(self) -> None:
         pause_s = upkeep_pause_s(self._shard_s, self._retention_s)
         while True:
-            await self._database.world.sleep(pause_s)
+            await self._database.world.tick(pause_s)
             stream_ledger.upkeep(self._store, self._database.world.now(), self._shard_s, self._retention_s)
             self._topics.forget(self._store.begin)
             try:

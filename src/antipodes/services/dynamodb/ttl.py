@@ -128,7 +128,7 @@ class Sweeper:
 
     async def _run(self) -> None:
         while True:
-            await self._database.world.sleep(self._pause_s)
+            await self._database.world.tick(self._pause_s)
             await self.sweep()
 
     async def sweep(self) -> None:

@@ -96,7 +96,7 @@ class Logs:
 
     async def _sweep(self) -> None:
         while True:
-            await self._world.sleep(SWEEP_S)
+            await self._world.tick(SWEEP_S)
             try:
                 while self._ledger.sweep():
                     await self._settle()

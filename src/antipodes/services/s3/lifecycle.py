@@ -136,7 +136,7 @@ def _written(stock: Stock, rows: Rows) -> int:
 async def run(stock: Stock) -> None:
     """Sweeps for ever."""
     while True:
-        await stock.surroundings.world.sleep(SWEEP_EVERY_S)
+        await stock.surroundings.world.tick(SWEEP_EVERY_S)
         if sweep(stock, stock.now()):
             with contextlib.suppress(StoreError):  # a full disk: next time
                 await stock.durable()
