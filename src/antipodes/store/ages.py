@@ -14,16 +14,21 @@ _END = b"store/age0"
 MARKS = 144  # of one retention time: an age is right to a 144th of it (ten minutes of a day)
 
 
-def mark_age(store: Store, now: float, keep_s: float) -> None:
-    """Notes the log's end, unless that was done lately, and forgets marks that nobody can ask for.
+def mark_age(store: Store, now: float, keep_s: float) -> bool:
+    """Notes the log's end, unless that was done lately, and forgets marks that nobody can ask for. Whether the end is
+    noted: then there is nothing to do until the log grows.
 
     now: epoch seconds. keep_s: the greatest age that will be asked for. Durable with the next sync.
     """
     newest = next(iter(store.range(PREFIX, _END, reverse=True)), None)
-    if newest is not None and (_position(newest) == store.end or 0 <= now - _time(newest) < keep_s / MARKS):
-        return  # a clock that stepped back makes marks anew: the older of two times for one end is the careful one
+    if newest is not None and _position(newest) == store.end:
+        return True
+    if newest is not None and 0 <= now - _time(newest) < keep_s / MARKS:
+        return False
+    # A clock that stepped back makes marks anew: the older of two times for one end is the careful one.
     too_old = [key for key, _ in store.range(PREFIX, _key(now - 2 * keep_s))]
     store.write([(_key(now), str(store.end).encode()), *((key, None) for key in too_old[:-1])])
+    return True
 
 
 def position_at(store: Store, when: float) -> int:

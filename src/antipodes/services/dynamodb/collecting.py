@@ -12,7 +12,7 @@ from __future__ import annotations
 from antipodes.services.dynamodb.database import Database, Table
 from antipodes.services.dynamodb.replication import Replication
 from antipodes.services.dynamodb.schema import Shared, shared_from_json
-from antipodes.services.dynamodb.tombstones import collected
+from antipodes.services.dynamodb.tombstones import any_left, collected
 from antipodes.wire.errors import AwsError, ServerFault
 
 COLLECT_S = 5.0  # tombstones are looked for so often
@@ -31,8 +31,8 @@ class Collector:
     async def _run(self) -> None:
         database = self._database
         while True:
-            await database.world.sleep(COLLECT_S)
-            for name in sorted(database.tables):
+            await database.world.tick(COLLECT_S)
+            for name in sorted(database.tables) if any_left(database.store) else ():
                 try:
                     await self._collect(name)
                 except ServerFault as fault:  # the disk refused: the next round finds them again

@@ -42,6 +42,11 @@ def collected(store: Store, space: str, rows_prefix: bytes, settled: int) -> lis
     return found
 
 
+def any_left(store: Store) -> bool:
+    """Whether there are any, of any table."""
+    return next(iter(store.range(PREFIX, after_prefix(PREFIX))), None) is not None
+
+
 def count(store: Store, space: str) -> int:
     """How many there are, up to MOST_COUNTED."""
     start = PREFIX + space.encode() + b"/"
