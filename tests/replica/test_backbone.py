@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from antipodes.replica.backbone import Backbone, Channel, Hello
+from antipodes.replica.backbone import Backbone, Channel, Hello, Silence
 from antipodes.wire.framing import FrameDecoder, encode_frame
+from antipodes.world.simulated import Simulation
 from antipodes.world.world import ConnectionLost, World
 from tests.worlds import Worlds
 
@@ -132,3 +133,33 @@ def test_a_slow_taker_slows_the_sender_and_gets_everything(both_worlds: Worlds) 
         server.close()
 
     both_worlds.run(story)
+
+
+@pytest.mark.parametrize(("words_s", "closed_s"), [((), 3.5), ((1.0, 2.2), 5.7), ((2.2, 5.5), 9.0)])
+def test_silence_closes_a_channel_at_its_time_however_seldom_it_is_looked_at(
+    words_s: tuple[float, ...], closed_s: float
+) -> None:
+    """The last word of the third case comes when the timer for 5.7 is set already."""
+    simulation, closed = Simulation(1), []
+    world = simulation.world("us-east-1")
+
+    class Mute(Channel):
+        def close(self) -> None:
+            closed.append(round(simulation.elapsed_s, 6))
+
+    async def main() -> None:
+        began, silence = world.monotonic(), Silence(Mute(), 3.5)
+        world.spawn(look(silence), "looks")
+        for at_s in words_s:
+            await world.sleep(began + at_s - world.monotonic())
+            silence.broken()
+        await world.sleep(began + closed_s + 0.5 - world.monotonic())
+
+    async def look(silence: Silence) -> None:
+        await world.sleep(1.0)
+        while not closed:
+            silence.look(1.0)
+            await world.sleep(1.0)
+
+    simulation.run(main())
+    assert closed == [closed_s]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from antipodes.replica.follower import Following
+from antipodes.replica.backbone import Backbone, Channel
+from antipodes.replica.follower import Follower, Following
+from antipodes.replica.leader import Leader
+from antipodes.replica.messages import REPLICATE, Ack
 from antipodes.store.engine import StoreError
 from antipodes.store.records import Change
 from antipodes.world.geography import round_trip_ms
@@ -259,3 +264,60 @@ def test_a_merge_that_raises_stops_nothing_but_shows(both_worlds: Worlds) -> Non
         await asyncio.gather(*(site.stop() for site in sites))
 
     both_worlds.run(tell)
+
+
+@pytest.fixture
+def dials(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The purposes of all dials."""
+    found: list[str] = []
+    dial = Backbone.dial
+
+    async def dialled(self: Backbone, address: str, port: int, purpose: str, *rest: Any, **named: Any) -> Channel:
+        found.append(purpose)
+        return await dial(self, address, port, purpose, *rest, **named)
+
+    monkeypatch.setattr(Backbone, "dial", dialled)
+    return found
+
+
+def test_sites_that_have_nothing_to_say_stay_connected_and_say_little(
+    monkeypatch: pytest.MonkeyPatch, dials: list[str]
+) -> None:
+    acks: list[Ack] = []
+    send = Channel.send
+
+    def sent(self: Channel, message: object) -> None:
+        if isinstance(message, Ack):
+            acks.append(message)
+        send(self, message)
+
+    monkeypatch.setattr(Channel, "send", sent)
+
+    async def tell(planet: ToyPlanet, chance: random.Random) -> None:
+        world = planet.simulation.world(SITES[0])
+        await world.sleep(5)
+        del dials[:], acks[:]
+        await world.sleep(60)
+        assert dials == []
+        assert 6 * 60 / 4 <= len(acks) <= 6 * 60 / 3, "of six streams, one in three seconds each"
+        assert all(ack.heard is not None for ack in acks)
+        assert all(one.connected and not one.behind for life in planet.up.values() for one in life.replicator.status())
+
+    story(1, tell)
+
+
+@pytest.mark.parametrize("mute", [(Leader, "_show_life"), (Follower, "_acknowledge")], ids=["leader", "follower"])
+def test_who_says_nothing_over_an_open_connection_is_left(
+    monkeypatch: pytest.MonkeyPatch, dials: list[str], mute: tuple[type, str]
+) -> None:
+    async def tell(planet: ToyPlanet, chance: random.Random) -> None:
+        world = planet.simulation.world(SITES[0])
+        await world.sleep(5)
+        dials.clear()
+        monkeypatch.setattr(*mute, lambda *message: None)
+        await world.sleep(2.4)
+        assert dials == []
+        await world.sleep(8.6)
+        assert dials.count(REPLICATE) >= 6, "all six streams"
+
+    story(1, tell)

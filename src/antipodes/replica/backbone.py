@@ -83,29 +83,39 @@ class Channel:
 class Silence:
     """Closes a channel that has been silent for too long: who waits on it gets ConnectionLost.
 
-    One timer a channel, moved when it fires: a timeout around each message would cost more than the message.
+    It has no timer until silence may run out before the next look at it: a timeout around each message would cost more
+    than the message, and a timer for each channel would wake a process that idles.
     """
 
     def __init__(self, channel: Channel, most_s: float) -> None:
+        """Somebody must `look` more often than each most_s."""
         self._channel = channel
         self._most_s = most_s
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
-        self._timer = self._loop.call_later(most_s, self._look)
+        self._timer: asyncio.TimerHandle | None = None
 
     def broken(self) -> None:
         """Something came."""
         self._heard_at = self._loop.time()
 
+    def look(self, next_s: float) -> None:
+        """The next look comes in so many seconds."""
+        left_s = self._left_s()
+        if left_s <= next_s and self._timer is None:
+            self._timer = self._loop.call_later(max(0.0, left_s), self._run_out)
+
     def cancel(self) -> None:
         """Nobody listens any more."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _look(self) -> None:
-        left_s = self._heard_at + self._most_s - self._loop.time()
-        if left_s > 0:
-            self._timer = self._loop.call_later(left_s, self._look)
-        else:
+    def _left_s(self) -> float:
+        return self._heard_at + self._most_s - self._loop.time()
+
+    def _run_out(self) -> None:
+        self._timer = None
+        if self._left_s() <= 0:
             self._channel.close()
 
 

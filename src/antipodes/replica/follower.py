@@ -31,6 +31,7 @@ import msgspec
 from antipodes.replica.arrivals import Arrivals
 from antipodes.replica.backbone import Backbone, Channel, Silence
 from antipodes.replica.messages import (
+    HEARTBEAT_S,
     REPLICATE,
     SNAPSHOT,
     Ack,
@@ -50,7 +51,8 @@ from antipodes.store.records import Change
 from antipodes.store.store import Store
 from antipodes.world.world import ConnectionLost, NetworkError, World
 
-SILENCE_S = 3.5  # the leader shows a sign of life each second
+SILENCE_S = 3.5  # the leader shows a sign of life each HEARTBEAT_S
+LIFE_BEATS = 3  # without news the leader is told with each third of this site's heartbeats that it is there
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.1, 2.0
 DIAL_TIMEOUT_S = 4.0
 REFUSED_S = 0.5
@@ -93,11 +95,23 @@ class Following(msgspec.Struct, frozen=True):
     problem: str  # why the last session ended; "" while all is well
 
 
+def shared_topics(carried: Mapping[str, Carried]) -> dict[str, tuple[str, ...]]:
+    """The topics held here that have other holders, with all their holders; in a fixed order."""
+    return {
+        topic: carried[service].holders(topic)
+        for service in sorted(carried)
+        for topic in sorted(carried[service].topics())
+    }
+
+
 class Session:
     """One connection to the peer."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.silence = Silence(channel, SILENCE_S)  # of the leader
+        self.acknowledged = -1  # the position; -1: none, or it is to be said again
+        self.beats = 0  # since then
         self.changes = 0  # merged since it last let others have their turn
         self.waits = False  # what is merged is acknowledged when it is durable
         self.failed: Exception | None = None  # why it is over, from here: nothing may be taken any more
@@ -132,21 +146,19 @@ class Follower:
         self._held: tuple[str, ...] = ()
         self._carrying: tuple[str, ...] = ()
         self._channel: Channel | None = None
+        self._session: Session | None = None  # once the peer has welcomed this site
         self._welcomed = False
         self._work = asyncio.Event()  # set: topics may need copying
         self._peer_end = 0
         self._applied = 0
         self._arrivals = Arrivals()
         self._problem = ""
+        self._cursor_key = CURSOR_PREFIX + peer.encode()
         self._cursor = Cursor()
         self._progress: dict[str, Progress] = {}
         self._load()
 
     # What is on disk
-
-    @property
-    def _cursor_key(self) -> bytes:
-        return CURSOR_PREFIX + self.peer.encode()
 
     def _topic_key(self, topic: str) -> bytes:
         return TOPIC_PREFIX + self.peer.encode() + b"\x00" + topic.encode()
@@ -178,16 +190,24 @@ class Follower:
             self._store.write(rows)
         self._work.set()
 
+    def beat(self) -> None:
+        """Each HEARTBEAT_S: the peer must have been heard of, and hears of this site if there was no news for long."""
+        session = self._session
+        if session is None:
+            return
+        session.silence.look(HEARTBEAT_S)
+        session.beats += 1
+        if session.beats >= LIFE_BEATS and not session.waits:
+            session.acknowledged = -1
+            self._acknowledge(session, None)
+
     # What is shared
 
-    def refresh(self) -> None:
-        """Topics held here, or their holders, may have changed."""
-        held = tuple(
-            topic
-            for service in sorted(self._carried)
-            for topic in sorted(self._carried[service].topics())
-            if self.peer in self._carried[service].holders(topic)
-        )
+    def refresh(self, shared: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Topics held here, or their holders, may have changed. shared: `shared_topics`, if at hand."""
+        if shared is None:
+            shared = shared_topics(self._carried)
+        held = tuple(topic for topic, holders in shared.items() if self.peer in holders)
         gone = [topic for topic in self._progress if topic not in held]
         if gone:
             self.forget(gone)
@@ -237,7 +257,7 @@ class Follower:
         while True:
             self._welcomed = False
             try:
-                await self._session()
+                await self._follow()
             except Exception as error:
                 self._note(error)
             finally:
@@ -262,7 +282,7 @@ class Follower:
         if channel is not None:
             channel.close()
 
-    async def _session(self) -> None:
+    async def _follow(self) -> None:
         self.refresh()
         since = {topic: progress.since for topic, progress in self._progress.items()}
         follow = Follow(self._world.site, self._cursor.incarnation, self._cursor.position, self._held, since)
@@ -276,13 +296,12 @@ class Follower:
         await self._store.durable()
         if self._held != follow.topics:
             channel.send(Holding(self._held))
-        session = Session(channel)
+        session = self._session = Session(channel)
         copier = self._world.spawn(self._copy_topics(session, welcome.incarnation), f"copies from {self.peer}")
-        silence = Silence(channel, SILENCE_S)
         try:
             while True:
                 message = await channel.receive(to_follower)
-                silence.broken()
+                session.silence.broken()
                 if isinstance(message, Batch):
                     await self._take(session, message)
                 elif isinstance(message, Carrying):
@@ -293,7 +312,8 @@ class Follower:
                 raise session.failed from None
             raise
         finally:
-            silence.cancel()
+            self._session = None
+            session.silence.cancel()
             copier.cancel()
 
     def _begin(self, welcome: Welcome) -> None:
@@ -340,13 +360,16 @@ class Follower:
             session.channel.close()
         if error is not None or session.channel is not self._channel:
             return
-        now = self._world.monotonic()
         self._arrivals.durable(self._world.now())
+        if session.acknowledged == self._cursor.position:
+            return
+        session.acknowledged, session.beats = self._cursor.position, 0
+        now = self._world.monotonic()
         heard = self._heard_of_all() if now >= self._tell_at else None
         if heard is not None:
             self._tell_at = now + TELL_S
         with contextlib.suppress(ConnectionLost):  # the session is about to notice
-            session.channel.send(Ack(self._cursor.position, self._world.now(), heard))
+            session.channel.send(Ack(session.acknowledged, self._world.now(), heard))
 
     def _merge(self, changes: list[Change]) -> None:
         """Hands changes to their owners, where a copy of the topic was begun. (Else: the copy will have them.)"""

@@ -35,6 +35,7 @@ import msgspec
 
 from antipodes.replica.backbone import Channel, Silence
 from antipodes.replica.messages import (
+    HEARTBEAT_S,
     Ack,
     Batch,
     Carrying,
@@ -62,8 +63,7 @@ COPY_CHANGES = 16  # records asked of a snapshot at a time: they may be large
 PARTS_AHEAD = 32  # of a copy, sent and not yet taken: 8 MiB
 WINDOW_BYTES = 16 << 20  # sent and not acknowledged: 2 s at 8 MB/s, more than any link's round trip
 GATHER_S = 0.002  # between two batches to a follower that keeps up
-HEARTBEAT_S = 1.0
-SILENCE_S = 10.0  # a follower acknowledges every heartbeat: silence means that it is gone
+SILENCE_S = 10.0  # a follower shows a sign of life each three seconds at least
 SKIPPED_BEFORE_PROGRESS = 1000  # a long stretch of others' changes is reported before the heartbeat
 LOOKED_THROUGH = 1000  # entries, to find out whom the log's growth concerns
 WAITING_SLICE = 500  # log entries looked at between two turns of the event loop
@@ -81,12 +81,13 @@ class Waiting(NamedTuple):
 class _Session:
     """One follower's connection."""
 
-    def __init__(self, site: str, held: tuple[str, ...], scanned: int, heard_at: float) -> None:
+    def __init__(self, site: str, held: tuple[str, ...], scanned: int, silence: Silence) -> None:
         self.site = site
         self.held = held
         self.carrying: tuple[str, ...] = ()
         self.since: dict[str, int] = {}  # of a topic, what the log has up to there is the copy's, not the stream's
         self.announced: tuple[str, ...] = ()
+        self.silence = silence  # of the follower
         self.scanned = scanned  # the log has been read up to here
         self.told = scanned  # ...and the follower knows it up to here
         self.clock = 0  # as in Batch
@@ -96,12 +97,10 @@ class _Session:
         self.wake = asyncio.Event()
         self.open = True
         self.beat_due = False  # nothing was sent for a while: the follower must hear of us
-        self._loop = asyncio.get_running_loop()
-        self._beats = self._loop.call_later(HEARTBEAT_S, self._beat)
         self._later: asyncio.TimerHandle | None = None
 
-    def _beat(self) -> None:
-        self._beats = self._loop.call_later(HEARTBEAT_S, self._beat)
+    def beat(self) -> None:
+        self.silence.look(HEARTBEAT_S)
         self.beat_due = True
         self.wake.set()
 
@@ -109,7 +108,7 @@ class _Session:
         """More may be shipped after a while."""
         if self._later is not None:
             self._later.cancel()
-        self._later = self._loop.call_later(delay_s, self.wake.set)
+        self._later = asyncio.get_running_loop().call_later(delay_s, self.wake.set)
 
     def acknowledged(self, position: int) -> list[dict[str, Lags]]:
         """What was under way up to the position, by topic: commit times in place of lags."""
@@ -129,7 +128,7 @@ class _Session:
 
     def end(self) -> None:
         self.open = False
-        self._beats.cancel()
+        self.silence.cancel()
         if self._later is not None:
             self._later.cancel()
         self.wake.set()
@@ -272,6 +271,11 @@ class Leader:
             upto = end
         return upto, HEARTBEAT_S
 
+    def beat(self) -> None:
+        """Each HEARTBEAT_S: followers hear of this site, and must have been heard of."""
+        for session in self._sessions.values():
+            session.beat()
+
     def refresh(self) -> None:
         """Topics or their holders may have changed."""
         for session in self._sessions.values():
@@ -298,7 +302,7 @@ class Leader:
         follow = follow_decoder.decode(hello)
         store = self._store
         position, resumed = beginning(follow, store.incarnation, store.begin, store.end)
-        session = _Session(follow.site, follow.topics, position, self._world.monotonic())
+        session = _Session(follow.site, follow.topics, position, Silence(channel, SILENCE_S))
         older = self._sessions.get(follow.site)
         if older is not None:
             older.end()
@@ -386,11 +390,10 @@ class Leader:
 
     async def _listen(self, channel: Channel, session: _Session) -> None:
         """Takes what the follower says; silence or a break ends the session."""
-        silence = Silence(channel, SILENCE_S)
         try:
             while True:
                 message = await channel.receive(to_leader)
-                silence.broken()
+                session.silence.broken()
                 if isinstance(message, Ack):
                     self.acked[session.site] = max(self.acked.get(session.site, 0), message.position)
                     self._delivered(session.site, message, session.acknowledged(message.position))
@@ -399,8 +402,6 @@ class Leader:
                     self._choose(session)
         except ConnectionLost:
             session.end()
-        finally:
-            silence.cancel()
 
     def _delivered(self, site: str, ack: Ack, arrived: list[dict[str, Lags]]) -> None:
         if ack.heard is not None:

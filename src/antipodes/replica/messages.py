@@ -23,6 +23,7 @@ from antipodes.store.records import Change
 
 REPLICATE = "replicate"
 SNAPSHOT = "snapshot"
+HEARTBEAT_S = 1.0  # a leader is never silent for longer
 
 
 class Follow(msgspec.Struct, frozen=True, array_like=True):

@@ -15,9 +15,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from antipodes.replica.backbone import Backbone
-from antipodes.replica.follower import Follower, Following
+from antipodes.replica.follower import Follower, Following, shared_topics
 from antipodes.replica.leader import Leader, Waiting
-from antipodes.replica.messages import REPLICATE, SNAPSHOT
+from antipodes.replica.messages import HEARTBEAT_S, REPLICATE, SNAPSHOT
 from antipodes.services.contract import Carried
 from antipodes.store.ages import mark_age, position_at
 from antipodes.store.engine import StoreError
@@ -76,6 +76,7 @@ class Replicator:
         self._keep_entries = keep_entries
         self._keep_at_least = min(keep_at_least, keep_entries)
         self._keep_s = keep_s
+        self._marked = -1  # the end of the log of which the age is marked
         self._leader = Leader(world, store, carried, delays_s)
         self._followers = {
             peer: Follower(world, store, carried, backbone, peer, address_of(peer), port, self._disk_lost, self._heard)
@@ -89,6 +90,7 @@ class Replicator:
         """Begins to follow. The backbone may start before or after."""
         spawn = self._world.spawn
         self._tasks = [spawn(self._leader.watch(), "replica watch"), spawn(self._tick(), "replica tick")]
+        self._tasks.append(spawn(self._beat(), "replica beat"))
         self._tasks += [spawn(follower.run(), f"follow {peer}") for peer, follower in self._followers.items()]
 
     async def stop(self) -> None:
@@ -104,8 +106,9 @@ class Replicator:
 
         A topic that is deleted and created again must be told in between: its new copy starts from nothing.
         """
+        shared = shared_topics(self._carried)
         for follower in self._followers.values():
-            follower.refresh()
+            follower.refresh(shared)
         self._leader.refresh()
 
     async def repair(self, origin: str) -> None:
@@ -155,19 +158,27 @@ class Replicator:
         return carried is not None and site in carried.holders(topic)
 
     def _trim_position(self) -> int:
-        store, aged = self._store, None
-        if self._keep_s:
-            now = self._world.now()
-            mark_age(store, now, self._keep_s)
-            aged = position_at(store, now - self._keep_s)
-        return trim_position(
-            store.begin, store.end, self.safe_position(), self._keep_at_least, self._keep_entries, aged
-        )
+        store, now = self._store, self._world.now()
+        if self._keep_s and self._marked != store.end and mark_age(store, now, self._keep_s):
+            self._marked = store.end
+        bounds = store.begin, store.end, self.safe_position(), self._keep_at_least, self._keep_entries
+        upto = trim_position(*bounds)
+        if self._keep_s and upto > store.begin:
+            upto = trim_position(*bounds, position_at(store, now - self._keep_s))
+        return upto
+
+    async def _beat(self) -> None:
+        """A task of its own: no disk holds it up."""
+        while True:
+            await self._world.tick(HEARTBEAT_S)
+            self._leader.beat()
+            for follower in self._followers.values():
+                follower.beat()
 
     async def _tick(self) -> None:
         ticks = 0
         while True:
-            await self._world.sleep(TICK_S)
+            await self._world.tick(TICK_S)
             ticks += 1
             self.refresh()
             if ticks % 5 == 0:
@@ -178,4 +189,5 @@ class Replicator:
             try:
                 await self._store.durable()
             except StoreError as error:
+                self._marked = -1
                 self._world.trace("replica.tick_failed", error=str(error))
