@@ -46,6 +46,7 @@ PATIENCE = 2  # so many times REDO_BYTES are written before a sync waits for the
 POURED_PER_ROW = 2  # rows poured for each row written: the frozen overlay is empty before the fresh one is full
 POURED_PER_SYNC = 16
 POUR_LOT = 256  # rows of one commit, at least: a commit has its own price, and neighbours share pages
+POUR_LOT_BYTES = 512 << 10  # fewer are enough where they are long: they would hold the loop
 FIRST_PAGE_ROWS = 16  # range reads fetch few rows first (most queries want few), then more
 MAX_PAGE_ROWS = 256
 MAX_PAGE_BYTES = 1 << 20
@@ -64,6 +65,7 @@ class SqliteEngine:
         self._unsynced = Batch([], [], {}, 0)
         self._dirty = False
         self._due = 0  # rows to pour with the next lot
+        self._lot = POUR_LOT
         self._young: dict[bytes, bytes] = {}  # the row cache: what was read lately, and what before that
         self._old: dict[bytes, bytes] = {}
         self._young_bytes = 0
@@ -265,6 +267,7 @@ class SqliteEngine:
         frozen, written_bytes = self._frozen, self._redo.size_bytes
         if frozen is None:
             if written_bytes >= REDO_BYTES:
+                self._lot = min(POUR_LOT, 1 + POUR_LOT_BYTES * len(self._fresh.rows) // written_bytes)
                 self._fresh.freeze()
                 self._frozen, self._fresh = self._fresh, Overlay()
                 self._redo.begin(self._redo.generation + 1)
@@ -278,7 +281,7 @@ class SqliteEngine:
         left = max(len(frozen.rows), len(frozen.records))
         by_bytes = POURED_PER_ROW * size_bytes * left // max(1, REDO_BYTES - written_bytes + size_bytes)
         self._due += max(POURED_PER_ROW * rows + POURED_PER_SYNC, by_bytes)
-        if self._due >= POUR_LOT:
+        if self._due >= self._lot:
             self._pour(frozen, self._due)
             self._due = 0
         if not frozen.rows and not frozen.records:
