@@ -123,14 +123,16 @@ class LineReports:
         self._flushing: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()  # one after the other: lines keep their order
 
-    def write(self, group: str, stream: str, time: float, text: str) -> None:
-        """One event of a log stream. time: epoch seconds."""
+    def write(self, group: str, stream: str, time: float, *texts: str) -> None:
+        """Events of a log stream. time: epoch seconds, of all of them."""
         lines = self._lines.get((group, stream))
         if lines is None:
             lines = self._lines[group, stream] = []
             if self._flushing is None or self._flushing.done():
                 self._flushing = self._world.spawn(self._flush_later(), f"{self._source}: hand over lines")
-        lines.append((int(time * 1000), text))
+        time_ms = int(time * 1000)
+        for text in texts:
+            lines.append((time_ms, text))
 
     async def flush(self) -> None:
         """Hands over what there is, and what comes meanwhile. What is under way has arrived, too."""

@@ -14,19 +14,14 @@ from dataclasses import dataclass
 from antipodes.services.contract import Surroundings
 from antipodes.services.contract.reports import LineReports
 
-LINE_LIMIT = 256 * 1024  # characters
+LINE_LIMIT = 256 * 1024  # characters of an event
 
 
-class LogBook:
+class LogBook(LineReports):
     """The lines of all functions of a Region that are not handed over yet."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._reports = LineReports(surroundings, "lambda")
-        self.flush = self._reports.flush
-
-    def write(self, group: str, stream: str, time: float, text: str) -> None:
-        """One event of a function's log stream."""
-        self._reports.write(group, stream, time, text[:LINE_LIMIT])
+        super().__init__(surroundings, "lambda")
 
 
 @dataclass(slots=True)
@@ -51,4 +46,4 @@ class LineSplitter:
 
 def _text(line: bytes) -> str:
     # The official runtime client joins the lines of a traceback by \r, so that they stay one event.
-    return line.decode("utf-8", "replace").rstrip("\r").replace("\r", "\n")
+    return line.decode("utf-8", "replace").rstrip("\r").replace("\r", "\n")[:LINE_LIMIT]

@@ -17,10 +17,10 @@ version of a runtime of AWS's, and none runs here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from antipodes.services.lambda_.logs import LineSplitter, LogBook
@@ -31,8 +31,7 @@ from antipodes.services.lambda_.records import Configuration
 LEVELS = ("DEBUG", "INFO", "WARN")  # of the platform's events, the chattiest first
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, gc=False):
     """What an invocation took. init_ms: of the init phase before it, if it waited for one."""
 
     request_id: str
@@ -52,6 +51,7 @@ class PlatformLog:
         self._stream = stream
         self._settings = settings
         self._level = LEVELS.index(settings.system_level or "INFO")
+        self._is_text = settings.log_format == "Text"
         self._lines: dict[str, LineSplitter] = {}  # of the runtime (""), of each extension
         self._tail: list[str] | None = None
 
@@ -108,8 +108,7 @@ class PlatformLog:
         """The invocation is over. Answers the end of what was written since it began, if that was to be kept."""
         self._finish_lines()
         if self._is_text:
-            self._write(f"END RequestId: {report.request_id}")
-            self._write(_report_line(report, self._settings.memory_mb))
+            self._write(f"END RequestId: {report.request_id}", _report_line(report, self._settings.memory_mb))
         else:
             done = {"requestId": report.request_id, **_status(report.outcome)}
             metrics = {"durationMs": round(report.duration_ms, 3)}
@@ -118,14 +117,12 @@ class PlatformLog:
             )
             record = _report_record(report, self._settings.memory_mb)
             self._event("WARN" if report.outcome.failed else "INFO", "platform.report", record)
+        if self._tail is None:
+            return b""
         tail, self._tail = self._tail, None
-        return "\n".join(tail or ()).encode()[-TAIL_BYTES:]
+        return "\n".join(tail).encode()[-TAIL_BYTES:]
 
     # -- small ones --
-
-    @property
-    def _is_text(self) -> bool:
-        return self._settings.log_format == "Text"
 
     def _event(self, level: str, kind: str, record: dict[str, Any]) -> None:
         if LEVELS.index(level) < self._level:
@@ -134,29 +131,27 @@ class PlatformLog:
         time = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
         self._write(orjson.dumps({"time": time, "type": kind, "record": record}).decode())
 
-    def _write(self, text: str) -> None:
-        self._book.write(self._group, self._stream, self._now(), text)
+    def _write(self, *texts: str) -> None:
+        self._book.write(self._group, self._stream, self._now(), *texts)
         if self._tail is not None:
-            self._tail.append(text)
+            self._tail += texts
 
 
 def _report_line(report: Report, memory_mb: int) -> str:
     outcome = report.outcome
-    parts = [
-        f"REPORT RequestId: {report.request_id}",
-        f"Duration: {report.duration_ms:.2f} ms",
-        f"Billed Duration: {billed_ms(report.duration_ms, report.init_ms)} ms",
-        f"Memory Size: {memory_mb} MB",
-    ]
+    line = (
+        f"REPORT RequestId: {report.request_id}\tDuration: {report.duration_ms:.2f} ms\t"
+        f"Billed Duration: {billed_ms(report.duration_ms, report.init_ms)} ms\tMemory Size: {memory_mb} MB\t"
+    )
     if report.memory_mb is not None:
-        parts.append(f"Max Memory Used: {report.memory_mb} MB")
+        line += f"Max Memory Used: {report.memory_mb} MB\t"
     if report.init_ms is not None:
-        parts.append(f"Init Duration: {report.init_ms:.2f} ms")
+        line += f"Init Duration: {report.init_ms:.2f} ms\t"
     if outcome.status:
-        parts.append(f"Status: {outcome.status}")
+        line += f"Status: {outcome.status}\t"
     if outcome.status == "error":
-        parts.append(f"Error Type: {outcome.error_type}")
-    return "\t".join(parts) + "\t"
+        line += f"Error Type: {outcome.error_type}\t"
+    return line
 
 
 def _report_record(report: Report, memory_mb: int) -> dict[str, Any]:
