@@ -66,10 +66,10 @@ def test_an_exchange(both_worlds: Worlds) -> None:
 def test_a_connection_is_kept_for_the_next_request(both_worlds: Worlds) -> None:
     async def story(client: HttpClient, world: World, address: str, port: int) -> None:
         await client.send(address, port, request())
-        kept = [one.stream for one in client._kept[(address, port, None)]]
+        kept = [one.stream for one in client._kept[(address, port, None, None)]]
         for _ in range(4):
             await client.send(address, port, request())
-        assert [one.stream for one in client._kept[(address, port, None)]] == kept
+        assert [one.stream for one in client._kept[(address, port, None, None)]] == kept
         assert len(kept) == 1
 
     play(both_worlds, echo, story)
@@ -96,7 +96,7 @@ def test_a_break_before_the_answer_repeats_only_what_may_be_repeated(both_worlds
     async def story(client: HttpClient, world: World, address: str, port: int) -> None:
         for method in ("GET", "POST"):
             await client.send(address, port, request())
-            kept = client._kept[(address, port, None)]
+            kept = client._kept[(address, port, None, None)]
             kept[0].stream = BrokenOnRead(kept[0].stream)
             if method == "GET":
                 assert (await client.send(address, port, request(method))).status == 200

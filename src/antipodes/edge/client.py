@@ -19,7 +19,7 @@ from typing import Any
 import httptools
 
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.world.world import ConnectionLost, NetworkError, Stream, Unreachable, World
+from antipodes.world.world import ConnectionLost, Handshake, NetworkError, Stream, Unreachable, World
 
 IDLE_PER_DESTINATION = 64
 IDLE_S = 20.0  # well below the listener's 75 s, so that a kept connection is rarely one that the server just closed
@@ -28,7 +28,7 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
 # Of one connection, not of the message: a forwarded request's are dropped and written anew.
 HOP_HEADERS = frozenset({"connection", "content-length", "expect", "keep-alive", "transfer-encoding", "upgrade"})
 
-Destination = tuple[str, int, str | None]  # address, port, TLS name
+Destination = tuple[str, int, str | None, Handshake | None]  # address, port, TLS name
 
 
 @dataclass(slots=True)
@@ -60,6 +60,7 @@ class HttpClient:
         request: HttpRequest,
         *,
         tls_name: str | None = None,
+        handshake: Handshake | None = None,
         timeout_s: float = 10.0,
         repeatable: bool = False,
         in_parts: bool = False,
@@ -75,7 +76,7 @@ class HttpClient:
         Raises Refused, SiteDown; Unreachable after `timeout_s`; ConnectionLost if the stream broke after the request
         may have been received, or the answer is not HTTP.
         """
-        destination = (address, port, tls_name)
+        destination = (address, port, tls_name, handshake)
         try:
             async with asyncio.timeout(timeout_s):
                 repeatable = repeatable or request.method in IDEMPOTENT
@@ -94,7 +95,8 @@ class HttpClient:
     async def _exchange(
         self, destination: Destination, request: HttpRequest, timeout_s: float, repeatable: bool, in_parts: bool
     ) -> HttpResponse:
-        data = encode_request(request, *destination)
+        address, port, tls_name, handshake = destination
+        data = encode_request(request, address, port, tls_name)
         stream = self._take(destination)
         if stream is not None:
             try:
@@ -102,8 +104,7 @@ class HttpClient:
             except _Stale as stale:
                 if stale.sent and not repeatable:
                     raise ConnectionLost("the connection broke before an answer") from None
-        address, port, tls_name = destination
-        stream = await self._world.connect(address, port, tls_name=tls_name, timeout_s=timeout_s)
+        stream = await self._world.connect(address, port, tls_name=tls_name, handshake=handshake, timeout_s=timeout_s)
         return await self._ask(destination, stream, request.method, data, fresh=True, in_parts=in_parts)
 
     async def _ask(

@@ -34,16 +34,9 @@ class Authority:
     def create(cls, now: float, name: str = "antipodes local CA") -> Authority:
         """A new authority, valid from now (epoch seconds)."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        start = datetime.fromtimestamp(now, UTC) - BACKDATE
+        subject = _named(name)
         certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(start + timedelta(days=AUTHORITY_DAYS))
+            _begun(subject, subject, key, now, AUTHORITY_DAYS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -80,17 +73,10 @@ class Authority:
         if not names:
             raise ValueError("a certificate needs a name")
         key = ec.generate_private_key(ec.SECP256R1())
-        start = datetime.fromtimestamp(now, UTC) - BACKDATE
         identifier = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        # A common name holds at most 64 characters; clients read the alternative names.
         certificate = (
-            x509.CertificateBuilder()
-            # A common name holds at most 64 characters; clients read the alternative names.
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])]))
-            .issuer_name(self.certificate.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(start + timedelta(days=LEAF_DAYS))
+            _begun(_named(names[0][:64]), self.certificate.subject, key, now, LEAF_DAYS)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
@@ -100,6 +86,35 @@ class Authority:
             .sign(self.key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.PEM) + self.pem, _key_pem(key)
+
+
+def self_signed(name: str, now: float, days: int) -> tuple[bytes, bytes, float]:
+    """(certificate, key), both PEM, and when it expires (epoch seconds): of somebody who vouches for himself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _named(name)
+    certificate = _begun(subject, subject, key, now, days).sign(key, hashes.SHA256())
+    expires = certificate.not_valid_after_utc.timestamp()
+    return certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key), expires
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _begun(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: float, days: int
+) -> x509.CertificateBuilder:
+    """What every certificate has."""
+    start = datetime.fromtimestamp(now, UTC) - BACKDATE
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=days))
+    )
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -29,13 +29,20 @@ from antipodes.world.folders import stamp_of
 from antipodes.world.network import Links, Pass
 from antipodes.world.real_datagrams import AnsweringProtocol, AskingProtocol
 from antipodes.world.real_streams import RealStream
-from antipodes.world.real_tls import TlsListener, dialling_context
+from antipodes.world.real_tls import (
+    KEPT_CONTEXTS,
+    AnyAuthorityContext,
+    TlsListener,
+    check_name_and_dates,
+    dialling_context,
+)
 from antipodes.world.trace import Sink, trace_line
 from antipodes.world.world import (
     HERE,
     Certificates,
     ConnectionLost,
     DatagramHandler,
+    Handshake,
     Host,
     Link,
     NetworkError,
@@ -75,7 +82,7 @@ class _Machine:
     streams: dict[RealStream, None] = field(default_factory=dict)
     servers: dict[_RealServer, None] = field(default_factory=dict)
     endpoints: list[tuple[str, int]] = field(default_factory=list)  # of these servers
-    dialling: ssl.SSLContext | None = None
+    dialling: dict[Handshake | None, ssl.SSLContext] = field(default_factory=dict)
     obey: Callable[[], None] = lambda: None  # what the links call when their rules change
     template: Template | None = None  # from which Python environments are forked, once one was wanted
     ticks: dict[float, asyncio.Event] = field(default_factory=dict)  # to come, by time.monotonic; one timer each
@@ -88,10 +95,13 @@ class _Machine:
     def forget(self, stream: RealStream) -> None:
         self.streams.pop(stream, None)
 
-    def dialling_context(self) -> ssl.SSLContext:
-        if self.dialling is None:
-            self.dialling = dialling_context(self.ca_pem, verify=self.verify)
-        return self.dialling
+    def dialling_context(self, handshake: Handshake | None) -> ssl.SSLContext:
+        found = self.dialling.get(handshake)
+        if found is None:
+            if len(self.dialling) >= KEPT_CONTEXTS:
+                self.dialling.clear()
+            found = self.dialling[handshake] = dialling_context(self.ca_pem, handshake, verify=self.verify)
+        return found
 
     async def ticked(self, every_s: float) -> None:
         """The monotonic clock is the machine's: all processes of all planets tick together."""
@@ -219,12 +229,18 @@ class RealWorld:
     # Streams
 
     async def connect(
-        self, address: str, port: int, *, tls_name: str | None = None, timeout_s: float = 4.0
+        self,
+        address: str,
+        port: int,
+        *,
+        tls_name: str | None = None,
+        handshake: Handshake | None = None,
+        timeout_s: float = 4.0,
     ) -> RealStream:
         links, loop = self._machine.links, asyncio.get_running_loop()
         links.check_up(self.site)
         target = self._target(address, port)
-        tls = None if tls_name is None else self._machine.dialling_context()
+        tls = None if tls_name is None else self._machine.dialling_context(handshake)
         stream = RealStream(links, self.chance.random, self.site, target, loop)
         stream.on_over(self._machine.forget)
         self._machine.streams[stream] = None
@@ -248,7 +264,12 @@ class RealWorld:
     ) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_connection(lambda: stream, address, port, ssl=tls, server_hostname=tls_name)
+            transport, _ = await loop.create_connection(
+                lambda: stream, address, port, ssl=tls, server_hostname=tls_name
+            )
+            if isinstance(tls, AnyAuthorityContext):
+                der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+                check_name_and_dates(der, tls_name or "", self.now())
         except ConnectionRefusedError as error:
             await self._half_way(stream.target, self.site)
             raise Refused(f"{address} port {port}: connection refused") from error

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from antipodes.world.world import Certificates
+from antipodes.world.world import Certificates, Handshake
 
 KEPT_CONTEXTS = 256
 ALPN = ["h2", "http/1.1"]  # what our listeners speak, best first
@@ -28,16 +28,43 @@ LOOK_S = 0.01  # until an incomplete first message is looked at again
 FULL_S = 0.1  # when there are no file descriptors left
 
 
-def dialling_context(ca_pem: str | None, *, verify: bool) -> ssl.SSLContext:
+class AnyAuthorityContext(ssl.SSLContext):
+    """Of dials whose server may have its certificate from anybody: `check_name_and_dates` comes after the handshake."""
+
+
+def dialling_context(ca_pem: str | None, handshake: Handshake | None, *, verify: bool) -> ssl.SSLContext:
     """Checks certificates against `ca_pem`, or with verify=False not at all. Raises ValueError: neither was chosen."""
-    if not verify:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    handshake = handshake or Handshake()
+    if not verify or handshake.any_authority:
+        kind = AnyAuthorityContext if verify else ssl.SSLContext
+        context = kind(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        return context
-    if ca_pem is None:
+    elif ca_pem is None:
         raise ValueError("TLS needs the planet's CA (ca_pem), or verify=False to go without checking")
-    return ssl.create_default_context(cadata=ca_pem)
+    else:
+        context = ssl.create_default_context(cadata=ca_pem)
+    if handshake.identity is not None:
+        _load(context, handshake.identity)
+    return context
+
+
+def check_name_and_dates(der: bytes, name: str, now: float) -> None:
+    """Of a server's certificate. Raises SSLCertVerificationError."""
+    from cryptography import x509  # noqa: PLC0415 - it takes 9 MB, and few Regions need it
+
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        dns = [one.lower() for one in names.get_values_for_type(x509.DNSName)]
+        addresses = [str(one) for one in names.get_values_for_type(x509.IPAddress)]
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise ssl.SSLCertVerificationError(f"the server's certificate names nobody: {error}") from error
+    wildcard = f"*.{name.lower().partition('.')[2]}"
+    if not ({name.lower(), wildcard} & set(dns) or name in addresses):
+        raise ssl.SSLCertVerificationError(f"the server's certificate is not for {name}")
+    if not certificate.not_valid_before_utc.timestamp() <= now <= certificate.not_valid_after_utc.timestamp():
+        raise ssl.SSLCertVerificationError("the server's certificate has expired, or is not valid yet")
 
 
 class MutualContext(ssl.SSLContext):
@@ -179,6 +206,7 @@ def server_name(hello: bytes) -> str | None:
 def _mutual_context(pair: tuple[bytes, bytes], trusted: bytes, name: str) -> MutualContext:
     context = MutualContext(ssl.PROTOCOL_TLS_SERVER)
     _load(context, pair)
+    context.set_alpn_protocols(ALPN)
     context.trusted_for = name
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=trusted.decode("ascii"))
@@ -191,6 +219,7 @@ def _mutual_context(pair: tuple[bytes, bytes], trusted: bytes, name: str) -> Mut
 def _context_of(pair: tuple[bytes, bytes]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _load(context, pair)
+    context.set_alpn_protocols(ALPN)
     return context
 
 
@@ -201,6 +230,5 @@ def _load(context: ssl.SSLContext, pair: tuple[bytes, bytes]) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(key_pem.rstrip() + b"\n" + chain_pem)
         context.load_cert_chain(name)
-        context.set_alpn_protocols(ALPN)
     finally:
         Path(name).unlink()

@@ -35,6 +35,7 @@ from antipodes.world.trace import Sink, Trace
 from antipodes.world.world import (
     Certificates,
     DatagramHandler,
+    Handshake,
     Host,
     Link,
     ProtocolFactory,
@@ -303,7 +304,13 @@ class SimulatedWorld:
         return not self._simulation.links.paused(self.site, target)
 
     async def connect(
-        self, address: str, port: int, *, tls_name: str | None = None, timeout_s: float = 4.0
+        self,
+        address: str,
+        port: int,
+        *,
+        tls_name: str | None = None,
+        handshake: Handshake | None = None,
+        timeout_s: float = 4.0,
     ) -> SimulatedStream:
         return await self._simulation.network.connect(self._dialler, address, port, tls_name, timeout_s)
 

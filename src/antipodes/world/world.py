@@ -103,6 +103,14 @@ class Server(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """How a dialler behaves in TLS. Where no cryptography runs nobody asks for an identity, or looks at authorities."""
+
+    identity: tuple[bytes, bytes] | None = None  # certificate and key, PEM, for servers that ask for them
+    any_authority: bool = False  # of the server's certificate only the name and the dates count
+
+
 class Certificates(Protocol):
     """What a TLS listener asks for by SNI name."""
 
@@ -249,9 +257,18 @@ class World(Protocol):
         """Whether replication from this site to `target` is allowed to flow now, or a fault holds it back."""
         ...
 
-    async def connect(self, address: str, port: int, *, tls_name: str | None = None, timeout_s: float = 4.0) -> Stream:
+    async def connect(
+        self,
+        address: str,
+        port: int,
+        *,
+        tls_name: str | None = None,
+        handshake: Handshake | None = None,
+        timeout_s: float = 4.0,
+    ) -> Stream:
         """Dials. `tls_name` makes it TLS with that SNI name (the certificate is checked against the planet's CA,
-        unless the World was made not to). Takes the round trips that the distance costs: one for TCP, one for TLS.
+        unless the World was made not to, or the handshake is another). Takes the round trips that the distance costs:
+        one for TCP, one for TLS.
 
         Raises Refused, Unreachable, SiteDown; ConnectionLost when the TLS handshake fails.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     found = Server()
 
     async def send(
-        _: HttpProxy, request: HttpRequest, uri: str, method: str, parameters: dict[str, str], *, timeout_s: float
+        _: HttpProxy, request: HttpRequest, uri: str, method: str, parameters: dict[str, str], **_given: Any
     ) -> HttpResponse:
         return found.answer(request, uri, method, parameters)
 

@@ -18,7 +18,14 @@ PER_API = "API"
 MOST: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         PER_ACCOUNT: MappingProxyType(
-            {"APIs": 600, "edge-optimized APIs": 120, "API keys": 10_000, "usage plans": 300, "domain names": 120}
+            {
+                "APIs": 600,
+                "edge-optimized APIs": 120,
+                "API keys": 10_000,
+                "usage plans": 300,
+                "domain names": 120,
+                "client certificates": 60,
+            }
         ),
         PER_API: MappingProxyType(
             {

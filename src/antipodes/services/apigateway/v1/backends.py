@@ -198,7 +198,9 @@ class Backends:
         # The client's path parameters are still encoded as they came.
         parameters = {name: unquote(value) for name, value in outgoing.path.items()}
         begun = self._sending(call, route.uri, request.headers, request.body)
-        answer = await self._http.send(request, route.uri, method, parameters, timeout_s=route.timeout_s)
+        answer = await self._http.send(
+            request, route.uri, method, parameters, timeout_s=route.timeout_s, handshake=route.handshake
+        )
         return self._received(call, begun, answer)
 
     def _sending(self, call: Call, uri: str, headers: Iterable[tuple[str, str]], body: bytes) -> float:

@@ -18,6 +18,7 @@ from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE, 
 from antipodes.services.apigateway.v1 import records
 from antipodes.services.apigateway.v1.caching import Caches, StageCache
 from antipodes.services.apigateway.v1.canary import as_stage
+from antipodes.services.apigateway.v1.chest import Chest
 from antipodes.services.apigateway.v1.keyring import Keyring
 from antipodes.services.apigateway.v1.prepared import Prepared, prepare
 from antipodes.services.apigateway.v1.records import (
@@ -47,6 +48,7 @@ class Catalogue:
         self.deployments: dict[tuple[str, str], Deployment] = {}
         self.stages: dict[tuple[str, str], Stage] = {}
         self.domains: dict[str, Domain] = {}
+        self.chest = Chest(surroundings)
         self.account = Account()
         self.limit = Bucket(ACCOUNT_RATE, ACCOUNT_BURST, surroundings.world.monotonic())  # of all APIs' requests
         self.caches = Caches()
@@ -63,6 +65,7 @@ class Catalogue:
             self.stages[stage.api_id, stage.name] = stage
         for domain in (decode(value, type=Domain) for value in self.values(records.DOMAIN_PREFIX)):
             self.domains[domain.name] = domain
+        self.chest.load()
         self.keyring.load()
         account = self.surroundings.store.get(records.ACCOUNT_KEY)
         if account is not None:
@@ -212,7 +215,15 @@ class Catalogue:
 
 def _prepared(catalogue: Catalogue, stage: Stage, cache: StageCache | None) -> Prepared:
     deployment = catalogue.deployments[stage.api_id, stage.deployment_id]
-    prepared = prepare(catalogue.apis[stage.api_id], stage, deployment, catalogue.surroundings, catalogue.meter, cache)
+    prepared = prepare(
+        catalogue.apis[stage.api_id],
+        stage,
+        deployment,
+        catalogue.surroundings,
+        catalogue.meter,
+        cache,
+        catalogue.chest.certificates.get(stage.client_certificate_id),
+    )
     if stage.canary is None:
         return prepared
     second = _prepared(catalogue, as_stage(stage, stage.canary), cache if stage.canary.use_stage_cache else None)

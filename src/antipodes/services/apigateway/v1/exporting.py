@@ -257,6 +257,7 @@ def _integration(integration: Integration, resource_id: str) -> Iterator[tuple[s
         ("contentHandling", integration.content_handling),
         ("cacheKeyParameters", list(integration.cache_keys)),
         ("cacheNamespace", integration.cache_namespace if integration.cache_namespace != resource_id else ""),
+        ("tlsConfig", {"insecureSkipVerification": True} if integration.any_authority else None),
         ("timeoutInMillis", integration.timeout_ms if integration.timeout_ms != DEFAULT_TIMEOUT_MS else 0),
     ):
         if value:

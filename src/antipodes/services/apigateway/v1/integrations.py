@@ -34,7 +34,7 @@ from antipodes.wire.errors import NotSupported
 
 KINDS = ("HTTP", "AWS", "MOCK", "HTTP_PROXY", "AWS_PROXY")
 PASSTHROUGHS = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
-REFUSED = ("connectionId", "tlsConfig", "integrationTarget")
+REFUSED = ("connectionId", "integrationTarget")
 PLACES = ("header", "path", "querystring")
 STATUS = re.compile(r"[1-5]\d\d")
 TEMPLATE_LIMIT = 300 * 1024  # bytes; AWS's quota
@@ -74,6 +74,7 @@ def integration_of(params: Mapping[str, Any], where: str) -> Integration:
         parameters=_request_parameters(params.get("requestParameters"), where),
         content_handling=handling_of(params.get("contentHandling")),
         credentials=str(params.get("credentials") or ""),
+        any_authority=_any_authority(params.get("tlsConfig"), kind, where),
         responses={
             str(response.get("statusCode") or key): integration_response_of(
                 {"selectionPattern": "" if key == "default" else str(key), **response}, where
@@ -166,6 +167,18 @@ def _check_target(kind: str, uri: str, method: str, where: str) -> None:
         )
     if action_of(STAGE_VARIABLE.sub("x", uri)) is None:
         raise NotSupported(f"integrations with {uri} ({where}); only Lambda functions and actions of JSON services")
+
+
+def _any_authority(given: Any, kind: str, where: str) -> bool:
+    """Of tlsConfig: whether a server may have its certificate from anybody."""
+    config = _mapping(given, "tlsConfig", where)
+    for name in config:
+        if name != "insecureSkipVerification":
+            raise NotSupported(f"{name} of tlsConfig ({where})")
+    wanted = config.get("insecureSkipVerification") in (True, "true")
+    if wanted and kind not in {"HTTP", "HTTP_PROXY"}:  # the words are a guess
+        raise bad_request("insecureSkipVerification is supported for HTTP and HTTP_PROXY integrations only")
+    return wanted
 
 
 def _cache_keys(given: Any, where: str) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ INTEGRATION: Table = {
     "/cacheKeyParameters": Members("cache_keys"),
     "/credentials": One("credentials", gone=""),
     "/contentHandling": One("content_handling", gone=""),
+    "/tlsConfig/insecureSkipVerification": One("any_authority", flag, gone=False),
     "/requestTemplates": Entries("templates"),
     "/requestParameters": Entries("parameters"),
 }

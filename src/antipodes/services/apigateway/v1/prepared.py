@@ -7,6 +7,7 @@ import msgspec
 from antipodes.services.apigateway.access_logs import Format, format_of, group_of, stream_of
 from antipodes.services.apigateway.metrics import REST, ApiMeter, Tally
 from antipodes.services.apigateway.v1.caching import StageCache, caching_of
+from antipodes.services.apigateway.v1.chest import ClientCertificate
 from antipodes.services.apigateway.v1.gateway_responses import Wardrobe
 from antipodes.services.apigateway.v1.guard import guard_of, own_setting, resource_policy, setting_of
 from antipodes.services.apigateway.v1.records import Api, Deployment, Method, Resource, Stage
@@ -44,9 +45,12 @@ def prepare(
     surroundings: Surroundings,
     meter: ApiMeter,
     cache: StageCache | None = None,
+    certificate: ClientCertificate | None = None,
 ) -> Prepared:
+    """cache: the stage's, if it has one; certificate: what its HTTP integrations show."""
     region, account, now = surroundings.region, surroundings.settings.account, surroundings.world.monotonic()
     policy = resource_policy(deployment.policy, account, region, api.id) if deployment.policy else None
+    identity = None if certificate is None else (certificate.pem, certificate.key_pem)
     where = {"ApiName": api.name, "Stage": stage.name}
 
     def extras(resource: Resource, method: Method) -> Extras:
@@ -58,6 +62,7 @@ def prepare(
             setting.logging_level if setting.logging_level != "OFF" else "",
             bool(setting.data_trace),
             None if cache is None else caching_of(method, setting, own_setting(stage, resource, method.verb)),
+            identity,
         )
 
     log = None

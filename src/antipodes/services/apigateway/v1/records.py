@@ -50,6 +50,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}  # integration.request.{header,path,querystring}.Name to a mapping
     content_handling: str = ""
     credentials: str = ""
+    any_authority: bool = False  # insecureSkipVerification of tlsConfig
 
 
 class MethodResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,6 +242,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     cache_enabled: bool = False
     cache_size: str = "0.5"  # GB
     documentation_version: str = ""  # "": none
+    client_certificate_id: str = ""  # "": none
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):

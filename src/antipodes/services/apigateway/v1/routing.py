@@ -18,6 +18,7 @@ from antipodes.services.apigateway.v1.guard import Guard
 from antipodes.services.apigateway.v1.plan import Plan, plan_of
 from antipodes.services.apigateway.v1.records import ANY, DEFAULT_TIMEOUT_MS, Integration, Method, Resource
 from antipodes.wire import models
+from antipodes.world.world import Handshake
 
 LAMBDA_URI = re.compile(r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(.+)/invocations")
 ACTION = re.compile(r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+):([a-z0-9-]+):action/([A-Za-z0-9]+)")
@@ -53,6 +54,7 @@ class Extras(NamedTuple):
     log_level: str = ""  # of execution logs: ERROR, INFO, or none
     data_trace: bool = False
     caching: Caching | None = None
+    identity: tuple[bytes, bytes] | None = None  # certificate and key that HTTP integrations show
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Route:
     log_level: str
     data_trace: bool
     caching: Caching | None  # None: its answers are not kept
+    handshake: Handshake | None  # with HTTP servers; None: as usual
 
 
 @dataclass(slots=True)
@@ -175,6 +178,9 @@ def route_of(
     extras: Extras = Extras(),  # noqa: B008 (it is frozen)
 ) -> Route:
     uri = filled(integration.uri, variables)
+    handshake = None
+    if integration.any_authority or extras.identity is not None:
+        handshake = Handshake(extras.identity, integration.any_authority)
     return Route(
         resource_id=resource.id,
         resource_path=resource.path,
@@ -191,6 +197,7 @@ def route_of(
         log_level=extras.log_level,
         data_trace=extras.data_trace,
         caching=extras.caching,
+        handshake=handshake,
     )
 
 

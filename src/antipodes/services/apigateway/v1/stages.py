@@ -146,6 +146,7 @@ def shown(stage: Stage) -> dict[str, Any]:
         cacheClusterSize=stage.cache_size if stage.cache_enabled else "",
         description=stage.description,
         documentationVersion=stage.documentation_version,
+        clientCertificateId=stage.client_certificate_id,
         variables=stage.variables,
         canarySettings=None if stage.canary is None else canary.shown(stage.canary),
         accessLogSettings=log,
@@ -191,6 +192,8 @@ def _checked(catalogue: Catalogue, stage: Stage) -> Stage:
     catalogue.deployment(stage.api_id, stage.deployment_id)
     if stage.canary is not None and (stage.api_id, stage.canary.deployment_id) not in catalogue.deployments:
         raise bad_request("Deployment id does not exist")
+    if stage.client_certificate_id:
+        catalogue.chest.certificate(stage.client_certificate_id)
     version = stage.documentation_version
     if version and version not in catalogue.api(stage.api_id).documentation_versions:
         raise missing("Invalid Documentation version specified")
@@ -272,6 +275,7 @@ def _level(value: str) -> str:
 TABLE: Table = {
     "/deploymentId": One("deployment_id"),
     "/description": One("description", gone=""),
+    "/clientCertificateId": One("client_certificate_id", gone=""),
     "/documentationVersion": One("documentation_version", gone=""),
     "/tracingEnabled": One("tracing", flag),
     "/variables": Entries("variables"),

@@ -1,4 +1,4 @@
-"""Tags of what has an ARN: APIs, stages, domain names, API keys, usage plans."""
+"""Tags of what has an ARN: APIs, stages, domain names, API keys, usage plans, client certificates."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 
 from antipodes.services.apigateway.v1.apis import APIS
 from antipodes.services.apigateway.v1.catalogue import Catalogue
+from antipodes.services.apigateway.v1.client_certificates import CERTIFICATES
 from antipodes.services.apigateway.v1.domains import DOMAINS
 from antipodes.services.apigateway.v1.keys import KEYS
 from antipodes.services.apigateway.v1.kinds import Kind
@@ -21,7 +22,7 @@ from antipodes.services.apigateway.v1.usage_plans import PLANS
 from antipodes.wire.operation import Request, Result
 
 ARN = re.compile(
-    r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+)::/(restapis|domainnames|apikeys|usageplans)/([^/]+)(?:/stages/([^/]+))?"
+    r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+)::/(restapis|domainnames|apikeys|usageplans|clientcertificates)/([^/]+)(?:/stages/([^/]+))?"
 )
 LIMIT = 50
 OWNERS: Mapping[str, tuple[Kind[Any], str]] = MappingProxyType(
@@ -30,6 +31,7 @@ OWNERS: Mapping[str, tuple[Kind[Any], str]] = MappingProxyType(
         "domainnames": (DOMAINS, "domainName"),
         "apikeys": (KEYS, "apiKey"),
         "usageplans": (PLANS, "usagePlanId"),
+        "clientcertificates": (CERTIFICATES, "clientCertificateId"),
     }
 )
 

@@ -25,7 +25,6 @@ from antipodes.services.apigateway.v1.records import Api, Resource, Stage, bad_r
 from antipodes.services.apigateway.v1.resources import RESOURCES
 from antipodes.services.apigateway.v1.routing import Route
 from antipodes.services.apigateway.v1.stages import snapshot
-from antipodes.wire.errors import NotSupported
 from antipodes.wire.http import HttpRequest
 from antipodes.wire.operation import Request, Result
 
@@ -47,8 +46,6 @@ class Trials:
         params = request.params
         method = METHODS.find(self._catalogue, params)
         api, resource = APIS.find(self._catalogue, params), RESOURCES.find(self._catalogue, params)
-        if params.get("clientCertificateId"):
-            raise NotSupported("clientCertificateId of TestInvokeMethod")
         if method.integration is None:
             raise bad_request("No integration defined for method")  # the words are those of CreateDeployment
         bare = msgspec.structs.replace(method, authorization="NONE", authorizer_id="", key_required=False)
@@ -109,7 +106,9 @@ class Trials:
         deployment = msgspec.structs.replace(snapshot(api, "", now), resources=resources, policy="")
         variables = dict(params.get("stageVariables") or {})
         stage = Stage(api_id=api.id, name=STAGE, deployment_id="", created=now, updated=now, variables=variables)
-        prepared = prepare(api, stage, deployment, around, self._catalogue.meter)
+        wanted = params.get("clientCertificateId")
+        certificate = self._catalogue.chest.certificate(wanted) if wanted else None
+        prepared = prepare(api, stage, deployment, around, self._catalogue.meter, certificate=certificate)
         self._catalogue.meter.forget(prepared.tally)
         return prepared
 

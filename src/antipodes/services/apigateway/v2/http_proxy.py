@@ -20,7 +20,7 @@ from antipodes.services.contract import Settings
 from antipodes.wire.dns_client import BadAnswer, build_query, parse_answer
 from antipodes.wire.errors import NotSupported
 from antipodes.wire.http import HttpRequest, HttpResponse
-from antipodes.world.world import Unreachable, World
+from antipodes.world.world import Handshake, Unreachable, World
 
 URI = re.compile(r"(?P<scheme>https?)://(?P<host>[^/:?#]+)(?::(?P<port>\d{1,5}))?(?P<rest>[/?][^#]*)?")
 PLACE = re.compile(r"\{([A-Za-z0-9_.-]+)\+?\}")
@@ -42,7 +42,14 @@ class HttpProxy:
         self._client = HttpClient(world)
 
     async def send(
-        self, request: HttpRequest, uri: str, method: str, parameters: Mapping[str, str], *, timeout_s: float
+        self,
+        request: HttpRequest,
+        uri: str,
+        method: str,
+        parameters: Mapping[str, str],
+        *,
+        timeout_s: float,
+        handshake: Handshake | None = None,
     ) -> HttpResponse:
         """The server's answer. `uri` with stage variables filled in; `method` "ANY": the request's own. Raises
         NetworkError."""
@@ -66,7 +73,9 @@ class HttpProxy:
             ),
             request.body,
         )
-        answer = await self._client.send(address, port, sent, tls_name=host if secure else None, timeout_s=timeout_s)
+        answer = await self._client.send(
+            address, port, sent, tls_name=host if secure else None, handshake=handshake, timeout_s=timeout_s
+        )
         kept = tuple(one for one in answer.headers if one[0].lower() not in HOP_HEADERS | {"date"})
         return HttpResponse(answer.status, kept, answer.body)
 

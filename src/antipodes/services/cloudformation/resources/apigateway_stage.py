@@ -28,6 +28,7 @@ SETTINGS = MappingProxyType(
     {
         "CacheClusterEnabled": ("cacheClusterEnabled", "false"),
         "CacheClusterSize": ("cacheClusterSize", "0.5"),
+        "ClientCertificateId": ("clientCertificateId", ""),
         "DeploymentId": ("deploymentId", ""),
         "Description": ("description", ""),
         "DocumentationVersion": ("documentationVersion", ""),
@@ -111,6 +112,7 @@ async def create_stage(job: Job) -> Made:
     given = job.properties
     params: dict[str, Any] = {"restApiId": given["RestApiId"], "stageName": given["StageName"]}
     params |= {member: given[name] for name, (member, _) in SETTINGS.items() if name in given}
+    certificate = params.pop("clientCertificateId", None)  # which only UpdateStage knows
     if "Variables" in given:
         params["variables"] = given["Variables"]
     canary = given.get("CanarySetting")
@@ -126,6 +128,8 @@ async def create_stage(job: Job) -> Made:
             raise
     await job.claim(str(given["StageName"]))
     settings = settings_patches({}, given)
+    if certificate:
+        settings.append({"op": "replace", "path": "/clientCertificateId", "value": str(certificate)})
     if settings:
         where = {"restApiId": given["RestApiId"], "stageName": given["StageName"]}
         await job.call("apigateway", "UpdateStage", {**where, "patchOperations": settings})
