@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -182,3 +184,64 @@ def test_what_cannot_be_run_is_said(runtime: str, files: dict[str, str], words: 
         assert failed == "Unhandled" and words in body["errorMessage"]
 
     play_real(story)
+
+
+SENDS = """
+import boto3
+def handler(event, context):
+    api = boto3.client("apigatewaymanagementapi", endpoint_url=f"https://{event['name']}/dev")
+    return api.post_to_connection(ConnectionId="c=", Data=b"hello")["ResponseMetadata"]["HTTPStatusCode"]
+"""
+ASKS = """
+import { request } from 'node:https';
+export const handler = async ({ name }) => new Promise((resolve, reject) => {
+  const headers = { host: name, 'content-length': 5 };
+  const options = { host: name, port: 443, method: 'POST', path: '/dev/@connections/c%3D', headers };
+  const asked = request(options, (answer) => {
+    answer.resume();
+    answer.on('end', () => resolve(answer.statusCode));
+  });
+  asked.on('error', reject);
+  asked.end('hello');
+});
+"""
+
+
+class _Ears(BaseHTTPRequestHandler):
+    heard: ClassVar[list[tuple[str, str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append((self.headers["Host"], self.path, body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("how", ["forked", "alone", pytest.param("node", marks=needs_node)])
+def test_what_is_sent_to_an_apis_own_name_comes_to_the_planet(how: str) -> None:
+    server = HTTPServer(("127.0.0.1", 0), _Ears)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    name = f"{how}.execute-api.us-west-2.amazonaws.com"
+    # PYTHON... are read by an interpreter when it starts: no fork of a template has them
+    variables = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"} | (
+        {"PYTHONX": "1"} if how == "alone" else {}
+    )
+
+    async def story(room: Room) -> None:
+        environment = {"Variables": variables}
+        if how == "node":
+            await make(room, "f", {"index.mjs": ASKS}, Handler="index.handler", Environment=environment)
+        else:
+            await room.create("f", SENDS, Environment=environment)
+        assert await call(room, "f", {"name": name}) == (None, 200)
+
+    try:
+        play_real(story)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [one for one in _Ears.heard if one[0] == name] == [(name, "/dev/@connections/c%3D", b"hello")]

@@ -8,11 +8,12 @@
 // runtime has, is found on NODE_PATH: by require() of itself, by import through a hook.
 
 import http from "node:http";
+import https from "node:https";
 import { existsSync } from "node:fs";
-import { createRequire, register } from "node:module";
+import { createRequire, register, syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import { Writable } from "node:stream";
-import { pathToFileURL } from "node:url";
+import { pathToFileURL, urlToHttpOptions } from "node:url";
 import { format } from "node:util";
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
@@ -38,6 +39,31 @@ export async function resolve(name, context, next) {
   }
 }`;
 if (process.env.NODE_PATH && register) register(`data:text/javascript,${encodeURIComponent(SDK_HOOK)}`);
+
+// What is sent to an API's own name, as SDKs ask @connections of WebSocket APIs, goes to AWS_ENDPOINT_URL, with that Host:
+// outside the planet the name leads to AWS. (handler_names.py does the same for botocore.)
+const API_NAME = /^[a-z0-9]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/;
+
+function leadHome() {
+  const { request } = https;
+  const homeward = new http.Agent({ keepAlive: true });
+  https.request = (...given) => {
+    const rest = [...given];
+    const options = typeof rest[0] === "string" || rest[0] instanceof URL ? urlToHttpOptions(new URL(rest.shift())) : {};
+    if (rest[0] && typeof rest[0] === "object") Object.assign(options, rest.shift());
+    const name = options.hostname ?? options.host;
+    const endpoint = process.env.AWS_ENDPOINT_URL ?? "";
+    if (!endpoint.startsWith("http:") || !API_NAME.test(name)) return request(...given);
+    const { hostname, port: homePort } = new URL(endpoint);
+    const led = { ...options, protocol: "http:", host: hostname, hostname, port: homePort || 80, agent: homeward };
+    const sent = http.request(led, ...rest);
+    if (!Array.isArray(options.headers)) sent.setHeader("Host", name);
+    return sent;
+  };
+  https.get = (...given) => https.request(...given).end();
+  syncBuiltinESMExports();
+}
+leadHome();
 
 class RuntimeFault extends Error {
   constructor(kind, message) {

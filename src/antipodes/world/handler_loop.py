@@ -3,10 +3,10 @@
     python handler_loop.py module.function        (else the name in _HANDLER)
     python handler_loop.py module.function FOLDER (which lends boto3)
 
-Standard library only, and nothing of antipodes: it is started by its path, in the folder of the function's code. Its
-parts (finding the handler, the context object, running one event, error bodies) serve simulated time as well, where
-`sim_workers` drives them. What it must do is what AWS's own Python runtime client does: the same error types for a
-module that cannot be imported, a handler that is missing, a result that is no JSON.
+Standard library only, and nothing of antipodes but handler_names: it is started by its path, in the folder of the
+function's code. Its parts (finding the handler, the context object, running one event, error bodies) serve simulated
+time as well, where `sim_workers` drives them. What it must do is what AWS's own Python runtime client does: the same
+error types for a module that cannot be imported, a handler that is missing, a result that is no JSON.
 """
 
 from __future__ import annotations
@@ -223,6 +223,8 @@ class Lender:
 
 def main() -> None:
     """The loop of a worker process; ends with exit code 1 when the function cannot be loaded."""
+    importlib.import_module("handler_names").lead_home()
+    del sys.modules["handler_names"]  # a function may have a module of that name
     request_id = ""
     listen(logging.getLogger(), os.environ, lambda: request_id)
     connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])

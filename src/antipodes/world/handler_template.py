@@ -2,8 +2,8 @@
 
     python handler_template.py        stdin is a Unix socket (SOCK_SEQPACKET)
 
-Standard library and real_mounts only, and nothing else of antipodes: it is started by its path. What takes a cold start
-its time, the import of the runtime client and of boto3, is done here once; a fork is a few milliseconds.
+Standard library and what lies beside this, and nothing else of antipodes: it is started by its path. What takes a cold
+start its time, the import of the runtime client and of boto3, is done here once; a fork is a few milliseconds.
 
     asked    {"id", "argv", "environment", "folder"}, perhaps "places" and "kept" (real_mounts.take); and two file
              descriptors: the child's stdout and stderr, and its link to the Region (handler_transport)
@@ -26,7 +26,6 @@ import importlib
 import json
 import os
 import random
-import re
 import select
 import signal
 import socket
@@ -48,42 +47,21 @@ IMPORTS = (
     "logging", "simplejson", "snapshot_restore_py", "traceback",
 )  # fmt: skip
 MESSAGE_BYTES = 1 << 18
-API_NAME = re.compile(r"[a-z0-9]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def preload() -> None:
     """Imports what most functions import. What cannot be imported here is left to them."""
+    importlib.import_module("handler_names").lead_home()
     for name in IMPORTS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    lead_home()
     # In the place of the client's own, by the name that it imports (handler_transport says why).
     sys.modules["runtime_client"] = importlib.import_module("handler_transport").RuntimeClient()
-    del sys.modules["handler_transport"]  # a function may have a module of that name
+    del sys.modules["handler_transport"], sys.modules["handler_names"]  # a function may have modules of these names
     gc.collect()
     gc.freeze()  # the collector writes into every object that it visits: pages would be copied for nothing
-
-
-def lead_home() -> None:
-    """What botocore sends to an API's own name (`<api>.execute-api.<region>.amazonaws.com`, as `@connections` of
-    WebSocket APIs is asked) goes to AWS_ENDPOINT_URL, with the Host that was signed: outside the planet the name leads
-    to AWS."""
-    with contextlib.suppress(ImportError):
-        session = importlib.import_module("botocore.httpsession").URLLib3Session
-        send = session.send
-
-        def led(self: Any, request: Any) -> Any:
-            endpoint = os.environ.get("AWS_ENDPOINT_URL")
-            scheme, _, rest = request.url.partition("://")
-            host, slash, path = rest.partition("/")
-            if endpoint and scheme == "https" and API_NAME.fullmatch(host):
-                request.headers["Host"] = host
-                request.url = endpoint.rstrip("/") + slash + path
-            return send(self, request)
-
-        session.send = led
 
 
 def serve(link: socket.socket) -> None:

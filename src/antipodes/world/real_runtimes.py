@@ -130,14 +130,14 @@ def with_layers(environment: dict[str, str], runtime: str, layers: Path) -> dict
     return found
 
 
-def wrapped(command: Command, environment: Mapping[str, str], layers: Path) -> tuple[str, ...]:
-    """What is executed where the function has a wrapper script (AWS_LAMBDA_EXEC_WRAPPER): that, with the interpreter
-    and the runtime's program as its arguments; not for runtimes of the function's own, as on AWS. /opt/... is a
-    layer's."""
+def alone(command: Command, environment: Mapping[str, str], layers: Path) -> tuple[str, ...]:
+    """What is executed where no template is forked. A function's wrapper script (AWS_LAMBDA_EXEC_WRAPPER) gets the
+    interpreter and the runtime's program as its arguments; not for runtimes of the function's own, as on AWS. /opt/...
+    is a layer's."""
     wrapper = environment.get("AWS_LAMBDA_EXEC_WRAPPER")
-    if not wrapper or len(command.argv) == 1:
-        return command.argv
-    program = str(LOOPS / "handler_bootstrap.py") if command.official else command.argv[1]
+    program = str(LOOPS / "handler_bootstrap.py") if command.official else "".join(command.argv[1:2])
+    if not wrapper or not program:
+        return (command.argv[0], program) if command.official else command.argv
     place = str(layers / wrapper.removeprefix("/opt/")) if wrapper.startswith("/opt/") else wrapper
     return (place, command.argv[0], program)
 

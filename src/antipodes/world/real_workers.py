@@ -86,13 +86,14 @@ async def start(
             lodging.enter()
             await extensions.start(environment, before)
             await host.registered()
-        argv = real_runtimes.wrapped(command, spec.environment, layers)
         if template is not None and link is not None and command.official and serves(folder, spec.environment):
-            return await template.start(list(argv[2:]), environment, folder, output, link, lodging.leave, mounts)
+            return await template.start(
+                list(command.argv[2:]), environment, folder, output, link, lodging.leave, mounts
+            )
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(
             lambda: _WorkerProtocol(output, lodging.leave),
-            *argv,
+            *real_runtimes.alone(command, spec.environment, layers),
             cwd=folder,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
