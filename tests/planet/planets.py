@@ -66,11 +66,11 @@ class Running:
         return antipodes(*arguments, "--data-dir", str(self.data_dir), timeout_s=timeout_s)
 
     def client(self, service: str, region: str, **more: Any) -> Any:
-        settings = {"aws_access_key_id": "test", "aws_secret_access_key": "test", **more}
+        given = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        settings = {**given, "endpoint_url": f"http://127.0.0.1:{self.planet.port}", **more}
         return boto3.client(
             service,
             region_name=region,
-            endpoint_url=f"http://127.0.0.1:{self.planet.port}",
             config=Config(retries={"max_attempts": 0}),
             **settings,
         )

@@ -41,6 +41,12 @@ def test_a_websocket_lives_until_its_backend_ends_it(planet: Running) -> None:
             connection = refused["connectionId"]
             connections.post_to_connection(ConnectionId=connection, Data=b"hello")
             assert client.recv(timeout=30) == "hello"
+            # As a function of another Region does: the API's own name, at that Region's address.
+            elsewhere = f"http://{geography.address_of('eu-west-1')}:{planet.planet.port}/dev"
+            far = planet.client("apigatewaymanagementapi", REGION, endpoint_url=elsewhere)
+            far.meta.events.register("before-sign", lambda request, **_: request.headers.add_header("Host", host))
+            far.post_to_connection(ConnectionId=connection, Data=b"from afar")
+            assert client.recv(timeout=30) == "from afar"
             connections.delete_connection(ConnectionId=connection)
             wait_until(lambda: client.close_code == 1000 or _read(client), "the close frame")
             with pytest.raises(connections.exceptions.GoneException):

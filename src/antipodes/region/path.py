@@ -96,6 +96,8 @@ class Path:
         if request.target.startswith(ADMIN):
             return await self._admin(request)
         if self._gateway.owns_host(request.host):
+            if (other := self._signed_for(request)) is not None:
+                return await self._hand_over(request, other)
             return await self._gateway.respond(request, self._verify)
         if url_door.owns_host(request.host):
             return await self._functions.urls.respond(request, self._verify)
@@ -208,6 +210,24 @@ class Path:
             f"This planet has no Region {scope_region}; it has {', '.join(self._settings.regions)}."
             + (f" Start one with `antipodes up --regions ...,{scope_region}`." if known else ""),
         )
+
+    def _signed_for(self, request: HttpRequest) -> str | None:
+        """The other Region whose API is asked, signed for there: functions find all APIs here, by AWS_ENDPOINT_URL.
+        None: this one's, or unsigned, which is refused as on AWS."""
+        region = request.host.partition(".execute-api.")[2].partition(".")[0]
+        if not region or region == self._region or region not in self._settings.regions:
+            return None
+        try:
+            scope = sigv4.scope_of(request)
+        except AwsError:
+            return None
+        return region if scope is not None and scope.region == region else None
+
+    async def _hand_over(self, request: HttpRequest, region: str) -> HttpResponse:
+        try:
+            return await self._carry(request, region, "execute-api")
+        except AwsError as error:
+            return protocols.serialize_error("apigatewaymanagementapi", None, error, "")
 
     async def _carry(self, request: HttpRequest, target: str, service: str) -> HttpResponse:
         """To the Region that was meant, over the planet's network, as it came: the signature stays valid."""
