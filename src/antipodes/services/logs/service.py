@@ -2,21 +2,23 @@
 
 What is put is on disk before it is answered. Lambda and API Gateway feed `Record` (events.py) in the background: that
 is seen at once and written HELD_S later, so a crash may lose what was said in the last moment. Metric filters,
-subscription filters, queries (Insights), live tail, exports and delivery are refused by name.
+subscription filters, queries (Insights), live tail, exports and delivery are refused by name. Metrics that events carry
+(embedded.py) are told CloudWatch.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from antipodes.services.contract import Carried, Surroundings
+from antipodes.services.logs import embedded
 from antipodes.services.logs.events import Events
 from antipodes.services.logs.groups import Groups
 from antipodes.services.logs.ledger import Ledger
 from antipodes.services.logs.parameters import invalid
 from antipodes.store.engine import StoreError
-from antipodes.wire.errors import ServerFault, ValidationException
+from antipodes.wire.errors import AwsError, ServerFault, ValidationException
 from antipodes.wire.operation import Operation, Request, Result
 from antipodes.wire.validation import validate
 
@@ -34,6 +36,7 @@ class Logs:
     def __init__(self, surroundings: Surroundings) -> None:
         self._world = surroundings.world
         self._store = surroundings.store
+        self._call = surroundings.call
         self._region = surroundings.region
         self._account = surroundings.settings.account
         self._writing: asyncio.Task[None] | None = None
@@ -63,6 +66,8 @@ class Logs:
             answer = _GROUPS[name](self._groups, request) if name in _GROUPS else _EVENTS[name](self._events, request)
             self._ledger.release()
             await self._settle()
+            if name == "PutLogEvents":
+                await self._tell(event["message"] for event in request.params["logEvents"])
             return answer
 
         return operation
@@ -73,7 +78,17 @@ class Logs:
         if self._writing is None or self._writing.done():
             self._writing = self._world.spawn(self._write_later(), "logs: write what was recorded")
         await self._settle()  # a new group or stream; else nothing was written
+        await self._tell(text for one in request.params["streams"] for _, text in one["logEvents"])
         return {}
+
+    async def _tell(self, messages: Iterable[str]) -> None:
+        """Metrics that log events carry. Nobody is told what CloudWatch refuses, as on AWS."""
+        for message in messages:
+            for namespace, data in embedded.metrics_of(message, self._world.now()):
+                try:
+                    await self._call("cloudwatch", "Record", {"Namespace": namespace, "MetricData": data})
+                except AwsError as fault:
+                    self._world.trace("metrics.lost", namespace=namespace, refused=fault.message)
 
     async def _write_later(self) -> None:
         while self._ledger.holds:
