@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from antipodes.services.apigateway.metrics import HTTP, REST, ApiMeter
+from antipodes.services.apigateway.v1.prepared import shown_name
+from antipodes.services.apigateway.v1.records import Api
 from tests.apigateway.conftest import Play, Room
 
 
@@ -27,6 +31,11 @@ def test_requests_become_metrics_of_each_set_of_dimensions(play_once: Play) -> N
             assert found["DataProcessed", dimensions] == ([0.0, 7.0], [1, 2])
 
     play_once(story)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("café", "caf"), ("東京", "a1")])
+def test_names_of_apis_are_told_in_ascii(name: str, shown: str) -> None:
+    assert shown_name(Api(id="a1", name=name, root_id="r", created=0.0)) == shown
 
 
 def test_nothing_counted_nothing_told_and_the_gone_are_told_once_more(play_once: Play) -> None:

@@ -65,6 +65,24 @@ def test_a_stage_is_made_with_all_of_them_and_changed(both_worlds: Worlds, desk:
     both_worlds.run(story)
 
 
+def test_an_api_stays_the_same_when_its_settings_change(both_worlds: Worlds, desk: Desk) -> None:
+    def with_settings(**settings: Any) -> str:
+        resources = {"Api": resource("RestApi", Name="a", **settings)}
+        return json.dumps({"Resources": resources, "Outputs": {"Id": {"Value": API}}})
+
+    async def story() -> None:
+        await desk.open()
+        made = await desk.create(with_settings(BinaryMediaTypes=["image~1png", "a/b"]))
+        changed = await desk.update(with_settings(BinaryMediaTypes=["a/b", "*/*"], DisableExecuteApiEndpoint=True))
+        api = made["Outputs"][0]["OutputValue"]
+        assert changed["Outputs"][0]["OutputValue"] == api
+        shown = await desk.ask("apigateway", "GetRestApi", restApiId=api)
+        assert (shown["binaryMediaTypes"], shown["disableExecuteApiEndpoint"]) == (["a/b", "*/*"], True)
+        await desk.close()
+
+    both_worlds.run(story)
+
+
 async def summary(desk: Desk, where: dict[str, str]) -> str:
     document = json.loads((await desk.ask("apigateway", "GetExport", **where, exportType="oas30"))["body"])
     return str(document["paths"]["/pets"]["get"]["summary"])

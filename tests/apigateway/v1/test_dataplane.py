@@ -44,6 +44,15 @@ def test_request_reaches_the_function_and_its_answer_the_client(play: Play) -> N
     play(story)
 
 
+def test_a_semicolon_parts_parameters(play_once: Play) -> None:
+    async def story(room: Room) -> None:
+        api = await room.api(await room.function("f", ECHO), ("GET", "/"))
+        event = json.loads((await room.get(host_of(api), "/v1/?a=1;b=2&c=3%3B4")).body)
+        assert event["queryStringParameters"] == {"a": "1", "b": "2", "c": "3;4"}
+
+    play_once(story)
+
+
 def test_unknown_paths_verbs_and_stages_are_missing_authentication_tokens(play_once: Play) -> None:
     async def story(room: Room) -> None:
         api = await room.api(await room.function("f", ECHO), ("GET", "/items"))

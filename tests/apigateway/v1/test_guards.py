@@ -296,6 +296,39 @@ def test_a_resource_policy_stands_before_everything(play_once: Play) -> None:
 
 
 @pytest.mark.parametrize(
+    ("effect", "statuses"),
+    [
+        ("Allow", {"good": 200, "narrow": 200, "bad": 403}),
+        ("", {"good": 200, "narrow": 403, "bad": 403}),
+        ("Deny", {"good": 403, "narrow": 403, "bad": 403}),
+    ],
+)
+def test_a_resource_policy_and_an_authorizer_decide_together(
+    play_once: Play, effect: str, statuses: dict[str, int]
+) -> None:
+    """Table A of the Developer Guide's "How API Gateway resource policies affect authorization workflow"."""
+
+    async def story(room: Room) -> None:
+        statement = {"Effect": effect or "Allow", "Principal": "*", "Action": "execute-api:Invoke"}
+        where = "execute-api:/*" if effect else "execute-api:/other/*"
+        policy = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": where}]}
+        api = await built(room, policy=json.dumps(policy))
+        authorizer = await room.ask(
+            "CreateAuthorizer",
+            restApiId=api.api,
+            name="a",
+            type="TOKEN",
+            authorizerUri=uri_of(await room.function("authorizer", AUTHORIZER)),
+        )
+        await api.method(authorizationType="CUSTOM", authorizerId=authorizer["id"])
+        await api.deploy()
+        for token, status in statuses.items():
+            assert (await api.post(Authorization=token)).status == status, token
+
+    play_once(story)
+
+
+@pytest.mark.parametrize(
     ("operation", "params", "code"),
     [
         ("CreateAuthorizer", {"name": "c", "type": "COGNITO_USER_POOLS"}, "UnsupportedOperation"),

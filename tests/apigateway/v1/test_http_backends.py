@@ -18,10 +18,13 @@ class Server:
 
     def __init__(self) -> None:
         self.sent: list[tuple[HttpRequest, str, str, dict[str, str]]] = []
+        self.more = b""
 
     def answer(self, request: HttpRequest, uri: str, method: str, parameters: dict[str, str]) -> HttpResponse:
         self.sent.append((request, uri, method, dict(parameters)))
-        return HttpResponse(203, (("Server", "mine"), ("X-Back", "1"), ("Content-Type", "text/plain")), request.body)
+        return HttpResponse(
+            203, (("Server", "mine"), ("X-Back", "1"), ("Content-Type", "text/plain")), request.body + self.more
+        )
 
 
 @pytest.fixture
@@ -56,6 +59,20 @@ def test_http_proxy_passes_the_request_and_the_answer(play_once: Play, server: S
         request, uri, method, parameters = server.sent[0]
         assert (uri, method, parameters) == ("http://blue.example.com/{proxy}", "PUT", {"proxy": "a/b c"})
         assert (request.query, request.header("x-one"), request.header("x-stage")) == ("q=1", "1", "v1")
+
+    play_once(story)
+
+
+def test_an_answer_of_more_than_10_mb_is_none(play_once: Play, server: Server) -> None:
+    integration = {"type": "http_proxy", "httpMethod": "ANY", "uri": "http://backend.example.com/"}
+
+    async def story(room: Room) -> None:
+        api = await staged(room, integration)
+        largest = b"x" * 10 * 1024 * 1024
+        assert (await room.get(host_of(api), "/v1", "POST", largest)).status == 203
+        server.more = b"x"
+        answer = await room.get(host_of(api), "/v1", "POST", largest)
+        assert (answer.status, json.loads(answer.body)) == (500, {"message": "Internal server error"})
 
     play_once(story)
 

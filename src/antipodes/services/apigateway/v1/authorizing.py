@@ -89,10 +89,11 @@ def answer_of(payload: bytes) -> Answer:
     return Answer(policy, {**texts, "principalId": str(principal)}, str(told.get("usageIdentifierKey") or ""))
 
 
-def judge(answer: Answer, arn: str, call: Call) -> None:
-    """Raises Rejected if the authorizer's policy does not allow this method."""
+def judge(answer: Answer, arn: str, call: Call, *, allowed: bool = False) -> None:
+    """Raises Rejected if the authorizer's policy denies this method; or if it does not allow it, and the API's own
+    policy (`allowed`) does not either."""
     verdict = answer.policy.verdict(INVOKE, arn, {"aws:sourceip": call.request.client})
-    if verdict is Verdict.ALLOWED:
+    if verdict is Verdict.ALLOWED or (allowed and verdict is Verdict.NOT_ALLOWED):
         return
     words = "User is not authorized to access this resource"
     raise Rejected("ACCESS_DENIED", words + (" with an explicit deny" if verdict is Verdict.DENIED else ""))

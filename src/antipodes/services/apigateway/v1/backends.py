@@ -30,6 +30,7 @@ log = logging.getLogger("antipodes.apigateway")
 LAMBDA_PRINCIPAL = "apigateway.amazonaws.com"
 TOO_LARGE = "RequestTooLargeException"  # of Lambda, for events of more than 6 MB
 INVOCATION_TYPE = "x-amz-invocation-type"
+LARGEST_ANSWER_BYTES = 10 * 1024 * 1024
 BARE_NAMES = re.compile(r"([{,]\s*)([A-Za-z_]\w*)(\s*:)")
 
 
@@ -201,6 +202,11 @@ class Backends:
         answer = await self._http.send(
             request, route.uri, method, parameters, timeout_s=route.timeout_s, handshake=route.handshake
         )
+        if len(answer.body) > LARGEST_ANSWER_BYTES:  # "Payload size: 10 MB"; the words are from memory
+            raise Misconfigured(
+                f"Integration response of reported length {len(answer.body)} is larger than allowed maximum of "
+                f"{LARGEST_ANSWER_BYTES} bytes."
+            )
         return self._received(call, begun, answer)
 
     def _sending(self, call: Call, uri: str, headers: Iterable[tuple[str, str]], body: bytes) -> float:

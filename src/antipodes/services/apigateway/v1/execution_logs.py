@@ -16,6 +16,8 @@ from antipodes.wire.http import HttpResponse
 
 CUT = 1024  # characters: "logs are truncated to 1024 bytes" (Developer Guide)
 
+SECRET = frozenset({"authorization", "x-api-key"})
+
 
 def execution_group(api_id: str, stage: str) -> str:
     """The log group of a stage."""
@@ -39,8 +41,9 @@ def timed(call: Call, lines: Iterable[str]) -> str:
 
 
 def pairs(values: Iterable[tuple[str, str]]) -> str:
-    """Headers and the like: {a=1, b=2}; what is secret is not told."""
-    shown = (f"{name}={'***' if name.lower() == 'authorization' else value}" for name, value in values)
+    """Headers and the like: {a=1, b=2}. "API Gateway redacts authorization headers, API key values, and similar
+    sensitive request parameters" (Developer Guide, "Set up CloudWatch logging for REST APIs")."""
+    shown = (f"{name}={'***' if name.lower() in SECRET else value}" for name, value in values)
     return f"{{{', '.join(shown)}}}"
 
 

@@ -1,6 +1,8 @@
 """Who may call a method, how often, with what: everything that stands before an integration.
 
-    policy      the API's resource policy
+    policy      the API's resource policy. Alone it has to allow; with a signature or an authorizer it must not deny,
+                and one of the two has to allow (Developer Guide, "How API Gateway resource policies affect
+                authorization workflow", Table A). A denial comes before an authorizer is asked
     authorize   AWS_IAM: a signature; CUSTOM: a Lambda authorizer, whose answers are kept as long as they may be
     key         the API key, of a usage plan that has the stage
     throttle    the usage plan's rates and quota, the stage's rates for the method
@@ -69,10 +71,9 @@ class Guards:
         usage_key = ""
         if guard.authorization == "AWS_IAM":
             self._signed(call, verify)
-        if guard.policy is not None:
-            self._by_policy(guard, call, arn)
+        verdict = Verdict.NOT_ALLOWED if guard.policy is None else self._by_policy(guard, call, arn)
         if guard.authorization == "CUSTOM":
-            usage_key = await self._authorized(guard, call, arn)
+            usage_key = await self._authorized(guard, call, arn, verdict)
         if guard.key_required:
             given = usage_key if guard.key_source == "AUTHORIZER" else call.request.header("x-api-key")
             self._keyring.admit(call, given or "")
@@ -94,13 +95,14 @@ class Guards:
         told = iam.told_by_rest(caller, self._surroundings.settings.account)
         call.identity = {**(call.identity or {}), **told}
 
-    def _by_policy(self, guard: Guard, call: Call, arn: str) -> None:
-        """Signed callers are the account's own: only an explicit Deny stops them."""
+    def _by_policy(self, guard: Guard, call: Call, arn: str) -> Verdict:
+        """What the resource policy says to those whom it does not stop. Signed callers are the account's own: only an
+        explicit Deny stops them; of others an authorizer may think better."""
         account = self._surroundings.settings.account
         signed = guard.authorization == "AWS_IAM"
         verdict = self._verdict(guard, call, INVOKE, arn)
-        if verdict is Verdict.ALLOWED or (signed and verdict is Verdict.NOT_ALLOWED):
-            return
+        if verdict is Verdict.ALLOWED or (guard.authorization != "NONE" and verdict is Verdict.NOT_ALLOWED):
+            return verdict
         who = f"arn:aws:iam::{account}:root" if signed else "anonymous"
         words = f"User: {who} is not authorized to perform: {INVOKE} on resource: {_masked(arn, account)}"
         raise Rejected("ACCESS_DENIED", words + (" with an explicit deny" if verdict is Verdict.DENIED else ""))
@@ -131,8 +133,8 @@ class Guards:
                 facts[key] = value
         return guard.policy.verdict(action, arn, facts, own)
 
-    async def _authorized(self, guard: Guard, call: Call, arn: str) -> str:
-        """The key that the authorizer provides, "" if none."""
+    async def _authorized(self, guard: Guard, call: Call, arn: str, verdict: Verdict) -> str:
+        """The key that the authorizer provides, "" if none. verdict: of the resource policy."""
         authorizer = guard.authorizer
         if authorizer is None:
             raise Rejected("AUTHORIZER_CONFIGURATION_ERROR")
@@ -150,7 +152,7 @@ class Guards:
                 self._keep(key, now + authorizer.ttl_s, answer)
         call.grants = answer.policy
         call.authorizer = {**answer.context, "integrationLatency": latency_ms}
-        judge(answer, arn, call)
+        judge(answer, arn, call, allowed=verdict is Verdict.ALLOWED)
         return answer.usage_key
 
     async def asked(

@@ -38,6 +38,12 @@ class Prepared(msgspec.Struct, frozen=True):
     is_canary: bool = False
 
 
+def shown_name(api: Api) -> str:
+    """In dimensions of metrics: "API Gateway removes non-ASCII characters from the ApiName dimension ... If the APIName
+    contains no ASCII characters, the API ID is used" (Developer Guide, "Amazon API Gateway dimensions and metrics")."""
+    return api.name.encode("ascii", "ignore").decode() or api.id
+
+
 def prepare(
     api: Api,
     stage: Stage,
@@ -51,11 +57,12 @@ def prepare(
     region, account, now = surroundings.region, surroundings.settings.account, surroundings.world.monotonic()
     policy = resource_policy(deployment.policy, account, region, api.id) if deployment.policy else None
     identity = None if certificate is None else (certificate.pem, certificate.key_pem)
-    where = {"ApiName": api.name, "Stage": stage.name}
+    name = shown_name(api)
+    where = {"ApiName": name, "Stage": stage.name}
 
     def extras(resource: Resource, method: Method) -> Extras:
         setting = setting_of(stage, resource, method.verb)
-        detailed = {"ApiName": api.name, "Method": method.verb, "Resource": resource.path, "Stage": stage.name}
+        detailed = {"ApiName": name, "Method": method.verb, "Resource": resource.path, "Stage": stage.name}
         return Extras(
             guard_of(method, deployment, setting, policy, now),
             meter.tally(REST, detailed) if setting.metrics else None,
@@ -75,7 +82,7 @@ def prepare(
         Table(deployment.resources, stage.variables, extras),
         dict(stage.variables) or None,
         Wardrobe(deployment.gateway_responses),
-        meter.tally(REST, {"ApiName": api.name}, where),
+        meter.tally(REST, {"ApiName": name}, where),
         log,
         cache,
     )

@@ -11,11 +11,10 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 
-from antipodes.services.apigateway.v1.call import Call
+from antipodes.services.apigateway.v1.call import Call, query_of
 from antipodes.wire.http import HttpRequest
 from antipodes.wire.payload2 import request_time
 
@@ -83,7 +82,7 @@ def event(call: Call) -> dict[str, Any]:
     ):
         headers[name] = value
         multi[name] = [value]
-    query = parse_qsl(request.query, keep_blank_values=True) if request.query else []
+    query = query_of(request.query)
     multi_query: dict[str, list[str]] = {}
     for key, value in query:
         multi_query.setdefault(key, []).append(value)

@@ -39,6 +39,11 @@ def name_of(job: Job) -> str:
     return str(name)
 
 
+def escaped(media_type: Any) -> str:
+    """In a patch's path; templates may have escaped it themselves ("image~1png")."""
+    return str(media_type).replace("/", "~1")
+
+
 def endpoint(properties: Any) -> dict[str, Any] | None:
     given = properties.get("EndpointConfiguration")
     kinds = given.get("Types") if isinstance(given, dict) else None
@@ -111,6 +116,12 @@ async def update(job: Job) -> Made:
     if job.changed("ApiKeySourceType"):
         source = str(job.properties.get("ApiKeySourceType", "HEADER"))
         patches.append({"op": "replace", "path": "/apiKeySource", "value": source})
+    if job.changed("DisableExecuteApiEndpoint"):
+        text = str(job.properties.get("DisableExecuteApiEndpoint", False)).lower()
+        patches.append({"op": "replace", "path": "/disableExecuteApiEndpoint", "value": text})
+    old, new = job.before.get("BinaryMediaTypes") or (), job.properties.get("BinaryMediaTypes") or ()
+    patches += [{"op": "remove", "path": f"/binaryMediaTypes/{escaped(one)}"} for one in old if one not in new]
+    patches += [{"op": "add", "path": f"/binaryMediaTypes/{escaped(one)}"} for one in new if one not in old]
     if patches:
         await job.call("apigateway", "UpdateRestApi", {"restApiId": api, "patchOperations": patches})
     return await made(job, api)
@@ -140,8 +151,7 @@ HANDLERS = (
         update,
         replaced_by=frozenset(
             {
-                "BinaryMediaTypes", "DisableExecuteApiEndpoint", "EndpointConfiguration",
-                "MinimumCompressionSize", "Tags",
+                "EndpointConfiguration", "MinimumCompressionSize", "Tags",
             }
         ),
     ),
