@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -268,6 +269,24 @@ def test_what_is_older_than_the_retention_is_trimmed(run: Run) -> None:
         fresh = await iterator(east, arn)
         store.trim(store.end)
         assert (await stream_refused(east, "GetRecords", {"ShardIterator": fresh}))[0] == "TrimmedDataAccessException"
+
+    run(story)
+
+
+def test_growth_behind_an_iterator_is_waited_for(run: Run) -> None:
+    async def story(planet: Planet) -> None:
+        east = await planet.start(EAST)
+        await make_table(east, **BOTH)
+        await ask(east, "PutItem", put("old"))
+        records, at_end = await drained(east, await iterator(east, await arn_of(east)))
+        assert at_end is not None and len(records) == 1
+        await stream(east, "AwaitGrowth", {"ShardIterator": at_end, "Seconds": 0.01})
+        waiting = asyncio.create_task(stream(east, "AwaitGrowth", {"ShardIterator": at_end, "Seconds": 3600}))
+        await asyncio.sleep(0)
+        await ask(east, "PutItem", put("new"))
+        await waiting
+        await stream(east, "AwaitGrowth", {"ShardIterator": at_end, "Seconds": 3600})
+        assert [one["dynamodb"]["Keys"]["pk"]["S"] for one in (await drained(east, at_end))[0]] == ["new"]
 
     run(story)
 

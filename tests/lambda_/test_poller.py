@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 
 from antipodes.globe.planet import Planet
 from antipodes.globe.simulated import SimulatedGlobe
+from antipodes.services.dynamodb.streams import Streams
 from antipodes.wire.errors import AwsError
+from antipodes.wire.operation import Result
 from antipodes.world.simulated import Simulation
 from tests.lambda_.conftest import ROLE, archive
 
@@ -141,6 +144,32 @@ def test_latest_begins_with_the_mapping_and_filters_drop_records() -> None:
         await table.put("long enough", "no", "also long")
         assert ",".join(await table.said("saw")) == "long enough:I,also long:I"
 
+    play(story)
+
+
+def test_a_quiet_stream_is_hardly_read_and_what_comes_is_seen_at_the_next_of_four_reads_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads: list[float] = []
+    get_records = Streams.get_records
+
+    async def counted(self: Streams, params: Mapping[str, Any]) -> Result:
+        reads.append(asyncio.get_running_loop().time())
+        return await get_records(self, params)
+
+    async def story(table: Table) -> None:
+        await table.map(SEES)
+        await table.world.sleep(5)
+        reads.clear()
+        await table.world.sleep(60)
+        assert 5 <= len(reads) <= 7, "one in ten seconds"
+        reads.clear()
+        put_at = table.world.monotonic()
+        await table.put("a")
+        assert await table.said("saw") == ["a:I"]
+        assert reads[0] - put_at < 0.5
+
+    monkeypatch.setattr(Streams, "get_records", counted)
     play(story)
 
 

@@ -185,9 +185,13 @@ class Store:
     async def grown(self, after: int) -> None:
         """Waits until `end` > after."""
         if self._end <= after:
-            waiter = asyncio.get_running_loop().create_future()
-            self._growth.append((after, waiter))
-            await waiter
+            waiting = after, asyncio.get_running_loop().create_future()
+            self._growth.append(waiting)
+            try:
+                await waiting[1]
+            finally:
+                if waiting in self._growth:  # it was given up
+                    self._growth.remove(waiting)
 
     def trim(self, upto: int) -> None:
         """Forgets log entries with position <= upto (as far as they are durable). Durable with the next sync."""

@@ -10,7 +10,9 @@ others; then it answers with what it has, perhaps nothing, and an iterator that 
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,6 +133,7 @@ class Streams:
         self.operations: dict[str, Operation] = {
             name: partial(self._checked, operation) for name, operation in by_name.items()
         }
+        self.operations["AwaitGrowth"] = self._await_growth
 
     async def start(self) -> None:
         """Begins the upkeep: shards roll over, old streams are forgotten."""
@@ -249,6 +252,15 @@ class Streams:
             token = self._token(stream, shard, found.position, place.since)
             answer.append(b',"NextShardIterator":%b' % orjson.dumps(token))
         return Payload(b"".join(answer) + b"}")
+
+    async def _await_growth(self, request: Request) -> Result:
+        """Not AWS's: waits until there may be more behind a ShardIterator, for so many Seconds at most. Who polls in
+        this Region asks for no records meanwhile: there are none."""
+        place = _place(request.params["ShardIterator"].rpartition(_MARK)[2])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(request.params["Seconds"]):
+                await self._store.grown(place.position)
+        return {}
 
     # Reading the log
 

@@ -1,8 +1,9 @@
 """Pollers: each enabled event source mapping has one, which reads its stream and invokes its function.
 
-A stream's shards are read one after the other, parents first, four times a second while nothing comes. What was read
-is filtered, put into lanes (ParallelizationFactor: order is kept for each item), and delivered in batches. The cursor
-is written when a batch is done: a Region that dies in between delivers the batch again (at least once, as on AWS).
+A stream's shards are read one after the other, parents first, four times a second. A read that could find nothing, as
+the Region's log has not grown since the last one, is left out. What was read is filtered, put into lanes
+(ParallelizationFactor: order is kept for each item), and delivered in batches. The cursor is written when a batch is
+done: a Region that dies in between delivers the batch again (at least once, as on AWS).
 
     a batch fails      with BisectBatchOnFunctionError it is cut in two, else tried again; a shard waits for its batches
     tried too often,   its records are given up: the mapping's bucket is told, if it has one, and
@@ -32,6 +33,7 @@ from antipodes.store.engine import StoreError
 from antipodes.wire.errors import AwsError
 
 POLL_S = 0.25
+REST_S = 10.0  # a stream is asked for so often even if nothing comes: it may be gone
 TROUBLE_S = 1.0
 FIRST_WAIT_S, LAST_WAIT_S = 0.5, 30.0
 OK, FAILED, GIVEN_UP = "OK", "PROBLEM: Function call failed", "PROBLEM: Records given up"
@@ -194,9 +196,16 @@ class Poller:
                 await self._advance(records[-1])
             await self._end_window()
             if not records and iterator is not None:
-                await self._world.sleep(POLL_S)
+                await self._rest(None if waiting or self._cursor.window is not None else iterator)
         self._cursor = msgspec.structs.replace(self._cursor, ended=True)
         await self._save()
+
+    async def _rest(self, iterator: str | None) -> None:
+        """Until the next read; with an iterator, until the next one that may find something."""
+        began = self._world.monotonic()
+        if iterator is not None:
+            await self._call("dynamodbstreams", "AwaitGrowth", {"ShardIterator": iterator, "Seconds": REST_S})
+        await self._world.sleep(POLL_S - (self._world.monotonic() - began) % POLL_S)
 
     async def _iterator(self, shard: str) -> str | None:
         params: dict[str, Any] = {"StreamArn": self._mapping.stream, "ShardId": shard}
