@@ -351,16 +351,3 @@ def test_what_cannot_be_is_refused(play_once: Play, operation: str, params: dict
         assert caught.value.code == code
 
     play_once(story)
-
-
-def test_that_answers_are_not_compressed_may_be_said_and_a_size_is_refused(play_once: Play) -> None:
-    async def story(room: Room) -> None:
-        api = await built(room)
-        for said in ({"op": "replace", "value": ""}, {"op": "remove"}):  # the first as Chalice says it
-            change = [{**said, "path": "/minimumCompressionSize"}]
-            assert (await room.ask("UpdateRestApi", restApiId=api.api, patchOperations=change))["id"] == api.api
-        change = [{"op": "replace", "path": "/minimumCompressionSize", "value": "1024"}]
-        with pytest.raises(AwsError, match="replace /minimumCompressionSize of UpdateRestApi"):
-            await room.ask("UpdateRestApi", restApiId=api.api, patchOperations=change)
-
-    play_once(story)

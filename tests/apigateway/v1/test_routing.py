@@ -72,7 +72,7 @@ S3 = {"type": "aws", "httpMethod": "GET", "uri": "arn:aws:apigateway:us-west-2:s
 @pytest.mark.parametrize(
     ("part", "named"),
     [
-        ({"x-amazon-apigateway-minimum-compression-size": 5}, "compression"),
+        ({"x-amazon-apigateway-endpoint-access-mode": "STRICT"}, "endpoint-access-mode"),
         ({"paths": {"/": {"get": {"security": [{"a": []}]}}}}, "get /"),
         ({"paths": {"/": {"get": {"x-amazon-apigateway-integration": S3}}}}, "get /"),
     ],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
 from antipodes.services.apigateway.throttle import ACCOUNT_BURST, ACCOUNT_RATE
 from antipodes.services.apigateway.v1.catalogue import Catalogue
+from antipodes.services.apigateway.v1.compression import least_of
 from antipodes.services.apigateway.v1.defaults import default_models
 from antipodes.services.apigateway.v1.guard import resource_policy
 from antipodes.services.apigateway.v1.kinds import Params, Rooted
@@ -18,7 +20,7 @@ from antipodes.services.apigateway.v1.policies import Unreadable
 from antipodes.services.apigateway.v1.records import Account, Api, Resource, bad_request
 from antipodes.wire.errors import NotSupported
 
-REFUSED = ("cloneFrom", "minimumCompressionSize", "endpointAccessMode")
+REFUSED = ("cloneFrom", "endpointAccessMode")
 
 
 def key_source_of(value: str) -> str:
@@ -27,11 +29,9 @@ def key_source_of(value: str) -> str:
     return value
 
 
-def _uncompressed(api: Api, patch: Patch, _: str) -> Api:
-    """Answers are never compressed. That may be said, as by removing a size or by an empty one."""
-    if patch.value and not patch.removes:
-        raise patch.refused()
-    return api
+def _compressed(api: Api, patch: Patch, _: str) -> Api:
+    """From another size on; not at all when it is removed, or empty (as Chalice says it)."""
+    return msgspec.structs.replace(api, compress_from=None if patch.removes else least_of(patch.value))
 
 
 TABLE: Table = {
@@ -42,7 +42,7 @@ TABLE: Table = {
     "/apiKeySource": One("key_source", key_source_of),
     "/policy": One("policy", gone=""),
     "/disableExecuteApiEndpoint": One("endpoint_disabled", flag),
-    "/minimumCompressionSize": Own(_uncompressed),
+    "/minimumCompressionSize": Own(_compressed),
 }
 
 
@@ -68,6 +68,7 @@ def _made(catalogue: Catalogue, params: Params) -> Api:
         key_source=key_source_of(params.get("apiKeySource") or "HEADER"),
         policy=params.get("policy") or "",
         endpoint_disabled=bool(params.get("disableExecuteApiEndpoint")),
+        compress_from=least_of(params.get("minimumCompressionSize")),
     )
     check_policy(catalogue, api)
     return api
@@ -98,6 +99,7 @@ def shown(api: Api) -> dict[str, Any]:
             "endpointConfiguration": {"types": list(api.endpoint_types), "ipAddressType": "ipv4"},
             "disableExecuteApiEndpoint": api.endpoint_disabled,
             "rootResourceId": api.root_id,
+            **({} if api.compress_from is None else {"minimumCompressionSize": api.compress_from}),
         },
         description=api.description,
         version=api.version,

@@ -44,6 +44,7 @@ class Call(msgspec.Struct, kw_only=True):
     status: int = 0  # of the answer
     integration_status: int = 0
     integration_s: float = -1.0  # how long the integration took
+    received: HttpRequest | None = None  # as it came and was signed, where its body was compressed
     cache_hit: bool | None = None  # None: no cache was asked
     grants: Policy | None = None  # what an authorizer said that the caller may
     steps: list[str] | None = None  # what is told of the way to the backend and back; None: nobody wants to know

@@ -3,6 +3,7 @@
     find the API     by Host: {api}.execute-api.…, or a custom domain and its longest base path mapping
     find the stage   the first part of the path, or what the mapping names
     find the route   in the stage's prepared table
+    unpack           a compressed body (compression.py); the answer is compressed if the API wants it
     guard            who may, how often, with what (guards.py)
     integrate        what stands behind the method is asked (backends.py), or the stage's cache (cached.py)
     reply            with the gateway's own headers; its own answers as the API dresses them (gateway_responses.py)
@@ -29,6 +30,7 @@ from antipodes.services.apigateway.v1.backends import Backends
 from antipodes.services.apigateway.v1.cached import CachedBackends
 from antipodes.services.apigateway.v1.call import Call, values_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
+from antipodes.services.apigateway.v1.compression import ENCODING, packed, unpacked
 from antipodes.services.apigateway.v1.execution_logs import execution_group, execution_lines
 from antipodes.services.apigateway.v1.gateway_responses import Rejected, plain
 from antipodes.services.apigateway.v1.guards import Guards
@@ -99,6 +101,8 @@ class DataPlane:
             if sum(map(len, chain.from_iterable(request.headers))) > HEAD_LIMIT_BYTES:
                 words = "Request Header Fields Too Large"
                 raise Rejected("DEFAULT_4XX", words, status=431)  # status and words are a guess
+            if request.body and request.header(ENCODING) is not None:
+                call.received, call.request = request, unpacked(request, prepared.deployment.compress_from)
             if not self._catalogue.surroundings.store.settled:
                 await self._catalogue.settled()
             if not self._catalogue.limit.take(begun):
@@ -110,6 +114,8 @@ class DataPlane:
             else:
                 assert prepared.cache is not None
                 answer = await self._cached.ask(call, route, prepared.cache)
+            if prepared.deployment.compress_from is not None:
+                answer = packed(answer, request.header("accept-encoding"), prepared.deployment.compress_from)
         except Rejected as rejected:
             answer = prepared.wardrobe.answer(rejected, call)
         headers = (*ids, *answer.headers)

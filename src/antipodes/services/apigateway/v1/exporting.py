@@ -122,6 +122,8 @@ def document_of(export: _Export, api: Api, stage: Stage, region: str) -> dict[st
         document |= {name: found for name, found in named if found}
     if export.integrations:
         document |= {EXTENSION + name: value for name, value in _settings(export.deployment, api).items() if value}
+        if export.deployment.compress_from is not None:
+            document[EXTENSION + "minimum-compression-size"] = export.deployment.compress_from
     return document
 
 

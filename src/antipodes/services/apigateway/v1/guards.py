@@ -88,7 +88,7 @@ class Guards:
 
     def _signed(self, call: Call, verify: Verify) -> None:
         try:
-            caller = iam.caller_of(call.request, verify, self._surroundings.region)
+            caller = iam.caller_of(call.received or call.request, verify, self._surroundings.region)
         except AccessDenied as denied:
             kind = SIGNATURES.get(denied.code, "INVALID_SIGNATURE")
             raise Rejected(kind, denied.message, error_type=denied.code) from denied

@@ -14,6 +14,7 @@ from antipodes.services.apigateway.v1 import documentation, openapi
 from antipodes.services.apigateway.v1.apis import check_policy, endpoint_types, key_source_of, shown
 from antipodes.services.apigateway.v1.authorizers import authorizer_of
 from antipodes.services.apigateway.v1.catalogue import Catalogue
+from antipodes.services.apigateway.v1.compression import least_of
 from antipodes.services.apigateway.v1.defaults import default_models
 from antipodes.services.apigateway.v1.methods import check_method
 from antipodes.services.apigateway.v1.models import model_of
@@ -105,6 +106,7 @@ def _filled(catalogue: Catalogue, api: Api, document: openapi.Imported, options:
         gateway_responses={**api.gateway_responses, **document.gateway_responses},
         key_source=key_source_of(document.key_source) if document.key_source else api.key_source,
         policy=document.policy or api.policy,
+        compress_from=api.compress_from if document.compress_from is None else least_of(document.compress_from),
         endpoint_disabled=api.endpoint_disabled if document.endpoint_disabled is None else document.endpoint_disabled,
     )
     check_policy(catalogue, api)

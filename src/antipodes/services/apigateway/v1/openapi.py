@@ -29,7 +29,7 @@ from antipodes.wire.errors import NotSupported
 
 VERBS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
 EXTENSION = "x-amazon-apigateway-"
-REFUSED_AT_TOP = ("minimum-compression-size", "endpoint-access-mode", "security-policy", "importexport-version-3")
+REFUSED_AT_TOP = ("endpoint-access-mode", "security-policy", "importexport-version-3")
 JSON = "application/json"
 API = "{api}"
 DOCUMENTATION = EXTENSION + "documentation"
@@ -53,6 +53,7 @@ class Imported:
     key_source: str = ""
     policy: str = ""
     endpoint_disabled: bool | None = None  # None: it does not say
+    compress_from: Any = None  # minimum-compression-size; None: it does not say
     documentation: Any = None  # what it has as x-amazon-apigateway-documentation (documentation.py reads it)
 
 
@@ -125,6 +126,7 @@ def imported(document: Mapping[str, Any]) -> Imported:
         key_source=str(document.get(EXTENSION + "api-key-source") or ""),
         policy=orjson.dumps(policy).decode() if policy else "",
         endpoint_disabled=_endpoint_disabled(document),
+        compress_from=document.get(EXTENSION + "minimum-compression-size"),
         documentation=document.get(DOCUMENTATION),
     )
 

@@ -176,6 +176,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     key_source: str = "HEADER"  # or AUTHORIZER
     policy: str = ""  # a resource policy, JSON
     endpoint_disabled: bool = False
+    compress_from: int | None = None  # bytes of an answer; None: nothing is compressed
     documentation: dict[str, DocumentationPart] = {}  # by id
     documentation_versions: dict[str, DocumentationVersion] = {}
 
@@ -196,6 +197,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     gateway_responses: dict[str, GatewayResponse] = {}
     key_source: str = "HEADER"
     policy: str = ""
+    compress_from: int | None = None
 
 
 class MethodSetting(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,6 +97,7 @@ def snapshot(api: Api, deployment_id: str, now: float, description: str = "") ->
         gateway_responses=api.gateway_responses,
         key_source=api.key_source,
         policy=api.policy,
+        compress_from=api.compress_from,
     )
 
 

@@ -119,6 +119,9 @@ async def update(job: Job) -> Made:
     if job.changed("DisableExecuteApiEndpoint"):
         text = str(job.properties.get("DisableExecuteApiEndpoint", False)).lower()
         patches.append({"op": "replace", "path": "/disableExecuteApiEndpoint", "value": text})
+    if job.changed("MinimumCompressionSize"):
+        text = str(job.properties.get("MinimumCompressionSize", ""))
+        patches.append({"op": "replace", "path": "/minimumCompressionSize", "value": text})
     old, new = job.before.get("BinaryMediaTypes") or (), job.properties.get("BinaryMediaTypes") or ()
     patches += [{"op": "remove", "path": f"/binaryMediaTypes/{escaped(one)}"} for one in old if one not in new]
     patches += [{"op": "add", "path": f"/binaryMediaTypes/{escaped(one)}"} for one in new if one not in old]
@@ -151,7 +154,7 @@ HANDLERS = (
         update,
         replaced_by=frozenset(
             {
-                "EndpointConfiguration", "MinimumCompressionSize", "Tags",
+                "EndpointConfiguration", "Tags",
             }
         ),
     ),
