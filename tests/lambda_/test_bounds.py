@@ -38,6 +38,16 @@ def handler(event, context):
     return "forked"
 """
 
+TREE = """
+import os, subprocess
+def handler(event, context):
+    grown = 'sleep 600 & echo left $!; (sleep 600 & echo left $!; wait) & wait'
+    tree = subprocess.Popen(["sh", "-c", grown], stdout=subprocess.PIPE, start_new_session=True)
+    for _ in range(2):
+        os.write(1, tree.stdout.readline())
+    os.write(1, f"left {tree.pid}\\n".encode())
+    os._exit(7)
+"""
 SHARES = """
 import os, sys
 held = bytes(1) * (100 << 20)
@@ -111,5 +121,17 @@ def test_orphans_end_with_their_environment_however_it_ends() -> None:
         assert runs(pid)
         await room.ask("DeleteFunction", FunctionName="forks")
         assert await gone(room, pid)
+
+    play_real(story)
+
+
+def test_a_tree_of_orphans_ends_to_its_leaves() -> None:
+    async def story(room: Room) -> None:
+        await room.create("tree", TREE, Timeout=30, MemorySize=512)
+        assert (await call(room, "tree"))["errorType"] == "Runtime.ExitError"
+        left = [int(line.split()[1]) for line in await room.log("tree") if line.startswith("left")]
+        assert len(left) == 3
+        for pid in left:
+            assert await gone(room, pid)
 
     play_real(story)

@@ -119,21 +119,20 @@ def start(
 
 
 def tell_ends(link: socket.socket, children: dict[int, str]) -> None:
-    while True:
-        try:
+    with contextlib.suppress(ChildProcessError):
+        while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        identity = children.pop(pid, None)
-        if identity is not None:
-            link.send(json.dumps({"id": identity, "exit": os.waitstatus_to_exitcode(status)}).encode())
-            end_orphans(children)
+            if pid == 0:
+                break
+            identity = children.pop(pid, None)
+            if identity is not None:
+                link.send(json.dumps({"id": identity, "exit": os.waitstatus_to_exitcode(status)}).encode())
+    end_orphans(children)
 
 
 def end_orphans(children: dict[int, str]) -> None:
-    """What a dead environment left running was handed to us: it ends too, and is reaped as a child nobody knows."""
+    """What a dead environment left running was handed to us: it ends too, and is reaped as a child nobody knows. Then
+    we are handed its own children, and so on down."""
     own = os.getpid()
     with contextlib.suppress(OSError), open(f"/proc/{own}/task/{own}/children") as listed:  # noqa: PTH123
         for pid in map(int, listed.read().split()):

@@ -13,6 +13,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MB = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+KILL_ROUNDS = 100  # of looking for what was started while others were told to end
 SMALLEST_MB = 128.0  # of functions: less than that is not looked at more closely
 LOOKED_AT = 32  # descendants; a close look takes a millisecond
 _SHARE = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
@@ -42,14 +43,22 @@ def send(pid: int, number: signal.Signals) -> None:
 
 def kill(pid: int) -> None:
     """SIGKILL to a process, and to its descendants first."""
+    send(pid, signal.SIGSTOP)  # it starts no more of them
     kill_descendants(pid)
     send(pid, signal.SIGKILL)
 
 
 def kill_descendants(pid: int) -> None:
-    """SIGKILL to a process's children, their children, and so on (Linux; elsewhere none are found)."""
-    for descendant in _descendants(pid):
-        send(descendant, signal.SIGKILL)
+    """SIGKILL to a process's children, their children, and so on (Linux; elsewhere none are found); also to those that
+    are started meanwhile."""
+    told: dict[int, None] = {}
+    for _ in range(KILL_ROUNDS):
+        found = [one for one in _descendants(pid) if one not in told]
+        if not found:
+            break
+        for descendant in found:
+            told[descendant] = None
+            send(descendant, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> list[int]:

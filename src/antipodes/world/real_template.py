@@ -94,8 +94,9 @@ class ForkedWorker:
     def kill(self) -> None:
         if self._pidfd >= 0 and not self._ended.done():
             assert self.pid is not None
-            real_processes.kill_descendants(self.pid)
             try:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGSTOP)  # it starts no more of them
+                real_processes.kill_descendants(self.pid)
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             except ProcessLookupError:
                 pass
