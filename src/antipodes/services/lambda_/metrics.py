@@ -153,7 +153,10 @@ def _data(
             for where in _places(function, qualifier):
                 yield from data_of(metric, unit, counts, _dimensions(where))
             if metric != "ConcurrentExecutions":
-                whole = values.setdefault((REGION, metric, unit), {})
+                whole = values.get((REGION, metric, unit))
+                if whole is None:
+                    values[REGION, metric, unit] = dict(counts)
+                    continue
                 for value, count in counts.items():
                     whole[value] = whole.get(value, 0) + count
     for (busy, unreserved, allocated), count in loads.items():
