@@ -17,6 +17,7 @@ What it refuses to know: operations, and when what it writes is durable.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -115,15 +116,21 @@ class Ledger:
         self._store.write(_leaving(group, stream))
 
     @property
-    def holds(self) -> bool:
-        """Whether there are rows to release."""
-        return bool(self._held)
+    def held_bytes(self) -> int:
+        """How much there is to release; 0: nothing."""
+        return sum(len(value or b"") for value in self._held.values())
 
-    def release(self) -> None:
-        """Writes the rows that are held."""
-        if self._held:
-            held, self._held = self._held, {}
-            self._store.write(held.items())
+    def release(self, enough_bytes: float = math.inf) -> None:
+        """Writes the rows that are held, the oldest first; enough_bytes: then the rest stays held. A stream's own row
+        goes before its events: who looks for some passes over streams that say they have none so young."""
+        rows: list[Row] = []
+        while self._held and enough_bytes > 0:
+            key = next(iter(self._held))
+            value = self._held.pop(key)
+            rows.append((key, value))
+            enough_bytes -= len(value or b"")
+        if rows:
+            self._store.write(rows)
 
     def add(self, group: Group, stream: Stream, events: Sequence[tuple[int, str]]) -> None:
         """Appends events, (time in ms, message), in order of their coming. Their rows are held."""
@@ -132,9 +139,6 @@ class Ledger:
         now_ms = self.now_ms()
         times = [time_ms for time_ms, _ in events]
         texts = [message.encode("utf-8", "surrogatepass") for _, message in events]
-        for lot in lots.split(list(zip(times, texts, strict=True))):
-            number = self._numbers(len(lot))
-            self._held[_event_key(stream, Place(lot[0][0], number))] = lots.packed(number, now_ms, lot)
         first_ms, last_ms = min(times), max(times)
         stream = msgspec.structs.replace(
             stream,
@@ -145,6 +149,9 @@ class Ledger:
         )
         self._streams[group.id][stream.name] = stream
         self._held.update([_stream_row(group, stream)])
+        for lot in lots.split(list(zip(times, texts, strict=True))):
+            number = self._numbers(len(lot))
+            self._held[_event_key(stream, Place(lot[0][0], number))] = lots.packed(number, now_ms, lot)
 
     def events(self, stream: Stream, after: Place, before: Place, *, reverse: bool = False) -> Iterator[Event]:
         """after < place < before, in order (or reversed). Lazy; not valid across a write."""

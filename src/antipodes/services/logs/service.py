@@ -24,6 +24,8 @@ from antipodes.wire.validation import validate
 
 SWEEP_S = 60.0
 HELD_S = 0.5
+TURN_BYTES = 128 * 1024  # of what was recorded, in one write: its sync holds the loop
+PAUSE_S = 0.01  # between two of them
 RECORD = "Record"  # not in AWS's model: the HTTP door refuses it
 
 
@@ -91,13 +93,15 @@ class Logs:
                     self._world.trace("metrics.lost", namespace=namespace, refused=fault.message)
 
     async def _write_later(self) -> None:
-        while self._ledger.holds:
+        while self._ledger.held_bytes:
             await self._world.sleep(HELD_S)
-            self._ledger.release()
-            try:
-                await self._settle()
-            except ServerFault as error:
-                self._world.trace("lines.lost", source="logs", error=error.message)
+            for _ in range(0, self._ledger.held_bytes, TURN_BYTES):
+                self._ledger.release(TURN_BYTES)
+                try:
+                    await self._settle()
+                except ServerFault as error:
+                    self._world.trace("lines.lost", source="logs", error=error.message)
+                await self._world.sleep(PAUSE_S)
 
     async def _settle(self) -> None:
         """Waits for the disk. When it refuses, memory begins again from what it holds."""
