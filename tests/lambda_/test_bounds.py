@@ -125,9 +125,10 @@ def test_orphans_end_with_their_environment_however_it_ends() -> None:
     play_real(story)
 
 
-def test_a_tree_of_orphans_ends_to_its_leaves() -> None:
+@pytest.mark.parametrize("variables", [{}, {"PYTHONX": "1"}], ids=["forked from a template", "started alone"])
+def test_a_tree_of_orphans_ends_to_its_leaves(variables: dict[str, str]) -> None:
     async def story(room: Room) -> None:
-        await room.create("tree", TREE, Timeout=30, MemorySize=512)
+        await room.create("tree", TREE, Timeout=30, MemorySize=512, Environment={"Variables": variables})
         assert (await call(room, "tree"))["errorType"] == "Runtime.ExitError"
         left = [int(line.split()[1]) for line in await room.log("tree") if line.startswith("left")]
         assert len(left) == 3

@@ -11,8 +11,8 @@ process (real_template) if the function allows it. The process stays in the Regi
 told to die with the Region: SIGKILL to the group or to the Region alone leaves nothing behind. `kill` takes its
 descendants along.
 
-A machine that kills a Region may leave its folders: they lie under the site's own disk folder and are removed when
-the Region's next worker starts.
+A machine that kills a Region may leave its folders, and processes that left its group: the folders lie under the
+site's own disk folder and are removed, with such processes, when the Region's next worker starts.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ from antipodes.world.real_template import Template, serves
 from antipodes.world.world import Host, Link, Worker, WorkerFailed, WorkerSpec, World
 
 LAYERS, TMP = "opt", "tmp"
+MARK = "LAMBDA_LAYERS_ROOT"  # a variable that no two environments have with the same value
 SEARCHED = ("PATH", "NODE_PATH", "PYTHONPATH", "LD_LIBRARY_PATH")  # variables with folders that programs look in
 
 
 class _Home:
-    """The private folder of an environment: it goes when all processes that use it have ended."""
+    """The private folder of an environment: it goes when the processes that were started here have ended, and what
+    they have left running ends with it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +55,7 @@ class _Home:
     def leave(self) -> None:
         self._users -= 1
         if not self._users:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _clear(self.path)
 
 
 async def start(
@@ -197,7 +199,7 @@ def _environment(spec: WorkerSpec, folder: Path, home: Path) -> dict[str, str]:
         **({} if real_mounts.can_take() else {"TMPDIR": str(home / TMP)}),
         **real_runtimes.variables(spec.runtime, spec.environment),
         **spec.environment,
-        "LAMBDA_LAYERS_ROOT": str(home / LAYERS),
+        MARK: str(home / LAYERS),
         "LAMBDA_TASK_ROOT": str(folder),
         "LAMBDA_RUNTIME_DIR": str(real_runtimes.LOOPS),
         "PWD": str(folder),
@@ -219,7 +221,13 @@ def _remove_orphans(homes: Path) -> None:
     for home in homes.iterdir():
         owner = home.name.partition("-")[0]
         if owner != str(os.getpid()) and owner.isdigit() and not real_processes.alive(int(owner)):
-            shutil.rmtree(home, ignore_errors=True)
+            _clear(home)
+
+
+def _clear(home: Path) -> None:
+    """The folder, and what still runs of what was started there."""
+    real_processes.kill_marked(f"{MARK}={home / LAYERS}")
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def _place_code(spec: WorkerSpec, home: Path) -> Path:
