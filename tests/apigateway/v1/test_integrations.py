@@ -198,6 +198,34 @@ def test_an_operation_of_an_aws_service(play_once: Play) -> None:
     play_once(story)
 
 
+@pytest.mark.parametrize("place", ["s3:path/{bucket}/{key}", "${stageVariables.colour}.s3:path/{key}"])
+def test_a_place_in_s3(play_once: Play, place: str) -> None:
+    """Serves objects, as the Developer Guide's tutorial "Create a REST API as an Amazon S3 proxy" does."""
+
+    async def story(room: Room) -> None:
+        room.objects["blue", "a b/c"] = b"bytes"
+        integration = {
+            "type": "aws",
+            "httpMethod": "GET",
+            "uri": f"arn:aws:apigateway:us-west-2:{place}",
+            "credentials": "arn:aws:iam::000000000000:role/r",
+            "requestParameters": {
+                "integration.request.path.bucket": "'blue'",
+                "integration.request.path.key": "method.request.path.item",
+            },
+            "responses": {
+                "default": {"statusCode": "200"},
+                "4..": {"statusCode": "404", "responseTemplates": {"application/json": "none"}},
+            },
+        }
+        api = await staged(room, integration, path="/{item}", verb="get")
+        answer = await room.get(host_of(api), "/v1/a%20b%2Fc")
+        assert (answer.status, answer.body) == (200, b"bytes")
+        assert (await room.get(host_of(api), "/v1/none")).status == 404
+
+    play_once(story)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -210,7 +238,7 @@ def test_an_operation_of_an_aws_service(play_once: Play) -> None:
         ({"responses": {"x": {"statusCode": "two"}}}, "BadRequestException"),
         ({"responses": {"x": 5}}, "BadRequestException"),
         (
-            {"type": "aws", "uri": "arn:aws:apigateway:us-west-2:s3:path/b/k", "httpMethod": "GET"},
+            {"type": "aws", "uri": "arn:aws:apigateway:us-west-2:sqs:path/b/k", "httpMethod": "GET"},
             "UnsupportedOperation",
         ),
         (

@@ -66,7 +66,7 @@ def test_certificate_names_cover_one_label() -> None:
     assert not covers("*.example.com", "example.com")
 
 
-S3 = {"type": "aws", "httpMethod": "GET", "uri": "arn:aws:apigateway:us-west-2:s3:path/bucket/key"}
+SQS = {"type": "aws", "httpMethod": "POST", "uri": "arn:aws:apigateway:us-west-2:sqs:path/000000000000/queue"}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ S3 = {"type": "aws", "httpMethod": "GET", "uri": "arn:aws:apigateway:us-west-2:s
     [
         ({"x-amazon-apigateway-endpoint-access-mode": "STRICT"}, "endpoint-access-mode"),
         ({"paths": {"/": {"get": {"security": [{"a": []}]}}}}, "get /"),
-        ({"paths": {"/": {"get": {"x-amazon-apigateway-integration": S3}}}}, "get /"),
+        ({"paths": {"/": {"get": {"x-amazon-apigateway-integration": SQS}}}}, "get /"),
     ],
 )
 def test_what_is_not_carried_out_is_refused_by_name(part: dict[str, Any], named: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -16,8 +17,8 @@ from antipodes.services.apigateway.v1.execution_logs import cut, pairs
 from antipodes.services.apigateway.v1.gateway_responses import Rejected
 from antipodes.services.apigateway.v1.plan import Misconfigured, Outgoing, passed_back
 from antipodes.services.apigateway.v1.proxy import Malformed, event_of, reply_of
-from antipodes.services.apigateway.v1.routing import Action, Route
-from antipodes.services.apigateway.v2.http_proxy import HttpProxy
+from antipodes.services.apigateway.v1.routing import Action, Route, ServicePath
+from antipodes.services.apigateway.v2.http_proxy import HttpProxy, target_of
 from antipodes.services.contract import Surroundings
 from antipodes.wire import protocols
 from antipodes.wire.errors import AwsError
@@ -83,7 +84,7 @@ class Backends:
         elif kind == "HTTP":
             answer = await self._fetched(call, route, outgoing)
         elif route.action is not None:
-            answer = await self._acted(call, route.action, outgoing)
+            answer = await self._acted(call, route, route.action, outgoing)
         else:
             answer, failure = await self._invoked(call, route, outgoing)
             call.integration_status = answer.status
@@ -147,25 +148,35 @@ class Backends:
                 pass
         return HttpResponse(int(result.get("StatusCode") or 200), headers, payload), failure
 
-    async def _acted(self, call: Call, action: Action, outgoing: Outgoing) -> HttpResponse:
-        """An AWS service's answer, as its JSON protocol has it."""
-        request_id = f"{self._world.chance.getrandbits(128):032x}"
-        uri = f"https://{action.service}.{action.region}.amazonaws.com/?Action={action.operation}"
+    async def _acted(self, call: Call, route: Route, action: Action | ServicePath, outgoing: Outgoing) -> HttpResponse:
+        """An AWS service's answer, as its protocol has it."""
+        request_id, service = f"{self._world.chance.getrandbits(128):032x}", action.service
+        operation = None
+        host = f"{service}.{action.region}.amazonaws.com"
+        if isinstance(action, Action):
+            uri = f"https://{host}/?Action={action.operation}"
+        else:
+            parameters = {name: unquote(value) for name, value in outgoing.path.items()}
+            target = target_of(action.path, urlencode(outgoing.query, doseq=True), parameters)
+            uri = f"https://{host}{target}"
         begun = self._sending(call, uri, outgoing.headers.items(), outgoing.body)
         try:
-            params = json_protocol.parse_body(action.service, action.operation, outgoing.body)
+            if isinstance(action, Action):
+                operation = action.operation
+                params = json_protocol.parse_body(service, operation, outgoing.body)
+            else:
+                headers = (("Host", host), *_with_type(outgoing.headers).items())
+                asked = HttpRequest(route.integration.http_method, target, headers, outgoing.body)
+                operation, params = protocols.parse_request(service, asked)
             region = None if action.region == self._region else action.region
-            result = await self._call(action.service, action.operation, params, region=region)
-            answer = json_protocol.serialize_response(action.service, action.operation, result, request_id)
+            result = await self._call(service, operation, params, region=region)
+            answer = protocols.serialize_response(service, operation, result, request_id)
         except AwsError as error:
-            answer = protocols.serialize_error(action.service, action.operation, error, request_id)
+            answer = protocols.serialize_error(service, operation, error, request_id)
         return self._received(call, begun, answer)
 
     async def _fetched(self, call: Call, route: Route, outgoing: Outgoing) -> HttpResponse:
-        headers = {"Content-Type": "application/json", "User-Agent": f"AmazonAPIGateway_{call.api_id}"}
-        for name, value in outgoing.headers.items():
-            headers = {key: one for key, one in headers.items() if key.lower() != name.lower()}
-            headers[name] = value
+        headers = _with_type(outgoing.headers, {"User-Agent": f"AmazonAPIGateway_{call.api_id}"})
         headers.setdefault("X-Amzn-Trace-Id", call.trace_id)
         query = urlencode(outgoing.query, doseq=True)
         return await self._sent(call, route, tuple(headers.items()), query, outgoing)
@@ -225,6 +236,15 @@ class Backends:
             call.tell(f"Endpoint response headers: {pairs(answer.headers)}")
             call.tell(f"Endpoint response body before transformations: {cut(answer.body)}")
         return answer
+
+
+def _with_type(given: Mapping[str, str], own: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Headers to a backend: what is mapped, and the gateway's own for what is not."""
+    headers = {"Content-Type": "application/json", **own}
+    for name, value in given.items():
+        headers = {key: one for key, one in headers.items() if key.lower() != name.lower()}
+        headers[name] = value
+    return headers
 
 
 def _mock_status(body: bytes) -> int:

@@ -1,7 +1,8 @@
 """What may stand behind a method, as it is configured. Pure.
 
     AWS_PROXY    a Lambda function, which gets the request as it is
-    AWS          a Lambda function, or an operation of an AWS service (…:dynamodb:action/GetItem), by mapping
+    AWS          a Lambda function, an operation of an AWS service (…:dynamodb:action/GetItem), or a place in its HTTP
+                 interface (…:s3:path/{bucket}/{key}), by mapping
     HTTP_PROXY   an HTTP server, which gets the request as it is
     HTTP         an HTTP server, by mapping
     MOCK         nobody: the request template says which response
@@ -26,7 +27,7 @@ from antipodes.services.apigateway.v1.records import (
     MethodResponse,
     bad_request,
 )
-from antipodes.services.apigateway.v1.routing import STAGE_VARIABLE, action_of, function_of
+from antipodes.services.apigateway.v1.routing import STAGE_VARIABLE, action_of, function_of, path_of
 from antipodes.services.apigateway.v1.vtl.parser import parsed
 from antipodes.services.apigateway.v1.vtl.values import TemplateError
 from antipodes.services.apigateway.v2.http_proxy import check_uri
@@ -165,8 +166,10 @@ def _check_target(kind: str, uri: str, method: str, where: str) -> None:
         raise bad_request(
             "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations."
         )
-    if action_of(STAGE_VARIABLE.sub("x", uri)) is None:
-        raise NotSupported(f"integrations with {uri} ({where}); only Lambda functions and actions of JSON services")
+    plain = STAGE_VARIABLE.sub("x", uri)
+    if action_of(plain) is None and path_of(plain) is None:
+        words = "only Lambda functions, actions of JSON services and paths of S3"
+        raise NotSupported(f"integrations with {uri} ({where}); {words}")
 
 
 def _any_authority(given: Any, kind: str, where: str) -> bool:

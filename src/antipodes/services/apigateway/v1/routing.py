@@ -22,6 +22,8 @@ from antipodes.world.world import Handshake
 
 LAMBDA_URI = re.compile(r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(.+)/invocations")
 ACTION = re.compile(r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+):([a-z0-9-]+):action/([A-Za-z0-9]+)")
+# A bucket may stand before the service: "my-bucket.s3:path/{key}".
+SERVICE_PATH = re.compile(r"arn:aws[a-z-]*:apigateway:([a-z0-9-]+):(?:([a-z0-9.-]+)\.)?(s3):path/(.*)")
 STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 
 
@@ -44,6 +46,23 @@ def action_of(uri: str) -> Action | None:
     if match[3] not in models.service_model(match[2]).operation_names:
         return None
     return Action(match[1], match[2], match[3])
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePath:
+    """A place in an AWS service's own HTTP interface."""
+
+    region: str
+    service: str
+    path: str  # "/bucket/{key}"
+
+
+def path_of(uri: str) -> ServicePath | None:
+    """Where an AWS integration's URI leads by path; None: nowhere that can be called here."""
+    match = SERVICE_PATH.fullmatch(uri)
+    if match is None:
+        return None
+    return ServicePath(match[1], match[3], "/" + "/".join(part for part in (match[2], match[4]) if part))
 
 
 class Extras(NamedTuple):
@@ -70,7 +89,7 @@ class Route:
     method: Method
     uri: str  # with the stage's variables
     plan: Plan | None  # of integrations by mapping
-    action: Action | None
+    action: Action | ServicePath | None  # of an AWS service
     guard: Guard | None
     tally: Tally | None  # of this method's own metrics
     log_level: str
@@ -191,7 +210,7 @@ def route_of(
         method=method,
         uri=uri,
         plan=None if integration.kind == "AWS_PROXY" else plan_of(integration),
-        action=action_of(uri) if integration.kind == "AWS" else None,
+        action=(action_of(uri) or path_of(uri)) if integration.kind == "AWS" else None,
         guard=extras.guard,
         tally=extras.tally,
         log_level=extras.log_level,

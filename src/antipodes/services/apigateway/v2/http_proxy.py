@@ -65,7 +65,7 @@ class HttpProxy:
         forwarded = f"for={request.client};host={request.host};proto={'https' if request.secure else 'http'}"
         sent = HttpRequest(
             request.method if method == "ANY" else method,
-            _target(match["rest"] or "/", request.query, parameters),
+            target_of(match["rest"] or "/", request.query, parameters),
             (
                 ("Host", shown),
                 *(one for one in request.headers if one[0].lower() not in NOT_PASSED_ON),
@@ -105,7 +105,7 @@ def filled(uri: str, variables: Mapping[str, str]) -> str:
     return STAGE_VARIABLE.sub(lambda found: variables.get(found[1], ""), uri)
 
 
-def _target(rest: str, query: str, parameters: Mapping[str, str]) -> str:
+def target_of(rest: str, query: str, parameters: Mapping[str, str]) -> str:
     """Path and query as they go out: path parameters in their places, the client's query behind the URI's own."""
     put = PLACE.sub(lambda found: quote(parameters.get(found[1], ""), safe="/-._~!$&'()*+,;=:@"), rest)
     path, _, own = put.partition("?")
