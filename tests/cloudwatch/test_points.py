@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from antipodes.services.cloudwatch.points import (
     MAX_VALUES,
+    Gathered,
     Point,
     by_period,
     merged,
@@ -64,3 +65,17 @@ def test_periods_are_counted_from_the_start_and_empty_ones_are_left_out() -> Non
     found = by_period(points, 120, 540, 300)
     assert [(point.at, point.total) for point in found] == [(120, 2 + 3 + 4 + 5 + 6), (420, 7 + 8)]
     assert by_period(points, 6000, 9000, 60) == []
+
+
+def test_parts_of_a_moment_put_together_are_rounded_once() -> None:
+    parts = [[number / 100 for number in range(start, 90, 3)] for start in (30, 31, 32)]
+    gathered = Gathered(one(parts[0]))
+    for part in parts[1:]:
+        gathered.add(one(part))
+    assert gathered.point(60) == one(sorted(value for part in parts for value in part), at=60)
+    many = [1 + number / 1000 for number in range(900)]
+    for start in range(0, 900, 100):
+        gathered.add(one(many[start : start + 100]))
+    values = gathered.point(60).values
+    assert values is not None
+    assert len(values) == 60 + 9 + 1  # hundredths below one, tenths above

@@ -4,8 +4,8 @@ What it decides: where points lie, when they are forgotten, which part of them i
 operations and their parameters.
 
 A **series** is a metric (namespace, name, dimensions) with one unit and one resolution, 60 s or 1 s. Its points lie in
-rows of sixty, an hour or a minute; only rows that changed lately are held in memory. What is recorded waits until its
-row is written or read: to put ten parts of a minute together at once costs little more than one.
+rows of sixty, an hour or a minute; only rows that changed lately are held in memory. What is recorded is gathered until
+its row is written or read: values are rounded once, not with each part of a minute that comes.
 
 Store keys, all under b"cloudwatch/":
     series/<id>                          Series, msgpack; the id is a hash of what it is
@@ -23,7 +23,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from antipodes.services.cloudwatch.points import Point, merged
+from antipodes.services.cloudwatch.points import Gathered, Point
 from antipodes.store.store import Store
 
 SERIES = b"cloudwatch/series/"
@@ -62,7 +62,7 @@ class Archive:
         self._series: dict[bytes, Series] = {}
         self._by_name: dict[tuple[str, str], list[bytes]] = {}
         self._rows: dict[bytes, dict[int, Point]] = {}  # by store key: rows in memory
-        self._waiting: dict[bytes, list[Point]] = {}  # by store key: points that are not in their rows yet
+        self._gathered: dict[bytes, dict[int, Gathered]] = {}  # by store key: what is not in their rows yet
         self._changed: dict[bytes, None] = {}  # store keys of rows that are not written yet
         self._new_series: dict[bytes, None] = {}
         for key, raw in list(store.range(SERIES, SERIES + b"\xff")):
@@ -76,8 +76,12 @@ class Archive:
             self._keep(identity, msgspec.structs.replace(series, last=point.at))
             self._new_series[identity] = None
         key = _row_key(series.resolution_s, point.at // (series.resolution_s * ROW_POINTS), identity)
-        self._waiting.setdefault(key, []).append(point)
         self._changed[key] = None
+        gathered = self._gathered.setdefault(key, {})
+        if point.at in gathered:
+            gathered[point.at].add(point)
+        else:
+            gathered[point.at] = Gathered(point)
 
     def series(self, namespace: str, name: str, dimensions: Dimensions, resolution_s: int) -> list[Series]:
         """The series of a metric, one for each unit."""
@@ -104,6 +108,12 @@ class Archive:
     @property
     def changed(self) -> bool:
         return bool(self._changed)
+
+    def put_together(self) -> Iterator[None]:
+        """What is gathered goes to its rows, to one of them at each step."""
+        for key in list(self._gathered):
+            self._row(key)
+            yield
 
     def changed_rows(self, enough_bytes: float = math.inf) -> list[tuple[bytes, bytes | None]]:
         """What is to be written so that the store has everything. enough_bytes: then the rest is left for the next
@@ -142,7 +152,7 @@ class Archive:
                     break
         for key, _ in gone:
             self._rows.pop(key, None)
-            self._waiting.pop(key, None)
+            self._gathered.pop(key, None)
             self._changed.pop(key, None)
         for identity, series in list(self._series.items()):
             if series.last < now - KEPT_S[series.resolution_s] - SEEN_STEP_S:
@@ -163,11 +173,10 @@ class Archive:
         if row is None:
             raw = self._store.get(key)
             row = {point.at: point for point in _decode_points(raw)} if raw is not None else {}
-        parts: dict[int, list[Point]] = {}
-        for point in self._waiting.pop(key, ()):
-            parts.setdefault(point.at, []).append(point)
-        for at, some in parts.items():
-            row[at] = merged(row[at], *some) if at in row else merged(*some)
+        for at, gathered in self._gathered.pop(key, {}).items():
+            if at in row:
+                gathered.add(row[at])
+            row[at] = gathered.point(at)
         if key in self._changed:
             self._rows[key] = row
         return row

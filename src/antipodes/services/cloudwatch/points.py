@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from operator import mul
 from typing import Any
 
@@ -43,38 +44,56 @@ def point_of(at: int, values: Sequence[float], counts: Sequence[float]) -> Point
     return Point(at, math.fsum(counts), total, min(known), max(known), _compacted(known))
 
 
-def merged(*points: Point) -> Point:
-    """All of them together, at the time of the first."""
-    if len(points) == 1:
-        return points[0]
-    known = [point.values for point in points if point.values is not None]
-    values: dict[float, float] = {}
-    for counts in known if len(known) == len(points) else ():
-        for value, count in counts.items():
+class Gathered:
+    """Points of one moment, put together as they come. Their values are rounded when it becomes a Point itself."""
+
+    __slots__ = ("count", "least", "most", "total", "values")
+
+    def __init__(self, first: Point) -> None:
+        self.count, self.total, self.least, self.most = first.count, first.total, first.least, first.most
+        self.values = None if first.values is None else dict(first.values)
+
+    def add(self, other: Point) -> None:
+        self.count += other.count
+        self.total += other.total
+        self.least = min(self.least, other.least)
+        self.most = max(self.most, other.most)
+        values = self.values
+        if values is None or other.values is None:
+            self.values = None
+            return
+        for value, count in other.values.items():
             values[value] = values.get(value, 0.0) + count
-    return Point(
-        points[0].at,
-        sum(point.count for point in points),
-        sum(point.total for point in points),
-        min(point.least for point in points),
-        max(point.most for point in points),
-        _compacted(values) if len(known) == len(points) else None,
-    )
+
+    def point(self, at: int) -> Point:
+        values = None if self.values is None else _compacted(self.values)
+        return Point(at, self.count, self.total, self.least, self.most, values)
+
+
+def merged(one: Point, other: Point) -> Point:
+    """Both together, at the time of the first."""
+    both = Gathered(one)
+    both.add(other)
+    return both.point(one.at)
 
 
 def _compacted(values: dict[float, float]) -> dict[float, float]:
-    for digits in (4, 3, 2, 1):
-        if len(values) <= MAX_VALUES:
+    """Rounded to as many digits, four at most, as leave MAX_VALUES of them (but to one at least)."""
+    if len(values) <= MAX_VALUES:
+        return values
+    fitting = None
+    for digits in (2, 3, 4):  # two is what most come to
+        near = list(map(_near, values, repeat(digits)))
+        if len(set(near)) > MAX_VALUES:
             break
-        rounded: dict[float, float] = {}
-        for value, count in values.items():
-            near = _near(value, digits)
-            rounded[near] = rounded.get(near, 0.0) + count
-        values = rounded
-    return values
+        fitting = near
+    rounded: dict[float, float] = {}
+    for value, count in zip(fitting or map(_near, values, repeat(1)), values.values(), strict=True):
+        rounded[value] = rounded.get(value, 0.0) + count
+    return rounded
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def _near(value: float, digits: int) -> float:
     """The value, to so many significant digits. The same values come again and again: most were rounded before."""
     return float(f"{value:.{digits - 1}e}")

@@ -20,7 +20,7 @@ from antipodes.wire.operation import Operation, Request, Result
 
 FLUSH_S = 30.0
 TURN_BYTES = 32 * 1024  # of rows that are written in one turn of the loop
-PAUSE_S = 0.01  # between two of them
+PAUSE_S = 0.005  # between two of them
 EXPIRY_S = 3600.0
 
 
@@ -114,6 +114,8 @@ class CloudWatch:
 
     async def _flush_later(self) -> None:
         await self._world.sleep(FLUSH_S)
+        for _ in self._archive.put_together():
+            await self._world.sleep(PAUSE_S)
         while self._archive.changed:
             self._write(TURN_BYTES)
             await self._settle()

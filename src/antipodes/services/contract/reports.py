@@ -145,9 +145,10 @@ class LineReports:
             lines, self._lines = self._lines, {}
             try:
                 there = [one for one in lines.items() if self._has is None or await self._has(one[0][0])]
-                for streams in _parts(there):
+                parts = list(_parts(there))
+                for streams in parts:
                     await self._call("logs", "Record", {"streams": streams})
-                    await self._world.sleep(pause_s)
+                    await self._world.sleep(min(pause_s, LINES_S / len(parts)))  # else more would come than goes
             except AwsError as error:
                 self._world.trace("lines.lost", source=self._source, error=str(error))
 
