@@ -305,19 +305,20 @@ def cold_starts(planet: planets.Running, count: int = 9) -> None:
     )
 
 
-def idle(planet: planets.Running, seconds: float = 10.0) -> None:
+def idle(planet: planets.Running, seconds: float = 20.0) -> None:
     """Before anything is deployed."""
     status = orjson.loads(planet.antipodes("status", "--json"))
     regions = [int(one["pid"]) for one in status["regions"]]
     time.sleep(3)
     every = sorted({pid for one in regions for pid in tree(one)})
-    before = used_s(every)
+    supervisor = [int(Path(f"/proc/{regions[0]}/stat").read_text().rpartition(")")[2].split()[1])]  # their parent
+    before, before_supervisor = used_s(every), used_s(supervisor)
     time.sleep(seconds)
-    share = (used_s(every) - before) / seconds
+    share, own = (used_s(every) - before) / seconds, (used_s(supervisor) - before_supervisor) / seconds
     memory = [resident_mb(pid) for pid in regions]
     print(
         f"idle: {len(regions)} Regions, {len(every) - len(regions)} other processes of theirs, "
-        f"{share * 100:.2f} % of a processor in all; a Region's memory "
+        f"{share * 100:.2f} % of a processor in all, the supervisor {own * 100:.2f} %; a Region's memory "
         f"{statistics.median(rss for rss, _ in memory):.0f} MB RSS, "
         f"{statistics.median(pss for _, pss in memory):.0f} MB PSS"
     )
