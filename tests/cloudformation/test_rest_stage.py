@@ -72,12 +72,16 @@ def test_an_api_stays_the_same_when_its_settings_change(both_worlds: Worlds, des
 
     async def story() -> None:
         await desk.open()
-        made = await desk.create(with_settings(BinaryMediaTypes=["image~1png", "a/b"]))
-        changed = await desk.update(with_settings(BinaryMediaTypes=["a/b", "*/*"], DisableExecuteApiEndpoint=True))
+        tags = [{"Key": "old", "Value": "1"}]
+        made = await desk.create(with_settings(BinaryMediaTypes=["image~1png", "a/b"], Tags=tags))
+        tags = [{"Key": "new", "Value": "2"}]
+        given: dict[str, Any] = {"DisableExecuteApiEndpoint": True, "EndpointConfiguration": {"Types": ["REGIONAL"]}}
+        changed = await desk.update(with_settings(BinaryMediaTypes=["a/b", "*/*"], Tags=tags, **given))
         api = made["Outputs"][0]["OutputValue"]
         assert changed["Outputs"][0]["OutputValue"] == api
         shown = await desk.ask("apigateway", "GetRestApi", restApiId=api)
         assert (shown["binaryMediaTypes"], shown["disableExecuteApiEndpoint"]) == (["a/b", "*/*"], True)
+        assert (shown["endpointConfiguration"]["types"], shown["tags"]) == (["REGIONAL"], {"new": "2"})
         await desk.close()
 
     both_worlds.run(story)

@@ -34,6 +34,16 @@ def _compressed(api: Api, patch: Patch, _: str) -> Api:
     return msgspec.structs.replace(api, compress_from=None if patch.removes else least_of(patch.value))
 
 
+def _endpoint(api: Api, patch: Patch, path: str) -> Api:
+    """`/endpointConfiguration/types/EDGE`, value REGIONAL: one type in the place of another."""
+    name, _, before = path.partition("/")
+    if name != "types" or patch.op != "replace":
+        raise patch.refused()
+    if before and before not in {*api.endpoint_types, "0"}:
+        raise bad_request(f"Invalid endpoint type {before}")  # the words are a guess
+    return msgspec.structs.replace(api, endpoint_types=endpoint_types({"types": [patch.value]}))
+
+
 TABLE: Table = {
     "/name": One("name"),
     "/description": One("description", gone=""),
@@ -43,6 +53,7 @@ TABLE: Table = {
     "/policy": One("policy", gone=""),
     "/disableExecuteApiEndpoint": One("endpoint_disabled", flag),
     "/minimumCompressionSize": Own(_compressed),
+    "/endpointConfiguration": Own(_endpoint),
 }
 
 

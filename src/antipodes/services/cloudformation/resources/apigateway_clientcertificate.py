@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from antipodes.services.cloudformation.handler import Handler, Job, Made, gone, tags_of
 from antipodes.services.cloudformation.resources.apigateway_guards import ask
+from antipodes.services.cloudformation.resources.retagging import retag_api
 
 
 async def create_certificate(job: Job) -> Made:
@@ -17,6 +18,7 @@ async def update_certificate(job: Job) -> Made:
     patch = {"op": "replace", "path": "/description", "value": str(job.properties.get("Description", ""))}
     params = {"clientCertificateId": job.physical_id, "patchOperations": [patch]}
     await ask(job, "UpdateClientCertificate", params)
+    await retag_api(job, f"clientcertificates/{job.physical_id}")
     return Made(job.physical_id, job.attributes)
 
 
@@ -31,6 +33,5 @@ HANDLERS = (
         create_certificate,
         delete_certificate,
         update_certificate,
-        replaced_by=frozenset({"Tags"}),
     ),
 )

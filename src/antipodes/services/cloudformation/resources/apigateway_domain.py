@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antipodes.services.cloudformation.handler import EXISTS_CODES, Handler, Job, Made, gone, tags_of
+from antipodes.services.cloudformation.resources.retagging import retag_api
 from antipodes.wire.errors import AwsError
 
 NO_PATH = "(none)"
@@ -69,7 +70,9 @@ async def update_domain(job: Job) -> Made:
             for name, member in (("truststoreUri", "TruststoreUri"), ("truststoreVersion", "TruststoreVersion"))
         ]
     params = {"domainName": job.physical_id, "patchOperations": patches}
-    return made(await job.call("apigateway", "UpdateDomainName", params))
+    found = await job.call("apigateway", "UpdateDomainName", params)
+    await retag_api(job, f"domainnames/{job.physical_id}")
+    return made(found)
 
 
 async def delete_domain(job: Job) -> None:
@@ -126,7 +129,7 @@ HANDLERS = (
         create_domain,
         delete_domain,
         update_domain,
-        replaced_by=frozenset({"DomainName", "EndpointConfiguration", "Tags"}),
+        replaced_by=frozenset({"DomainName", "EndpointConfiguration"}),
         name_property="DomainName",
         required=("DomainName",),
     ),

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from antipodes.services.cloudformation.handler import Handler, Job, Made, gone, tags_of
+from antipodes.services.cloudformation.resources.retagging import retag_api
 from antipodes.services.cloudformation.shapes import shaped
 from antipodes.wire.errors import ClientFault
 
@@ -125,8 +126,12 @@ async def update(job: Job) -> Made:
     old, new = job.before.get("BinaryMediaTypes") or (), job.properties.get("BinaryMediaTypes") or ()
     patches += [{"op": "remove", "path": f"/binaryMediaTypes/{escaped(one)}"} for one in old if one not in new]
     patches += [{"op": "add", "path": f"/binaryMediaTypes/{escaped(one)}"} for one in new if one not in old]
+    types = [(endpoint(one) or {"types": ["EDGE"]})["types"][0] for one in (job.before, job.properties)]
+    if types[0] != types[1]:
+        patches.append({"op": "replace", "path": f"/endpointConfiguration/types/{types[0]}", "value": str(types[1])})
     if patches:
         await job.call("apigateway", "UpdateRestApi", {"restApiId": api, "patchOperations": patches})
+    await retag_api(job, f"restapis/{api}")
     return await made(job, api)
 
 
@@ -152,11 +157,6 @@ HANDLERS = (
         create,
         delete,
         update,
-        replaced_by=frozenset(
-            {
-                "EndpointConfiguration", "Tags",
-            }
-        ),
     ),
     Handler("AWS::ApiGateway::Account", frozenset({"CloudWatchRoleArn"}), put_account, leave_account, put_account),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from antipodes.services.cloudformation.handler import EXISTS_CODES, Handler, Job, Made, exists, gone, tags_of
+from antipodes.services.cloudformation.resources.retagging import retag_api
 from antipodes.services.cloudformation.shapes import shaped
 from antipodes.wire.errors import AwsError, NotSupported
 
@@ -160,6 +161,7 @@ async def update_stage(job: Job) -> Made:
             "patchOperations": patches,
         }
         await job.call("apigateway", "UpdateStage", params)
+    await retag_api(job, f"restapis/{job.properties['RestApiId']}/stages/{job.physical_id}")
     return Made(job.physical_id)
 
 
@@ -189,7 +191,7 @@ HANDLERS = (
         create_stage,
         delete_stage,
         update_stage,
-        replaced_by=frozenset({"RestApiId", "StageName", "Tags"}),
+        replaced_by=frozenset({"RestApiId", "StageName"}),
         name_property="StageName",
         required=("DeploymentId", "RestApiId", "StageName"),
     ),

@@ -8,6 +8,7 @@ from typing import Any
 from antipodes.services.cloudformation.handler import EXISTS_CODES, Handler, Job, Made, gone, tags_of
 from antipodes.services.cloudformation.resources.apigateway_guards import ask
 from antipodes.services.cloudformation.resources.apigateway_method import renamed
+from antipodes.services.cloudformation.resources.retagging import retag_api
 from antipodes.wire.errors import AwsError
 
 KEY = {
@@ -48,6 +49,7 @@ async def update_key(job: Job) -> Made:
         )
     ]
     await ask(job, "UpdateApiKey", {"apiKey": job.physical_id, "patchOperations": changes})
+    await retag_api(job, f"apikeys/{job.physical_id}")
     return Made(job.physical_id, job.attributes)
 
 
@@ -96,6 +98,7 @@ async def update_plan(job: Job) -> Made:
             where = f"/apiStages/{name}/throttle/{str(method).replace('~', '~0').replace('/', '~1')}"
             changes += [_replace(f"{where}/{LIMITS[one]}", value) for one, value in limits.items()]
     await ask(job, "UpdateUsagePlan", {"usagePlanId": job.physical_id, "patchOperations": changes})
+    await retag_api(job, f"usageplans/{job.physical_id}")
     return Made(job.physical_id, job.attributes)
 
 
@@ -150,7 +153,7 @@ HANDLERS = (
         create_key,
         delete_key,
         update_key,
-        replaced_by=frozenset({"GenerateDistinctId", "Name", "StageKeys", "Tags", "Value"}),
+        replaced_by=frozenset({"GenerateDistinctId", "Name", "StageKeys", "Value"}),
         name_property="Name",
     ),
     Handler(
@@ -159,7 +162,6 @@ HANDLERS = (
         create_plan,
         delete_plan,
         update_plan,
-        replaced_by=frozenset({"Tags"}),
     ),
     Handler(
         "AWS::ApiGateway::UsagePlanKey",

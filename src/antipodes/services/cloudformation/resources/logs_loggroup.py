@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antipodes.services.cloudformation.handler import Handler, Job, Made, gone, tags_of
+from antipodes.services.cloudformation.resources.retagging import retag
 from antipodes.services.cloudformation.shapes import shaped
 from antipodes.wire.errors import AwsError
 
@@ -32,15 +33,7 @@ async def create(job: Job) -> Made:
 
 async def update(job: Job) -> Made:
     await put_retention(job)
-    if job.changed("Tags"):
-        arn = made(job).attributes["Arn"].removesuffix(":*")
-        new = {one["Key"]: one["Value"] for one in tags_of(job.properties, job.tags)}
-        old = [one["Key"] for one in tags_of(job.before, {})]
-        dropped = [key for key in old if key not in new]
-        if dropped:
-            await job.call("logs", "UntagResource", {"resourceArn": arn, "tagKeys": dropped})
-        if new:
-            await job.call("logs", "TagResource", {"resourceArn": arn, "tags": new})
+    await retag(job, "logs", made(job).attributes["Arn"].removesuffix(":*"))
     return made(job)
 
 
