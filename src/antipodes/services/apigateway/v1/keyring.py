@@ -85,6 +85,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     days: dict[int, int] = {}
+    granted: dict[int, int] = {}  # by UpdateUsage, beside the quota
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class _Meter:
     """What one key used of one plan."""
 
     days: dict[int, int] = field(default_factory=dict)
+    granted: dict[int, int] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)  # "" the plan's own; by "api/stage/resource/GET"
 
 
@@ -117,7 +119,8 @@ class Keyring:
             self.plans[plan.id] = plan
         for name, value in self._store.range(USAGE_PREFIX, USAGE_PREFIX + b"\xff"):
             plan_id, _, key_id = name.removeprefix(USAGE_PREFIX).decode().partition("/")
-            self._meters[plan_id, key_id] = _Meter(dict(decode(value, type=Usage).days))
+            usage = decode(value, type=Usage)
+            self._meters[plan_id, key_id] = _Meter(dict(usage.days), dict(usage.granted))
 
     # -- what stands before a method -----------------------------------------------------------------------------
 
@@ -155,9 +158,21 @@ class Keyring:
         meter = self._meters.get((plan.id, key_id))
         today = int(self._world.now() // DAY_S)
         first = first_day(plan.quota.period, today)
-        count = sum(n for day, n in meter.days.items() if day >= first) if meter is not None else 0
+        count = 0
+        if meter is not None:
+            count = sum(n for day, n in meter.days.items() if day >= first)
+            count -= sum(n for day, n in meter.granted.items() if day >= first)
         began = int(plan.created // DAY_S)
         return count + (plan.quota.offset if began >= first else 0)
+
+    async def grant(self, plan: UsagePlan, key_id: str, remaining: int) -> None:
+        """Leaves the key so many requests of the quota, in the period that is now."""
+        assert plan.quota is not None
+        meter, today = self._meters.setdefault((plan.id, key_id), _Meter()), int(self._world.now() // DAY_S)
+        more = remaining - (plan.quota.limit - self.used(plan, key_id))
+        meter.granted[today] = meter.granted.get(today, 0) + more
+        self._changed[plan.id, key_id] = None
+        await self.flush()
 
     def by_day(self, plan_id: str, key_id: str) -> dict[int, int]:
         meter = self._meters.get((plan_id, key_id))
@@ -177,9 +192,9 @@ class Keyring:
             raise missing("Invalid Usage Plan ID specified")
         return plan
 
-    def taken(self, value: str) -> bool:
-        """Whether a key has this value."""
-        return value in self._by_value
+    def valued(self, value: str) -> ApiKey | None:
+        """The key that has this value."""
+        return self._by_value.get(value)
 
     async def save_key(self, key: ApiKey) -> None:
         """Raises LimitExceededException."""
@@ -231,7 +246,9 @@ class Keyring:
             meter = self._meters.get(found)
             if meter is not None:
                 meter.days = {day: n for day, n in meter.days.items() if day >= oldest}
-                rows.append((_usage_row(*found), msgspec.msgpack.encode(Usage(days=meter.days))))
+                meter.granted = {day: n for day, n in meter.granted.items() if day >= oldest}
+                usage = Usage(days=meter.days, granted=meter.granted)
+                rows.append((_usage_row(*found), msgspec.msgpack.encode(usage)))
         if rows:
             self._store.write(rows)
             await self._store.durable()

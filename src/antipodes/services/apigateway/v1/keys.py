@@ -1,4 +1,4 @@
-"""API keys, as they are configured. Importing them from a file is refused."""
+"""API keys, as they are configured."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _made(catalogue: Catalogue, params: Params) -> ApiKey:
         raise bad_request("API Key value should be at least 20 characters")
     if len(value) > 128:
         raise bad_request("API Key value exceeds maximum size of 128 characters")
-    if value and catalogue.keyring.taken(value):
+    if value and catalogue.keyring.valued(value) is not None:
         raise conflict("API Key already exists")
     chance, now = catalogue.surroundings.world.chance, catalogue.surroundings.world.now()
     return ApiKey(

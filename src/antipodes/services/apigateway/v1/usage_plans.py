@@ -14,10 +14,18 @@ from antipodes.services.apigateway.v1.catalogue import Catalogue
 from antipodes.services.apigateway.v1.keyring import DAY_S, ApiKey, ApiStage, Quota, Throttle, UsagePlan
 from antipodes.services.apigateway.v1.kinds import Params, Rooted
 from antipodes.services.apigateway.v1.listing import answered, page
-from antipodes.services.apigateway.v1.patching import Inner, One, Own, Patch, decimal, unescaped, whole
+from antipodes.services.apigateway.v1.patching import Inner, One, Own, Patch, Table, decimal, patched, unescaped, whole
 from antipodes.services.apigateway.v1.records import bad_request, conflict, missing
 from antipodes.wire.operation import Request, Result
 
+
+class _Remaining(msgspec.Struct, frozen=True):
+    """What UpdateUsage's patches say."""
+
+    requests: int | None = None
+
+
+REMAINING: Table = {"/remaining": One("requests", whole)}
 UNSET = Throttle(rate=ACCOUNT_RATE, burst=ACCOUNT_BURST)
 PERIODS = ("DAY", "WEEK", "MONTH")
 
@@ -65,17 +73,31 @@ async def get_usage(catalogue: Catalogue, request: Request) -> Result:
     first, last = _day(params["startDate"]), _day(params["endDate"])
     if not 0 <= last - first <= 90:
         raise bad_request("The usage interval must be at most 90 days, and end after its start.")
-    items: dict[str, list[list[int]]] = {}
-    for key_id in plan.keys if params.get("keyId") is None else (params["keyId"],):
-        days = catalogue.keyring.by_day(plan.id, key_id)
-        remaining = max(plan.quota.limit - catalogue.keyring.used(plan, key_id), 0) if plan.quota else 0
-        items[key_id] = [[days.get(day, 0), remaining] for day in range(first, last + 1)]
-    return {
-        "usagePlanId": plan.id,
-        "startDate": params["startDate"],
-        "endDate": params["endDate"],
-        "items": items,
-    }
+    keys = plan.keys if params.get("keyId") is None else (params["keyId"],)
+    items = {key_id: _usage(catalogue, plan, key_id, range(first, last + 1)) for key_id in keys}
+    return {"usagePlanId": plan.id, "startDate": params["startDate"], "endDate": params["endDate"], "items": items}
+
+
+async def update_usage(catalogue: Catalogue, request: Request) -> Result:
+    """Sets what remains of a key's quota for now. Its answer is of today (a guess)."""
+    plan, key = _member(catalogue, request)
+    if plan.quota is None:
+        raise bad_request(f"Usage Plan {plan.id} has no quota")  # the words are a guess
+    remaining = patched(_Remaining(), request.params.get("patchOperations"), REMAINING, request.operation).requests
+    if remaining is not None:
+        if remaining < 0:
+            raise bad_request("Remaining quota must not be negative")  # the words are a guess
+        await catalogue.keyring.grant(plan, key.id, remaining)
+    today = int(catalogue.surroundings.world.now() // DAY_S)
+    date = time.strftime("%Y-%m-%d", time.gmtime(today * DAY_S))
+    items = {key.id: _usage(catalogue, plan, key.id, range(today, today + 1))}
+    return {"usagePlanId": plan.id, "startDate": date, "endDate": date, "items": items}
+
+
+def _usage(catalogue: Catalogue, plan: UsagePlan, key_id: str, days: range) -> list[list[int]]:
+    by_day = catalogue.keyring.by_day(plan.id, key_id)
+    remaining = max(plan.quota.limit - catalogue.keyring.used(plan, key_id), 0) if plan.quota else 0
+    return [[by_day.get(day, 0), remaining] for day in days]
 
 
 def shown(plan: UsagePlan) -> dict[str, Any]:
