@@ -113,6 +113,10 @@ def test_a_deployment_may_be_made_a_canary(play_once: Play) -> None:
         ({"op": "replace", "path": "/canarySettings/deploymentId", "value": "x"}, "Deployment id does not exist"),
         ({"op": "replace", "path": "/canarySettings/percentTraffic", "value": "101"}, "between 0 and 100"),
         ({"op": "copy", "from": "/canarySettings/deploymentId", "path": "/deploymentId"}, "Promotion not available"),
+        (
+            {"op": "add", "path": "/canarySettings/stageVariableOverrides/a", "value": "a b"},
+            "Invalid stage variable value",
+        ),
         ({"op": "copy", "from": "/variables", "path": "/deploymentId"}, "Invalid copy operation"),
     ],
 )

@@ -232,6 +232,15 @@ def test_stage_variables_name_the_function(play_once: Play) -> None:
     play_once(story)
 
 
+@pytest.mark.parametrize(("name", "value"), [("a-b", "x"), ("a", "x y"), ("a", "$x")])
+def test_stage_variables_have_names_and_values_of_some_letters_only(play_once: Play, name: str, value: str) -> None:
+    async def story(room: Room) -> None:
+        with pytest.raises(ClientFault, match="Invalid stage variable"):
+            await room.api(await room.function("f", ECHO), ("GET", "/"), variables={name: value})
+
+    play_once(story)
+
+
 def test_mock_answers_preflight_requests(play_once: Play) -> None:
     async def story(room: Room) -> None:
         headers = {"method.response.header.Access-Control-Allow-Origin": "'*'"}

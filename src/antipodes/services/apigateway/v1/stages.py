@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -43,6 +44,8 @@ from antipodes.wire.operation import Request, Result
 METHOD_PATH = re.compile(
     r"(/.*/(?:\*|[A-Z]+))(?:/((?:metrics/enabled)|(?:logging/(?:loglevel|dataTrace))|(?:throttling/\w+)|(?:caching/\w+)))?"
 )
+VALUE_FORM = "[A-Za-z0-9-._~:/?#&=,]+"
+VARIABLE_NAME, VARIABLE_VALUE = re.compile(r"\w+", re.ASCII), re.compile(r"[A-Za-z0-9._~:/?#&=,-]*")
 STAGE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
@@ -78,6 +81,7 @@ async def create_deployment(catalogue: Catalogue, request: Request) -> Result:
             tracing=bool(params.get("tracingEnabled") or stage.tracing),
         )
         stage = _with_cache(stage, params)
+        _check_variables(stage.variables)
     await catalogue.save_deployment(deployment, stage)
     return _shown_deployment(deployment)
 
@@ -191,6 +195,7 @@ def _made(catalogue: Catalogue, params: Params) -> Stage:
 def _checked(catalogue: Catalogue, stage: Stage) -> Stage:
     """What it refers to is there, what its log is to say can be read. Raises BadRequestException, NotFoundException."""
     catalogue.deployment(stage.api_id, stage.deployment_id)
+    _check_variables({**stage.variables, **(stage.canary.overrides if stage.canary else {})})
     if stage.canary is not None and (stage.api_id, stage.canary.deployment_id) not in catalogue.deployments:
         raise bad_request("Deployment id does not exist")
     if stage.client_certificate_id:
@@ -301,6 +306,15 @@ METHOD_TABLE: Table = {
     "/caching/requireAuthorizationForCacheControl": One("cache_control_authorized", flag),
     "/caching/unauthorizedCacheControlHeaderStrategy": One("cache_control_strategy", strategy_of),
 }
+
+
+def _check_variables(variables: Mapping[str, str]) -> None:
+    """As the API Reference has them; the words are guesses, and that a value may be empty."""
+    for name, value in variables.items():
+        if not VARIABLE_NAME.fullmatch(name):
+            raise bad_request(f"Invalid stage variable name: {name}. It may have letters, digits and underscores")
+        if not VARIABLE_VALUE.fullmatch(value):
+            raise bad_request(f"Invalid stage variable value of {name}: {value}. It must match {VALUE_FORM}")
 
 
 def _check_name(name: str) -> None:
