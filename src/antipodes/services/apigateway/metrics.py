@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.contract.reports import Datum, MetricReports, data_of
+from antipodes.services.contract.reports import Datum, MetricReports, data_of, milliseconds
 
 NAMESPACE = "AWS/ApiGateway"
 
@@ -92,10 +92,10 @@ class Tally:
             counts.server_errors += 1
         elif status >= 400:
             counts.client_errors += 1
-        value = _ms(latency_s)
+        value = milliseconds(latency_s)
         counts.latencies[value] = counts.latencies.get(value, 0) + 1
         if integration_s >= 0:
-            value = _ms(integration_s)
+            value = milliseconds(integration_s)
             counts.integrations[value] = counts.integrations.get(value, 0) + 1
         if self.names.bytes:
             counts.sizes[size_bytes] = counts.sizes.get(size_bytes, 0) + 1
@@ -151,9 +151,3 @@ class ApiMeter:
         taken = [tally.take() for tally in self._tallies.values()]
         self._tallies = {key: tally for key, tally in self._tallies.items() if not tally.gone}
         return chain.from_iterable(taken)
-
-
-def _ms(seconds: float) -> float:
-    """Milliseconds, to about three digits: few different values, so that they are summed."""
-    ms = seconds * 1000.0
-    return round(ms, 2 if ms < 10.0 else 1 if ms < 100.0 else 0)

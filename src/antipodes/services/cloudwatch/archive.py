@@ -5,7 +5,7 @@ operations and their parameters.
 
 A **series** is a metric (namespace, name, dimensions) with one unit and one resolution, 60 s or 1 s. Its points lie in
 rows of sixty, an hour or a minute; only rows that changed lately are held in memory. What is recorded is gathered until
-its row is written or read: values are rounded once, not with each part of a minute that comes.
+its row is written or read, or there are too many different values: they are not rounded with each part of a minute.
 
 Store keys, all under b"cloudwatch/":
     series/<id>                          Series, msgpack; the id is a hash of what it is
@@ -33,6 +33,7 @@ KEPT_S = {60: 15 * 86400, 1: 3 * 3600}
 LISTED_S = 14 * 86400  # ListMetrics shows what had data in the last two weeks
 SEEN_STEP_S = 600  # how much newer data must be before the series' row is written again
 EXPIRED_AT_ONCE = 2000
+MAX_GATHERED = 1000  # different values of a moment; to round them takes about a millisecond
 
 Dimensions = tuple[tuple[str, str], ...]
 
@@ -77,11 +78,14 @@ class Archive:
             self._new_series[identity] = None
         key = _row_key(series.resolution_s, point.at // (series.resolution_s * ROW_POINTS), identity)
         self._changed[key] = None
-        gathered = self._gathered.setdefault(key, {})
-        if point.at in gathered:
-            gathered[point.at].add(point)
-        else:
-            gathered[point.at] = Gathered(point)
+        moments = self._gathered.setdefault(key, {})
+        gathered = moments.get(point.at)
+        if gathered is None:
+            moments[point.at] = Gathered(point)
+            return
+        gathered.add(point)
+        if gathered.values is not None and len(gathered.values) > MAX_GATHERED:
+            self._row(key)
 
     def series(self, namespace: str, name: str, dimensions: Dimensions, resolution_s: int) -> list[Series]:
         """The series of a metric, one for each unit."""

@@ -109,6 +109,14 @@ def data_of(
         }
 
 
+def milliseconds(seconds: float) -> float:
+    """To three digits, but no finer than a REPORT line of Lambda: few different values, so that they are summed."""
+    ms = seconds * 1000.0
+    if ms < 100.0:
+        return round(ms, 2 if ms < 10.0 else 1) if ms > 0.0 else 0.0
+    return float(f"{ms:.3g}")
+
+
 class LineReports:
     """Lines for CloudWatch Logs, of one service in one Region. has: whether a group may be written to now."""
 

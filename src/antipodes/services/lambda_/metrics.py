@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from antipodes.services.contract import Surroundings
-from antipodes.services.contract.reports import Datum, MetricReports, data_of
+from antipodes.services.contract.reports import Datum, MetricReports, data_of, milliseconds
 from antipodes.services.lambda_.outcome import Outcome
 
 NAMESPACE = "AWS/Lambda"
@@ -86,11 +86,11 @@ class Meter:
     ) -> None:
         """extensions_s: of the duration, what extensions took after the runtime had answered; None: there are none."""
         counts = self._counts(function, qualifier)
-        took_ms = _milliseconds(duration_s)
+        took_ms = milliseconds(duration_s)
         counts.durations[took_ms] = counts.durations.get(took_ms, 0) + 1
         counts.failed += outcome.failed
         if extensions_s is not None:
-            took_ms = _milliseconds(extensions_s)
+            took_ms = milliseconds(extensions_s)
             self._count(function, qualifier, "PostRuntimeExtensionsDuration", took_ms, "Milliseconds")
 
     def provisioned(self, function: str, qualifier: str | None, *, used: int, of: int, spilled_over: bool) -> None:
@@ -104,7 +104,7 @@ class Meter:
 
     def iterator_age(self, function: str, age_s: float) -> None:
         self._reports.begin()
-        self._add((function, ""), "IteratorAge", "Milliseconds", _milliseconds(age_s))
+        self._add((function, ""), "IteratorAge", "Milliseconds", milliseconds(age_s))
 
     def mapping(self, identity: str, metric: str, count: int) -> None:
         """Events of a mapping (MetricsConfig EventCount)."""
@@ -114,7 +114,7 @@ class Meter:
     def async_age(self, function: str, qualifier: str | None, age_s: float) -> None:
         """An event is tried."""
         self._reports.begin()
-        self._count(function, qualifier, "AsyncEventAge", _milliseconds(age_s), "Milliseconds")
+        self._count(function, qualifier, "AsyncEventAge", milliseconds(age_s), "Milliseconds")
 
     def event(self, function: str, qualifier: str | None, metric: str) -> None:
         """One more of AsyncEventsReceived, AsyncEventsDropped or DestinationDeliveryFailures."""
@@ -174,11 +174,6 @@ def _add(values: dict[Key, dict[float, int]], key: Key, value: float, count: int
 
 def _dimensions(where: Where) -> list[tuple[str, str]]:
     return [(name, value) for name, value in zip(DIMENSIONS, where, strict=False) if value]
-
-
-def _milliseconds(seconds: float) -> float:
-    """To three digits: few different values, so that they are summed."""
-    return float(f"{max(seconds, 0.0) * 1000:.3g}")
 
 
 def _places(function: str, qualifier: str | None) -> tuple[Where, ...]:

@@ -85,7 +85,7 @@ class Logs:
 
     async def _tell(self, messages: Iterable[str]) -> None:
         """Metrics that log events carry. Nobody is told what CloudWatch refuses, as on AWS."""
-        for message in messages:
+        for message in [one for one in messages if embedded.MARK in one]:
             for namespace, data in embedded.metrics_of(message, self._world.now()):
                 try:
                     await self._call("cloudwatch", "Record", {"Namespace": namespace, "MetricData": data})
