@@ -56,6 +56,7 @@ from antipodes.world.world import (
 )
 
 if TYPE_CHECKING:
+    from antipodes.world.real_code import Codes
     from antipodes.world.real_template import Template
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class _Machine:
     endpoints: list[tuple[str, int]] = field(default_factory=list)  # of these servers
     dialling: dict[Handshake | None, ssl.SSLContext] = field(default_factory=dict)
     obey: Callable[[], None] = lambda: None  # what the links call when their rules change
+    codes: Codes | None = None  # of functions, unpacked
     template: Template | None = None  # from which Python environments are forked, once one was wanted
     ticks: dict[float, asyncio.Event] = field(default_factory=dict)  # to come, by time.monotonic; one timer each
 
@@ -377,10 +379,13 @@ class RealWorld:
     async def start_worker(
         self, spec: WorkerSpec, output: Callable[[bytes], None], host: Host | None = None, link: Link | None = None
     ) -> Worker:
-        from antipodes.world import real_workers  # noqa: PLC0415 - only Regions with functions need it
+        from antipodes.world import real_code, real_workers  # noqa: PLC0415 - only Regions with functions need them
 
         self.warm_workers(spec.runtime)
-        return await real_workers.start(self, self._machine.template, spec, output, host, link)
+        machine = self._machine
+        if machine.codes is None:
+            machine.codes = real_code.Codes()
+        return await real_workers.start(self, machine.codes, machine.template, spec, output, host, link)
 
     def warm_workers(self, runtime: str) -> None:
         from antipodes.world import real_runtimes, real_template  # noqa: PLC0415

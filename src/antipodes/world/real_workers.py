@@ -1,7 +1,7 @@
 """Lambda workers on a real machine: a process for each execution environment.
 
-The code lies in a private folder (an archive is unpacked there; a folder is used in place), beside one that is /tmp to
-the environment and one for the layers, which is its /opt; all go when the last process of the environment has ended.
+The code lies in a folder that the function's environments share (real_code; a folder of the user's is used in place).
+/tmp and the layers, which are /opt, lie in a private one; it goes when the last process of the environment has ended.
 Each process has them at these places by a mount namespace (real_mounts). Where the kernel refuses that, TMPDIR and
 LAMBDA_LAYERS_ROOT (ours, not AWS's) alone name the folders: /tmp is this machine's, and who opens /opt/... by that name
 does not find it. The search paths for modules, programs and shared objects lead into the layers in either case.
@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import cast
 
 from antipodes.world import real_extensions, real_mounts, real_processes, real_runtimes
-from antipodes.world.archive import BadArchive, entries_of
+from antipodes.world.archive import BadArchive
 from antipodes.world.disk import FileDisk
+from antipodes.world.real_code import Code, Codes, remove, unpack
 from antipodes.world.real_extensions import RealExtensions
 from antipodes.world.real_mounts import Mounts
 from antipodes.world.real_template import Template, serves
@@ -47,6 +48,7 @@ class _Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.code: Code | None = None  # lies elsewhere
         self._users = 1
 
     def enter(self) -> None:
@@ -55,11 +57,15 @@ class _Home:
     def leave(self) -> None:
         self._users -= 1
         if not self._users:
-            _clear(self.path)
+            _end_what_runs(self.path)
+            remove(self.path)
+            if self.code is not None:
+                self.code.leave()
 
 
 async def start(
     world: World,
+    codes: Codes,
     template: Template | None,
     spec: WorkerSpec,
     output: Callable[[bytes], None],
@@ -68,11 +74,13 @@ async def start(
 ) -> Worker:
     """Starts the worker, after its extensions. Raises WorkerFailed: a runtime that is not there, a bad archive, no such
     folder, an extension that does not start; and what the host raises."""
-    lodging = _Home(_fresh_home(world))
+    lodging = _Home(await asyncio.to_thread(_fresh_home, world))
     home, layers = lodging.path, lodging.path / LAYERS
     extensions: RealExtensions | None = None
     try:
-        folder = await asyncio.to_thread(_place_code, spec, home)
+        for layer in spec.layers:
+            await asyncio.to_thread(unpack, layer, layers)
+        folder = await _place_code(spec, lodging, codes)
         (home / TMP).mkdir()
         command = await asyncio.to_thread(real_runtimes.command_of, spec.runtime, spec.handler, folder)
         if command.note:
@@ -221,33 +229,20 @@ def _remove_orphans(homes: Path) -> None:
     for home in homes.iterdir():
         owner = home.name.partition("-")[0]
         if owner != str(os.getpid()) and owner.isdigit() and not real_processes.alive(int(owner)):
-            _clear(home)
+            _end_what_runs(home)
+            shutil.rmtree(home, ignore_errors=True)
 
 
-def _clear(home: Path) -> None:
-    """The folder, and what still runs of what was started there."""
+def _end_what_runs(home: Path) -> None:
+    """What was started there, and is nobody's child any more."""
     real_processes.kill_marked(f"{MARK}={home / LAYERS}")
-    shutil.rmtree(home, ignore_errors=True)
 
 
-def _place_code(spec: WorkerSpec, home: Path) -> Path:
-    """Layers too; the folder of the code. Raises WorkerFailed, BadArchive, OSError."""
-    for layer in spec.layers:
-        _unpack(layer, home / LAYERS)
+async def _place_code(spec: WorkerSpec, home: _Home, codes: Codes) -> Path:
+    """The folder of the code. Raises WorkerFailed, BadArchive, OSError."""
     if isinstance(spec.code, Path):
         if not spec.code.is_dir():
             raise WorkerFailed(f"the function's folder {spec.code} does not exist")
         return spec.code
-    folder = home / "task"
-    folder.mkdir()
-    _unpack(spec.code, folder)
-    return folder
-
-
-def _unpack(archive: bytes, folder: Path) -> None:
-    """Over what is there already: of a file that two layers have, the later one's stays, as on AWS."""
-    for entry in entries_of(archive):
-        file = folder / entry.path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(entry.content)
-        file.chmod(0o755 if entry.executable else 0o644)
+    home.code = await codes.of(spec.name.partition("#")[0], spec.code, home.path.parent)
+    return home.code.folder
