@@ -138,3 +138,13 @@ def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert found * 60 >= max(SEEDS, 60) * bug.found // 2
     else:
         assert any(findings), f"{name} was not found"
+
+
+def test_the_beats_of_all_leaders_fall_on_the_same_moments_and_none_is_late() -> None:
+    assert lead.next_beat(7.01) == lead.next_beat(7.19) == pytest.approx(7.2)
+    now = 0.0
+    for _ in range(10_000):
+        beat = lead.next_beat(now)
+        assert now < beat <= now + lead.BEAT_S * 1.002
+        now = beat
+    assert now == pytest.approx(10_000 * lead.BEAT_S), "none came twice"

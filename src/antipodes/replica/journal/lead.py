@@ -22,6 +22,12 @@ FLYING = 32  # messages with entries that one member has not answered yet
 COPY_HOLDS_S = 60.0  # entries are kept so long for a member that copies the state
 
 
+def next_beat(now: float) -> float:
+    """When a leader shows its next sign of life: within BEAT_S. The leaders of many journals of one site do so at the
+    same moments, so that a site that idles wakes once for all of them."""
+    return (int(now / BEAT_S + 0.001) + 1) * BEAT_S  # however `now`, which mostly is a beat itself, was rounded
+
+
 @dataclass(slots=True)
 class Peer:
     """What a leader knows of another member."""
@@ -161,7 +167,7 @@ class Lead:
     def _begin_round(self, now: float) -> None:
         self._round_wanted = False
         self.round += 1
-        self.beat_at = now + BEAT_S
+        self.beat_at = next_beat(now)
         for site, peer in self.peers.items():
             self._send(site, peer, self._batch(peer))
 
