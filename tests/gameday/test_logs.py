@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from antipodes.cli.main import app
+from antipodes.gameday import logs
 from antipodes.gameday.logs import NoSuchLog, Reader, groups_of
 from antipodes.globe.globe import Globe
 from antipodes.wire.errors import ClientFault, ServerFault
@@ -83,7 +84,7 @@ def test_a_region_where_the_function_has_not_run_is_passed_over() -> None:
     run(story)
 
 
-def test_a_function_may_be_named_by_a_part_that_only_one_has_in_each_region() -> None:
+def test_a_function_may_be_named_by_a_part_that_only_one_has_in_each_region(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         planet = Regions()
         globe = cast("Globe", planet)
@@ -98,6 +99,9 @@ def test_a_function_may_be_named_by_a_part_that_only_one_has_in_each_region() ->
             await groups_of(globe, "globaldb", planet.regions)
         with pytest.raises(NoSuchLog, match="There are:"):
             await groups_of(globe, "nothing", planet.regions)
+        monkeypatch.setattr(logs, "NAMED", 1)
+        with pytest.raises(NoSuchLog, match=r"Of 4 the nearest:\n  /aws/lambda/items$"):
+            await groups_of(globe, "itams", planet.regions)
         planet.down = "us-east-1"
         assert await groups_of(globe, "items", planet.regions) == both
 

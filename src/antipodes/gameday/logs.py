@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from antipodes.globe.globe import Globe
@@ -17,6 +18,7 @@ from antipodes.world.world import HERE, NetworkError
 POLL_S = 0.5
 OVERLAP_MS = 5000  # events come in a little late: so far back each poll looks again
 LAMBDA_GROUPS = "/aws/lambda/"
+NAMED = 12  # groups, to who asked for one that there is not
 
 
 class NoSuchLog(Exception):
@@ -100,7 +102,9 @@ async def groups_of(globe: Globe, name: str, regions: Sequence[str]) -> dict[str
             found[region] = like[0]
     if not found:
         others = sorted(dict.fromkeys(group for groups in held.values() for group in groups))
-        there = "\n  ".join(["There are:", *others]) if others else "No function has run yet."
+        near = get_close_matches(LAMBDA_GROUPS + name, others, n=NAMED, cutoff=0.0) if len(others) > NAMED else others
+        told = "There are:" if near == others else f"Of {len(others)} the nearest:"
+        there = "\n  ".join([told, *near]) if others else "No function has run yet."
         raise NoSuchLog(f"no log group is called {name} or {LAMBDA_GROUPS}{name}. {there}")
     return {region: found.get(region, next(iter(found.values()))) for region in regions}
 
