@@ -8,6 +8,7 @@ served. What it refuses to know: what is counted and written; a service does tha
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -152,11 +153,13 @@ class LineReports:
         async with self._turn:
             lines, self._lines = self._lines, {}
             try:
-                there = [one for one in lines.items() if self._has is None or await self._has(one[0][0])]
-                parts = list(_parts(there))
-                for streams in parts:
-                    await self._call("logs", "Record", {"streams": streams})
-                    await self._world.sleep(min(pause_s, LINES_S / len(parts)))  # else more would come than goes
+                parts = deque(_parts([one for one in lines.items() if self._has is None or await self._has(one[0][0])]))
+                lines.clear()  # they are let go of a part at a time, too
+                if parts:
+                    pause_s = min(pause_s, LINES_S / len(parts))  # else more would come than goes
+                while parts:
+                    await self._call("logs", "Record", {"streams": parts.popleft()})
+                    await self._world.sleep(pause_s)
             except AwsError as error:
                 self._world.trace("lines.lost", source=self._source, error=str(error))
 
