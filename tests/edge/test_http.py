@@ -341,7 +341,8 @@ def post(*lines: str, body: str = "{}") -> bytes:
 def test_a_whole_usual_request_is_read_as_the_parser_reads_it(
     both_worlds: Worlds, lines: tuple[str, ...], body: str
 ) -> None:
-    """The same bytes in one piece, which may be read the short way, and in two, which the parser must read."""
+    """The same bytes in one piece and as head and body, which may be read the short way, and in pieces that the parser
+    must read."""
 
     async def shown(request: HttpRequest) -> HttpResponse:
         found = [(name, value, request.header(name), request.header(name.upper())) for name, value in request.headers]
@@ -350,13 +351,31 @@ def test_a_whole_usual_request_is_read_as_the_parser_reads_it(
     data = post(*lines, body=body)
 
     async def talk(stream: Stream) -> bytes:
-        for piece in (data, data[:5], data[5:], get("/end", "Connection: close")):
+        for piece in (data, data[:5], data[5:], *halves, *thirds, get("/end", "Connection: close")):
             stream.write(piece)
             await asyncio.sleep(0.02)
         return await read_to_end(stream)
 
-    short, parsed, _ = bodies(on_a_connection(both_worlds, talk, shown, DEFAULT_LIMITS))
-    assert short == parsed
+    at = data.index(b"\r\n\r\n") + 4
+    halves = (data[:at], data[at:]) if len(data) > at else (data,)
+    thirds = (data[:at], data[at : at + 1], data[at + 1 :])
+    short, parsed, in_two, in_three, _ = bodies(on_a_connection(both_worlds, talk, shown, DEFAULT_LIMITS))
+    assert short == parsed == in_two == in_three
+
+
+def test_a_body_that_does_not_follow_its_head_gets_408(both_worlds: Worlds) -> None:
+    head = post("Content-Length: 2", body="")
+    assert statuses(told(both_worlds, head, limits=Limits(head_s=0.1, body_s=0.1))) == [408]
+
+
+def test_more_than_the_body_may_follow_a_head(both_worlds: Worlds) -> None:
+    async def talk(stream: Stream) -> bytes:
+        stream.write(post("Content-Length: 2", body=""))
+        await asyncio.sleep(0.02)
+        stream.write(b"ok" + get("/next", "Connection: close"))
+        return await read_to_end(stream)
+
+    assert bodies(on_a_connection(both_worlds, talk, echo, DEFAULT_LIMITS)) == [b"/|ok", b"/next|"]
 
 
 @pytest.mark.parametrize(

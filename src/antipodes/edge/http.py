@@ -53,6 +53,8 @@ QUEUE_LIMIT = 32  # requests waiting on one connection before reading pauses
 LINGER_S = 1.0  # how long input is thrown away after an error answer
 # Most requests come whole and plain: those are taken apart here, in half the parser's time.
 USUAL = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*) HTTP/1\.1\r\n")
+# botocore and urllib3 send a request's head and its body in a piece each.
+LENGTH = re.compile(rb"\r\ncontent-length: ([1-9][0-9]{0,4})\r\n", re.IGNORECASE)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -119,6 +121,7 @@ class HttpConnection(asyncio.Protocol):
         self._in_message = False
         self._in_head = False
         self._expects_continue = False
+        self._held = b""  # a usual head, whole, until its body comes
         # slow clients
         self._active_at = 0.0  # the last time that bytes came or an answer went
         self._message_at = 0.0
@@ -171,6 +174,8 @@ class HttpConnection(asyncio.Protocol):
             self._set_reading(False)  # enough: nobody knows yet whose it is
             return
         self._active_at = self._loop.time()
+        if self._held:
+            data, self._held = self._held + data, b""
         if not self._in_message and self._take_usual(data):
             self._pump()
             return
@@ -209,13 +214,15 @@ class HttpConnection(asyncio.Protocol):
         self._pump()
 
     def _take_usual(self, data: bytes) -> bool:
-        """Queues the request if `data` is one whole usual request and nothing else; False leaves it to the parser."""
+        """Queues the request if `data` is one whole usual request and nothing else, and holds it if only its body is
+        still to come; False leaves it to the parser."""
         line = USUAL.match(data)
         if line is None or self._no_more_input:
             return False
         parts = read_request(data, line.end(), self._limits.head_bytes)
         if parts is None:
-            return False
+            self._held = data if _lacks_its_body(data, line.end(), self._limits) else b""
+            return bool(self._held)
         pairs, by_name, body = parts
         if len(body) > self._limits.body_bytes:
             return False
@@ -473,7 +480,7 @@ class HttpConnection(asyncio.Protocol):
                 return
         elif self._busy or self._queue:
             deadline = now + self._look_s
-        elif self._in_message:
+        elif self._in_message or self._held:
             deadline = (
                 self._message_at + self._limits.head_s if self._in_head else self._active_at + self._limits.body_s
             )
@@ -488,6 +495,16 @@ class HttpConnection(asyncio.Protocol):
                 return
         # The state may change before this deadline, to one with an earlier deadline.
         self._timer = self._loop.call_later(max(min(deadline - now, self._look_s), 0.001), self._check_slowness)
+
+
+def _lacks_its_body(data: bytes, start: int, limits: Limits) -> bool:
+    """Whether this is the head of a usual request alone, whose body is sure to follow and to be taken."""
+    if not data.endswith(b"\r\n\r\n"):
+        return False
+    length = LENGTH.search(data, start - 2)
+    if length is None or int(length[1]) > limits.body_bytes:
+        return False
+    return read_request(data + bytes(int(length[1])), start, limits.head_bytes) is not None
 
 
 def certificate_of(transport: asyncio.BaseTransport) -> ClientCertificate | None:
