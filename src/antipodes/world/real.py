@@ -13,9 +13,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import random
 import socket
 import ssl
+import sys
 import time
 import warnings
 from collections.abc import Callable, Coroutine
@@ -180,6 +182,7 @@ class RealWorld:
         self.site = site
         self.address = address or geography.address_of(site)
         self.chance = self._machine.chance
+        self.processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
         self._disk = disk
 
     def now(self) -> float:

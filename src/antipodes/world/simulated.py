@@ -260,6 +260,7 @@ class SimulatedWorld:
     def __init__(self, simulation: Simulation, site: str) -> None:
         self.site = site
         self.address = geography.address_of(site)
+        self.processors = 0
         self.chance = simulation.chance(site)
         self._simulation = simulation
         place = geography.place_of(site)

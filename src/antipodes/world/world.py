@@ -219,6 +219,7 @@ class World(Protocol):
 
     site: str
     address: str  # the loopback address on which this site listens
+    processors: int  # that workers share; 0: workers take no processor's time
     chance: random.Random  # every random draw; never for secrets that must hold outside this machine
 
     def now(self) -> float:

@@ -33,6 +33,7 @@ from antipodes.services.lambda_.platform_log import PlatformLog, Report
 from antipodes.services.lambda_.records import Configuration
 from antipodes.services.lambda_.runtime_api import Invocation, RuntimeApi
 from antipodes.services.lambda_.runtime_link import RuntimeLink
+from antipodes.services.lambda_.turns import Turn
 from antipodes.wire.http import HttpRequest, HttpResponse
 from antipodes.world.world import ExtensionFailed, Server, Worker, WorkerFailed, WorkerSpec, World
 
@@ -81,6 +82,7 @@ class Environment:
         self.duration_s = 0.0  # of the last invocation, extensions included
         self.extensions_s: float | None = None  # of that, after the runtime had answered; None: it has no extensions
         self.qualifier: str | None = None  # by which it was invoked
+        self.turn: Turn | None = None  # of the invocation, if it was one of many short ones
         self._world = world
         self._released = released
         self._prepared = prepared

@@ -1,13 +1,15 @@
 """The pool of execution environments of one Region: finds or starts one for each invocation, reaps the idle.
 
-Decisions are in pool_rules. Idle environments of one configuration are a stack: the newest idle is taken first. When
-nothing has been idle for too long there is nothing that runs: no environments, no tasks (scale to zero). Versions with
-provisioned concurrency have a Reserve, from which invocations are served first, and which stays. Code that is a folder,
-used in place, may be edited: an environment that was started before the edit takes no further invocation.
+Decisions are in pool_rules and turns. Idle environments of one configuration are a stack: the newest idle is taken
+first. When nothing has been idle for too long there is nothing that runs: no environments, no tasks (scale to zero).
+Versions with provisioned concurrency have a Reserve, from which invocations are served first, and which stays. Code
+that is a folder, used in place, may be edited: an environment that was started before the edit takes no further
+invocation.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from antipodes.services.lambda_.outcome import Outcome
 from antipodes.services.lambda_.records import Configuration
 from antipodes.services.lambda_.reserve import Reserve
 from antipodes.services.lambda_.runtime_api import Invocation
+from antipodes.services.lambda_.turns import Turn, Turns, quicker
 from antipodes.services.lambda_.variables import variables_of
 from antipodes.wire import session_keys
 from antipodes.wire.errors import ClientFault
@@ -43,6 +46,7 @@ class Tally:
     errors: int = 0
     cold_starts: int = 0
     in_reserve: int = 0  # invocations under way in provisioned environments
+    quick_s: float = math.inf  # what its quick invocations take
 
 
 class Pool:
@@ -74,6 +78,7 @@ class Pool:
         self._tallies: dict[str, Tally] = {}
         self._reserves: dict[Key, Reserve] = {}
         self._stamps: dict[str, tuple[float, int]] = {}  # folder -> when it was looked at, its stamp
+        self._turns = Turns(world)
         self._busy = 0
         self._started = 0
         self._reaping = False
@@ -104,19 +109,37 @@ class Pool:
         else:
             self._admit(name, tally, invocation.qualifier)
             environment = self._idle_environment(key, configuration.folder)
+        warm = environment is not None
         if environment is None:
-            environment = self._new_environment(name, configuration)
-            tally.environments.append(environment)
-            tally.cold_starts += 1
+            environment = self._cold_environment(name, configuration)
         tally.busy += 1
         tally.invocations += 1
         self._busy += 1
         self._meter.admitted(name, invocation.qualifier, tally.busy, (self._busy, *self._claims()))
+        provisioned = environment.plan.provisioned
         if reserve is not None and reserve.wanted:
-            used, spilled_over = reserve.at_work, not environment.plan.provisioned
+            used = reserve.at_work
             meter = self._meter.provisioned
-            meter(name, invocation.qualifier, used=used, of=reserve.wanted, spilled_over=spilled_over)
-        environment.take(invocation)
+            meter(name, invocation.qualifier, used=used, of=reserve.wanted, spilled_over=not provisioned)
+        if provisioned or not warm or not self._turns.wanted(tally.quick_s):
+            environment.take(invocation)
+            return
+        self._idle[key].append(environment)  # whichever became idle last when the turn comes is the one to take
+
+        def start(turn: Turn) -> None:
+            try:
+                chosen = self._idle_environment(key, configuration.folder)
+                chosen = chosen or self._cold_environment(name, configuration)
+            except Exception as error:  # the store, say: who called is told, as if it had been at once
+                self._turns.ended(turn)
+                tally.busy -= 1
+                self._busy -= 1
+                invocation.done.set_exception(error)
+                return
+            chosen.turn = turn
+            chosen.take(invocation)
+
+        self._turns.enter(start)
 
     def provide(self, name: str, configuration: Configuration, count: int) -> None:
         """From now on so many environments of that version are kept initialised."""
@@ -140,6 +163,7 @@ class Pool:
 
     def retire(self, name: str, keep: Callable[[Configuration], bool] = lambda _: False) -> None:
         """The function's code or configuration changed: environments of others than `keep` go as they become free."""
+        self._turns.hurry()
         for environment in self.tally(name).environments:
             if not keep(environment.plan.configuration):
                 environment.retired = True
@@ -155,6 +179,7 @@ class Pool:
 
     def stop(self) -> None:
         """Kills every environment."""
+        self._turns.hurry()
         for reserve in self._reserves.values():
             reserve.wanted = 0
         for tally in self._tallies.values():
@@ -197,6 +222,13 @@ class Pool:
     def _wanted(self, name: str) -> int:
         """Provisioned concurrency of a function: taken from its share, used or not."""
         return sum(reserve.wanted for key, reserve in self._reserves.items() if key[0] == name)
+
+    def _cold_environment(self, name: str, configuration: Configuration) -> Environment:
+        environment = self._new_environment(name, configuration)
+        tally = self.tally(name)
+        tally.environments.append(environment)
+        tally.cold_starts += 1
+        return environment
 
     def _idle_environment(self, key: Key, folder: str) -> Environment | None:
         stack = self._idle.get(key)
@@ -254,10 +286,18 @@ class Pool:
             reserve.told(environment)
 
     def _released(self, environment: Environment, outcome: Outcome) -> None:
+        """Its invocation has ended."""
+        turn, environment.turn = environment.turn, None
+        self._give_back(environment, outcome)
+        if turn is not None:
+            self._turns.ended(turn)
+
+    def _give_back(self, environment: Environment, outcome: Outcome) -> None:
         name, configuration = environment.plan.function, environment.plan.configuration
         tally = self.tally(name)
         tally.busy -= 1
         self._busy -= 1
+        tally.quick_s = quicker(tally.quick_s, environment.duration_s)
         if outcome.failed:
             tally.errors += 1
         self._meter.ended(name, environment.qualifier, outcome, environment.duration_s, environment.extensions_s)
