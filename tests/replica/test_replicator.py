@@ -244,6 +244,31 @@ def test_acknowledged_positions_survive_a_restart_and_let_the_log_be_trimmed() -
     story(4, tell, keep_entries=100)
 
 
+def test_a_peer_that_copies_has_not_all_whatever_of_the_log_it_acknowledges() -> None:
+    async def tell(planet: ToyPlanet, chance: object) -> None:
+        await planet.share(T, *SITES)
+        us, eu = planet.up[SITES[0]], planet.up[SITES[1]]
+        world = planet.simulation.world(SITES[0])
+        await world.sleep(3)
+        assert us.replicator.complete(SITES[1])
+        planet.simulation.links.partition(SITES[0], SITES[1])
+        for n in range(200):
+            planet.put(SITES[0], T, b"%d" % n, b"v")
+        await world.sleep(20)
+        assert us.store.end - us.store.begin < 100, "what they lack is no longer in the log"
+        planet.simulation.links.heal()
+        planet.simulation.links.add(Paused(SITES[0]))
+        await world.sleep(10)
+        assert us.replicator.safe_position() == us.store.end and SITES[0] in eu.replicator.missing(T)
+        assert not us.replicator.complete(SITES[1])
+        planet.simulation.links.heal()
+        await planet.settle()
+        await world.sleep(5)
+        assert us.replicator.complete(SITES[1])
+
+    story(5, tell, keep_entries=50)
+
+
 def test_a_merge_that_raises_stops_nothing_but_shows(both_worlds: Worlds) -> None:
     async def tell() -> None:
         sites = await start(both_worlds, both_worlds.free_port())

@@ -129,6 +129,7 @@ class Region:
         told = dynamodb.replication
         told.refresh, told.copy_again = replicator.refresh, replicator.copy_again
         told.missing, told.settled, told.waiting = replicator.missing, replicator.settled, replicator.waiting
+        told.complete = replicator.complete
 
     async def start(self) -> None:
         """Returns when the Region serves. Raises PortInUse."""

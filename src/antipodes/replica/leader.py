@@ -309,6 +309,8 @@ class Leader:
         self._sessions[follow.site] = session
         if resumed:
             self.acked[follow.site] = position
+        else:  # it begins with a copy: what it had before counts no more
+            self.heard.pop(follow.site, None)
         self._choose(session, follow.since if resumed else {})
         session.announced = session.carrying
         reader = self._world.spawn(self._listen(channel, session), f"acks of {follow.site}")
@@ -412,8 +414,12 @@ class Leader:
                 if carried is not None:
                     carried.delivered(topic, site, lags_of(times[topic], ack.at))
 
+    def complete(self, site: str) -> bool:
+        """Whether the other is known to have all that is not `waiting`: it has none of it while it copies."""
+        return self.heard.get(site, {}).get(self._world.site, 0) > 0
+
     async def waiting(self, site: str) -> dict[str, Waiting]:
-        """What this site has changed and the other is not known to have, by topic."""
+        """What the log says that this site has changed and the other is not known to have, by topic."""
         found: dict[str, Waiting] = {}
         position = self.acked.get(site, 0)
         while entries := self._store.changes(position, WAITING_SLICE):

@@ -134,8 +134,12 @@ class Replicator:
         return settled_time(holders, {**self._leader.heard, self._world.site: self._heard()})
 
     async def waiting(self, site: str) -> dict[str, Waiting]:
-        """What this site has changed and a peer is not known to have, by topic."""
+        """What the log says that this site has changed and a peer is not known to have, by topic."""
         return await self._leader.waiting(site)
+
+    def complete(self, site: str) -> bool:
+        """Whether a peer is known to have all that is not `waiting`: it has none of it while it copies."""
+        return self._leader.complete(site)
 
     def _heard(self) -> dict[str, int]:
         return {peer: follower.heard() for peer, follower in self._followers.items()}

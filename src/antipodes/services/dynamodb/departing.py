@@ -62,6 +62,8 @@ class Departing:
         for region in table.shared.holders:
             if region == table.region:
                 continue  # it is to have another copy
+            if not self._replication.complete(region):
+                return True  # it copies: what it has acknowledged of the log says nothing
             waiting = (await self._replication.waiting(region)).get(table.topic)
             if waiting is not None and waiting.changes:
                 return True
