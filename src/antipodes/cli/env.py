@@ -34,6 +34,7 @@ def env(
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": region or planet.home,
         "AWS_REGION": region or planet.home,
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # else SDKs ask for stream-127.0.0.1, of StartLiveTail say
     }
     if as_json:
         print(json.dumps(variables, indent=2))

@@ -20,6 +20,11 @@ def event(kind: str, content_type: str, payload: bytes) -> bytes:
     return message({":event-type": kind, ":content-type": content_type, ":message-type": "event"}, payload)
 
 
+def exception(kind: str, content_type: str, payload: bytes) -> bytes:
+    """An error that ends the answer."""
+    return message({":exception-type": kind, ":content-type": content_type, ":message-type": "exception"}, payload)
+
+
 def message(headers: Mapping[str, str], payload: bytes) -> bytes:
     """One message with headers of strings."""
     head = b"".join(

@@ -18,7 +18,7 @@ What it refuses to know: operations, and when what it writes is durable.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -69,8 +69,15 @@ FIRST, LAST = Place(0, 0), Place(2**64 - 1, 2**64 - 1)
 class Ledger:
     """The groups of one Region."""
 
-    def __init__(self, world: World, store: Store) -> None:
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        saw: Callable[[Group, Stream, Sequence[tuple[int, str]]], None] = lambda group, stream, events: None,
+    ) -> None:
+        """saw: is told what is added."""
         self._world = world
+        self._saw = saw
         self._store = store
         self.groups: dict[str, Group] = {}
         self._last_number = 0
@@ -152,6 +159,7 @@ class Ledger:
         for lot in lots.split(list(zip(times, texts, strict=True))):
             number = self._numbers(len(lot))
             self._held[_event_key(stream, Place(lot[0][0], number))] = lots.packed(number, now_ms, lot)
+        self._saw(group, stream, events)
 
     def events(self, stream: Stream, after: Place, before: Place, *, reverse: bool = False) -> Iterator[Event]:
         """after < place < before, in order (or reversed). Lazy; not valid across a write."""

@@ -2,7 +2,7 @@
 
 What is put is on disk before it is answered. Lambda and API Gateway feed `Record` (events.py) in the background: that
 is seen at once and written HELD_S later, so a crash may lose what was said in the last moment. Metric filters,
-subscription filters, queries (Insights), live tail, exports and delivery are refused by name. Metrics that events carry
+subscription filters, queries (Insights), exports and delivery are refused by name. Metrics that events carry
 (embedded.py) are told CloudWatch.
 """
 
@@ -16,6 +16,7 @@ from antipodes.services.logs import embedded
 from antipodes.services.logs.events import Events
 from antipodes.services.logs.groups import Groups
 from antipodes.services.logs.ledger import Ledger
+from antipodes.services.logs.live_tail import LiveTail
 from antipodes.services.logs.parameters import invalid
 from antipodes.store.engine import StoreError
 from antipodes.wire.errors import AwsError, ServerFault, ValidationException
@@ -26,6 +27,7 @@ SWEEP_S = 60.0
 HELD_S = 0.5
 TURN_BYTES = 128 * 1024  # of what was recorded, in one write: its sync holds the loop
 PAUSE_S = 0.01  # between two of them
+LIVE_TAIL = "StartLiveTail"
 RECORD = "Record"  # not in AWS's model: the HTTP door refuses it
 
 
@@ -42,12 +44,14 @@ class Logs:
         self._region = surroundings.region
         self._account = surroundings.settings.account
         self._writing: asyncio.Task[None] | None = None
+        self._live_tail = LiveTail(self._world, self._region, self._account)
         self._begin()
-        self.operations: dict[str, Operation] = {name: self._operation(name) for name in (*_GROUPS, *_EVENTS)}
+        names = (*_GROUPS, *_EVENTS, LIVE_TAIL)
+        self.operations: dict[str, Operation] = {name: self._operation(name) for name in names}
         self.operations[RECORD] = self._record
 
     def _begin(self) -> None:
-        self._ledger = Ledger(self._world, self._store)
+        self._ledger = Ledger(self._world, self._store, self._live_tail.saw)
         self._groups = Groups(self._ledger, self._region, self._account)
         self._events = Events(self._ledger, self._region)
 
@@ -65,7 +69,7 @@ class Logs:
             except ValidationException as error:
                 raise invalid(error.message) from None
             self._ledger.release()
-            answer = _GROUPS[name](self._groups, request) if name in _GROUPS else _EVENTS[name](self._events, request)
+            answer = self._carried_out(name, request)
             self._ledger.release()
             await self._settle()
             if name == "PutLogEvents":
@@ -73,6 +77,11 @@ class Logs:
             return answer
 
         return operation
+
+    def _carried_out(self, name: str, request: Request) -> Result:
+        if name == LIVE_TAIL:
+            return self._live_tail.start(self._ledger, request)
+        return _GROUPS[name](self._groups, request) if name in _GROUPS else _EVENTS[name](self._events, request)
 
     async def _record(self, request: Request) -> Result:
         """Events of services of this Region."""
