@@ -116,7 +116,7 @@ def test_a_function_is_short_by_its_quick_invocations_and_where_handlers_share_p
     in_line(story)
     assert not Turns(Simulation(1).world(REGION)).wanted(0.0)
     quick_s = 0.001
-    for _ in range(200):
+    for _ in range(2000):
         quick_s = quicker(quick_s, 1.0)
     assert SHORT_S < quick_s < 1.0 and quicker(quick_s, 0.002) == 0.002
 

@@ -26,7 +26,7 @@ from antipodes.world.world import World
 SHORT_S = 0.010
 YOUNG_S = 0.005
 PATIENCE_S = 0.020
-FORGETTING = 1.02  # each invocation makes what was the quickest so much slower
+FORGETTING = 1.002  # each invocation makes what was the quickest so much slower: under load few are quick
 
 
 @dataclass(slots=True)
