@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from antipodes.services.lambda_.runtime_link import FRAME
+from antipodes.world.handler_transport import FRAME
 from antipodes.world.real import RealWorld, run_real
 from antipodes.world.world import Host, Link, Worker, WorkerSpec
 from benchmarks import serverless

@@ -20,8 +20,9 @@ from antipodes.edge.http import serve_http
 from antipodes.services.lambda_.environment import LIMITS
 from antipodes.services.lambda_.outcome import Outcome
 from antipodes.services.lambda_.runtime_api import Invocation, RuntimeApi
-from antipodes.services.lambda_.runtime_link import FRAME, HEAD_LIMIT_BYTES, RuntimeLink
+from antipodes.services.lambda_.runtime_link import HEAD_LIMIT_BYTES, RuntimeLink
 from antipodes.world.disk import MemoryDisk
+from antipodes.world.handler_transport import FRAME
 from antipodes.world.network import Links
 from antipodes.world.real import RealWorld, run_real
 

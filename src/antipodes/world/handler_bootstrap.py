@@ -14,6 +14,5 @@ import sys
 
 if __name__ == "__main__":
     importlib.import_module("handler_names").lead_home()
-    del sys.modules["handler_names"]  # a function may have a module of that name
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]  # as "python -m" has it, in the function's folder
     importlib.import_module("awslambdaric.__main__").main(["awslambdaric", os.environ["_HANDLER"]])

@@ -224,7 +224,6 @@ class Lender:
 def main() -> None:
     """The loop of a worker process; ends with exit code 1 when the function cannot be loaded."""
     importlib.import_module("handler_names").lead_home()
-    del sys.modules["handler_names"]  # a function may have a module of that name
     request_id = ""
     listen(logging.getLogger(), os.environ, lambda: request_id)
     connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])

@@ -24,7 +24,8 @@ API_NAME = re.compile(r"[a-z0-9]+\.execute-api\.[a-z0-9-]+\.amazonaws\.com(\.cn)
 
 
 def lead_home() -> None:
-    """To be called before botocore is imported."""
+    """To be called before botocore is imported. A function may have a module of this one's name: it is forgotten."""
+    del sys.modules[__name__]
     sys.meta_path.insert(0, _Waiting())
 
 

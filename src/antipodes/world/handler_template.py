@@ -59,7 +59,7 @@ def preload() -> None:
             importlib.import_module(name)
     # In the place of the client's own, by the name that it imports (handler_transport says why).
     sys.modules["runtime_client"] = importlib.import_module("handler_transport").RuntimeClient()
-    del sys.modules["handler_transport"], sys.modules["handler_names"]  # a function may have modules of these names
+    del sys.modules["handler_transport"]  # a function may have a module of that name
     gc.collect()
     gc.freeze()  # the collector writes into every object that it visits: pages would be copied for nothing
 

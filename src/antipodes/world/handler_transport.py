@@ -32,6 +32,11 @@ READ_BYTES = 1 << 16
 LARGE_BYTES = 1 << 20  # a response of this size may be refused for it: that is waited for
 
 
+def framed(kind: bytes, head: bytes = b"", body: bytes = b"") -> bytes:
+    """One frame."""
+    return FRAME.pack(kind, len(head), len(body)) + head + body
+
+
 class Link:
     """The worker's end. Raises OSError: it has ended."""
 
@@ -41,8 +46,7 @@ class Link:
         self._data = b""  # what came, and belongs to the next frame
 
     def send(self, kind: bytes, head: str = "", body: bytes = b"") -> None:
-        encoded = head.encode()
-        self._socket.sendall(FRAME.pack(kind, len(encoded), len(body)) + encoded + body)
+        self._socket.sendall(framed(kind, head.encode(), body))
 
     def receive(self) -> tuple[bytes, str, bytes]:
         """Waits for the next frame: its kind, head and body."""

@@ -149,6 +149,8 @@ class _RealServer:
 class RealWorld:
     """The World of one site on this machine."""
 
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
     def __init__(
         self,
         site: str,
@@ -182,7 +184,6 @@ class RealWorld:
         self.site = site
         self.address = address or geography.address_of(site)
         self.chance = self._machine.chance
-        self.processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
         self._disk = disk
 
     def now(self) -> float:

@@ -108,28 +108,24 @@ class Pool:
             tally.in_reserve += 1
         else:
             self._admit(name, tally, invocation.qualifier)
-            environment = self._idle_environment(key, configuration.folder)
-        warm = environment is not None
-        if environment is None:
-            environment = self._cold_environment(name, configuration)
+            if not self._idle.get(key) or not self._turns.wanted(tally.quick_s):
+                environment = self._environment(name, configuration)
         tally.busy += 1
         tally.invocations += 1
         self._busy += 1
         self._meter.admitted(name, invocation.qualifier, tally.busy, (self._busy, *self._claims()))
-        provisioned = environment.plan.provisioned
         if reserve is not None and reserve.wanted:
-            used = reserve.at_work
+            used, spilled_over = reserve.at_work, environment is None or not environment.plan.provisioned
             meter = self._meter.provisioned
-            meter(name, invocation.qualifier, used=used, of=reserve.wanted, spilled_over=not provisioned)
-        if provisioned or not warm or not self._turns.wanted(tally.quick_s):
+            meter(name, invocation.qualifier, used=used, of=reserve.wanted, spilled_over=spilled_over)
+        if environment is not None:
             environment.take(invocation)
             return
-        self._idle[key].append(environment)  # whichever became idle last when the turn comes is the one to take
+        # Whichever became idle last when the turn comes is the one to take.
 
         def start(turn: Turn) -> None:
             try:
-                chosen = self._idle_environment(key, configuration.folder)
-                chosen = chosen or self._cold_environment(name, configuration)
+                chosen = self._environment(name, configuration)
             except Exception as error:  # the store, say: who called is told, as if it had been at once
                 self._turns.ended(turn)
                 tally.busy -= 1
@@ -223,11 +219,15 @@ class Pool:
         """Provisioned concurrency of a function: taken from its share, used or not."""
         return sum(reserve.wanted for key, reserve in self._reserves.items() if key[0] == name)
 
-    def _cold_environment(self, name: str, configuration: Configuration) -> Environment:
-        environment = self._new_environment(name, configuration)
-        tally = self.tally(name)
-        tally.environments.append(environment)
-        tally.cold_starts += 1
+    def _environment(self, name: str, configuration: Configuration) -> Environment:
+        """The one that became idle last, or a new one."""
+        key = (name, configuration.version, configuration.revision)
+        environment = self._idle_environment(key, configuration.folder)
+        if environment is None:
+            environment = self._new_environment(name, configuration)
+            tally = self.tally(name)
+            tally.environments.append(environment)
+            tally.cold_starts += 1
         return environment
 
     def _idle_environment(self, key: Key, folder: str) -> Environment | None:

@@ -7,12 +7,11 @@ the link, and nothing else.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
 from antipodes.services.lambda_.runtime_api import ACCEPTED, Invocation, RuntimeApi
+from antipodes.world.handler_transport import FRAME, framed
 
-FRAME = struct.Struct("!cII")  # kind, bytes of the head, bytes of the body
 KINDS = (b"N", b"R", b"W", b"E")
 HEAD_LIMIT_BYTES = 1 << 16
 BODY_LIMIT_BYTES = 32 * 1024 * 1024
@@ -89,4 +88,4 @@ class RuntimeLink:
 
     def _tell(self, kind: bytes, head: bytes = b"", body: bytes = b"") -> None:
         if self._send is not None:
-            self._send(FRAME.pack(kind, len(head), len(body)) + head + body)
+            self._send(framed(kind, head, body))

@@ -69,9 +69,7 @@ class Turns:
             self._begin(start, now_s)
 
     def ended(self, turn: Turn) -> None:
-        if turn.young:
-            turn.young = False
-            self._taken -= 1
+        self._give_up(turn)
         while self._running and not self._running[0].young:
             self._running.popleft()
         if self._waiting:
@@ -88,10 +86,7 @@ class Turns:
         """Starts who may."""
         running, waiting = self._running, self._waiting
         while running and (not running[0].young or running[0].began_s + YOUNG_S <= now_s):
-            turn = running.popleft()
-            if turn.young:
-                turn.young = False
-                self._taken -= 1
+            self._give_up(running.popleft())
         while waiting and (self._taken < self._places or waiting[0][0] <= now_s):
             self._begin(waiting.popleft()[1], now_s)
         if self._timer is not None:
@@ -100,6 +95,12 @@ class Turns:
         if waiting:
             next_s = min(waiting[0][0], running[0].began_s + YOUNG_S)
             self._timer = asyncio.get_running_loop().call_later(next_s - now_s, self._look)
+
+    def _give_up(self, turn: Turn) -> None:
+        """Frees its place, if it has it still."""
+        if turn.young:
+            turn.young = False
+            self._taken -= 1
 
     def _begin(self, start: Start, now_s: float) -> None:
         turn = Turn(now_s)

@@ -313,20 +313,12 @@ def serialize_response(service: str, operation: str, result: Result, request_id:
     if service in RAW_SERVICES:
         return response(service, 200, orjson.dumps(result), request_id)
     shape = models.operation_model(service, operation).output_shape
-    stream = _stream_member(service, operation)
-    if stream is not None:
+    stream = None if shape is None else shape.event_stream_name
+    if stream:
         headers = (("x-amzn-RequestId", request_id), ("Content-Type", eventstream.CONTENT_TYPE))
         return HttpResponse(200, headers, parts=result[stream])  # messages, encoded by who makes them
     body = b"" if shape is None else orjson.dumps(writable(shape, result))  # no output shape: AWS sends nothing at all
     return response(service, 200, body, request_id)
-
-
-@lru_cache(maxsize=1024)
-def _stream_member(service: str, operation: str) -> str | None:
-    """The member of an answer that is a stream of messages."""
-    shape = models.operation_model(service, operation).output_shape
-    members = {} if shape is None else shape.members
-    return next((name for name, one in members.items() if one.serialization.get("eventstream")), None)
 
 
 def response(

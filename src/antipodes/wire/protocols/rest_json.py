@@ -76,9 +76,9 @@ def serialize_response(service: str, operation: str, result: Result, request_id:
     shape = model.output_shape
     status = rest.status_of(model, result)
     headers = (identity, *rest.bound_headers(shape, result))
-    payload = rest.payload_of(shape) if shape is not None else None
-    if payload is not None and payload[1].serialization.get("eventstream"):
-        return HttpResponse(status, headers, parts=result[payload[0]])  # messages, encoded by who makes them
+    stream = None if shape is None else shape.event_stream_name
+    if stream:
+        return HttpResponse(status, headers, parts=result[stream])  # messages, encoded by who makes them
     body = _body(shape, result)
     if body and not any(name.lower() == "content-type" for name, _ in headers):
         headers = (*headers, JSON)
